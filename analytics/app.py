@@ -27,15 +27,15 @@ from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 
 _DEFAULTS: Final = AnalyticsSettings()
-#: Before all readings.
+#: A day before all readings.
 _BEGIN: Final = date(1980, 1, 1)
 
 
 def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
-    """Return the packaged rules, overridden row by row by those of a site's folder.
+    """Return the packaged rules; rows in the site's folder replace packaged rows of the same id.
 
     Raises:
-        ConfigError: all mistakes in `factors.toml` and `plan.toml`.
+        ConfigError: lists all mistakes in `factors.toml` and `plan.toml`.
     """
     problems = list[Problem]()
     try:
@@ -53,7 +53,7 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
 
 
 def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[config_file.Document]:
-    """Return the packaged document and the site's; add to `problems` why that is no valid TOML."""
+    """Return the packaged document and the site's. Invalid TOML is added to `problems`."""
     packaged = resources.files("analytics") / "data" / name
     found = [config_file.parse(packaged.read_text(encoding="utf-8"), name)]
     if (path / name).exists():
@@ -77,7 +77,7 @@ async def _open(
 async def _open_unprepared(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
-    """Open a store without preparing it, for the service, which waits until it is available."""
+    """Open a store without preparing it. The service prepares it once it is available."""
     loaded = load_rules(folder.path, settings)
     store = open_store(settings.store, folder.path)
     try:
@@ -95,10 +95,18 @@ async def indicators(
     *,
     require_data: bool = False,
 ) -> list[Figure]:
-    """Compute missing consumption, and return the figures of a period, of one scope or all.
+    """Compute missing consumption, and return the figures of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
+        require_data: True to raise an error if there is no consumption in the period.
 
     Raises:
-        NoData: with `require_data`, if no consumption is stored of the period.
+        NoData: `require_data` is True, and the period has no stored consumption.
     """
     async with _open(folder, settings) as (_, pipeline):
         await _catch_up(pipeline, _today(folder, clock))
@@ -113,7 +121,7 @@ async def report(
     """Compute missing consumption, and return the data of the page of a year.
 
     Raises:
-        NoData: no consumption is stored of the year.
+        NoData: the year has no stored consumption.
     """
     async with _open(folder, settings) as (store, pipeline):
         await _catch_up(pipeline, _today(folder, clock))
@@ -129,7 +137,7 @@ async def backfill(
     clock: Clock,
     progress: Progress,
 ) -> list[Finding]:
-    """Compute the consumption of the local days `start` to `end`, both included; publish figures.
+    """Compute consumption from local day `start` to `end`, both included, and publish figures.
 
     Returns:
         The findings about registers.
@@ -143,7 +151,7 @@ async def backfill(
 async def metered(
     folder: SiteFolder, settings: AnalyticsSettings, wanted: Sequence[MeterPeriod], clock: Clock
 ) -> list[MeteredAmount]:
-    """Compute missing consumption, and return that of meters in periods."""
+    """Compute missing consumption, and return the consumption of meters in periods."""
     async with _open(folder, settings) as (store, pipeline):
         await _catch_up(pipeline, _today(folder, clock))
         consumption = ConsumptionStore(folder.site, store)
@@ -151,9 +159,10 @@ async def metered(
 
 
 async def _catch_up(pipeline: Pipeline, today: date) -> None:
-    """Compute what is missing and what is marked up to today.
+    """Compute the days up to today that are missing or marked for computing.
 
-    Missing days come first: they lie side by side, and settle the marks among them in one go.
+    Missing days come first, because they are mostly consecutive. Marks on these days are then
+    settled, too.
     """
     await pipeline.compute_missing_days(today, _ignore_progress)
     await pipeline.recompute_marked(_BEGIN, today)
@@ -187,23 +196,23 @@ class _Metrics:
             "jieneng_analytics_cycles", "Rounds of computing", ["outcome"], registry=registry
         )
         self.seconds = Histogram(
-            "jieneng_analytics_cycle_seconds", "How long a round took", registry=registry
+            "jieneng_analytics_cycle_seconds", "Duration of the last round", registry=registry
         )
         self.success = Gauge(
             "jieneng_analytics_last_success_timestamp_seconds",
-            "When a round last went well, UTC",
+            "Time of the last successful round, UTC",
             registry=registry,
         )
         self.coverage = Gauge(
             "jieneng_analytics_coverage_ratio",
-            "Least coverage of the running year's indicators",
+            "Lowest coverage of the running year's indicators",
             ["scope"],
             registry=registry,
         )
 
 
 class _Service:
-    """The loop of the service: computes recent days, and at longer intervals earlier gaps."""
+    """Computes recent days at short intervals, and gaps of earlier days at longer intervals."""
 
     def __init__(
         self,
@@ -272,7 +281,7 @@ class _Service:
         self._export_coverage(figures, f"{today:%Y}")
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
-        """Export the least coverage of each scope's indicators in a year."""
+        """Export the lowest coverage of each scope's indicators in a year."""
         least: dict[str, float] = {}
         for figure in figures:
             if figure.coverage is not None and figure.period == year:
@@ -284,7 +293,7 @@ class _Service:
 async def _publish(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> list[Figure]:
-    """Publish the figures of periods: as of now, or as of the last day of a period that is over."""
+    """Publish the figures of periods: as of now, or as of the last day if the period is over."""
     now_ms, zone = clock.now_ms(), folder.site.zone
     return await pipeline.publish(
         {

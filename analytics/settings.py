@@ -1,4 +1,4 @@
-"""Settings of the analytics, from `analytics.toml`. Everything has a default."""
+"""Settings of the analytics, from `analytics.toml`. Every key has a default."""
 
 from typing import Annotated
 
@@ -14,16 +14,17 @@ class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of `analytics.toml`.
 
     Attributes:
-        convention: convention of electricity's coal equivalent: `equivalent` (0.1229 kgce/kWh), or
-            `coal_consumption` (the coal that a power station burns for it). Figures of the two
-            are never mixed.
-        coverage_floor: least coverage of the elapsed period for a verdict, 0 to 1.
+        convention: convention for the coal equivalent of electricity: `equivalent`
+            (0.1229 kgce/kWh), or `coal_consumption` (the coal burnt in power stations for a kWh).
+            Figures with different conventions are never mixed.
+        coverage_floor: smallest coverage of the elapsed period for a verdict, 0 to 1.
         every_s: interval at which today and yesterday are computed again [s].
         late_every_s: interval at which earlier days that are not fully covered are computed
             again [s].
-        late_days: number of these earlier days. Days that the ingest marked are computed again,
-            however old they are.
-        detail_days: number of the newest days that are stored by hour and quarter of an hour too.
+        late_days: number of earlier days that are checked at `late_every_s`. Days that the ingest
+            has marked are computed again at any age.
+        detail_days: number of latest days for which values by hour and by quarter of an hour are
+            stored, too.
         store: the database.
         metrics: the endpoint for Prometheus.
     """

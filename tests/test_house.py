@@ -21,7 +21,12 @@ PACKAGES = ("jieneng", *SERVICES)
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
     "analytics.alerts.alert_files",
+    "analytics.alerts.delivery.notice_outbox",
+    "analytics.alerts.delivery.notice_dispatch",
+    "analytics.alerts.delivery.notify",
+    "analytics.alerts.delivery.receiver_address",
     "analytics.app",
+    "analytics.pipeline.alerting.alert_store",
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
     "analytics.pipeline.register_reader",
@@ -204,6 +209,7 @@ def test_only_the_rim_does_io() -> None:
         one
         for one in imports()
         if one.target.split(".")[0] in IO_LIBRARIES
+        and one.target != "urllib.parse"  # it takes addresses apart, and opens none
         and one.module not in IO_ROOMS
         and not one.module.startswith(("jieneng.storage", "jieneng.cli"))
     ]
@@ -225,6 +231,17 @@ def test_only_the_rim_touches_files() -> None:
 def test_every_io_room_exists() -> None:
     """The list above is true."""
     assert set(modules()) >= IO_ROOMS
+
+
+def test_only_notify_knows_of_messengers() -> None:
+    """How mail and messengers are reached is one thought; all others hand over a notice."""
+    found = [
+        one
+        for one in imports()
+        if one.target.split(".")[0] in {"apprise", "requests", "smtplib"}
+        and one.module != "analytics.alerts.delivery.notify"
+    ]
+    assert not found, broken("A messenger is known outside notify.", found)
 
 
 def test_only_the_command_line_imports_apps() -> None:

@@ -208,7 +208,7 @@ class Grouping(msgspec.Struct, frozen=True, kw_only=True):
 
     wait_s: _Seconds = 5.0
     flap_count: Annotated[int, Meta(ge=2)] = 4
-    flap_s: _Seconds = 3600.0
+    flap_s: _Seconds = 7200.0
 
 
 class AlertsFile(msgspec.Struct, frozen=True, kw_only=True):

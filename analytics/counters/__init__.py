@@ -1,10 +1,17 @@
-"""Compute a meter's consumption by interval from its stored register. Pure, on numpy arrays.
+"""Compute a meter's consumption by interval from its stored readings. Pure, on numpy arrays.
 
-In: readings, imported intervals, and the recorded devices of the meter (`meter_devices`).
-Out: the believed register (`stray_readings`, `reading_runs`, `believed_register`,
-`register_segments`; `reset_lives` of a register that begins again at 0), the believed intervals
-(`interval_check`), the `consumption` computed from them, and findings. `own_past` compares stored
-consumption with a meter's whole history.
-Laws: everything that the register counted is kept; unknown consumption is NaN; implausible readings
-never become consumption; what may be wrong is a finding with its doubt.
+In: readings of the register, imported intervals, and the recorded devices of the meter
+(`meter_devices`). Out: consumption by interval, and findings.
+
+The steps:
+
+1. Select the readings that are believed: `stray_readings`, `reading_runs`, `believed_register`,
+   `register_segments`. `reset_lives` treats registers that are reset to 0 each day, month or year.
+2. Select the imported intervals that are believed: `interval_check`.
+3. Compute `consumption` from both.
+4. Compare the stored consumption with the meter's whole history: `own_past`.
+
+Laws: everything that the register counted is kept. Unknown consumption is NaN. Implausible readings
+never become consumption. If consumption may be wrong, there is a finding with the largest possible
+error (its doubt).
 """

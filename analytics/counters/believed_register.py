@@ -1,29 +1,31 @@
-"""Decide which readings of a register to believe. A counter is right, but it can be misread.
+"""Decide which readings of a register are believed. A meter counts right, but may be misread.
 
 Laws:
 
-1. Nothing is invented. A believed register never falls, and between two believed readings it counts
-   exactly their difference. A replacement, a rollover or a reset begins a new count.
-2. A step is plausible if 0 <= step <= rated maximum x time since the register last changed, with a
-   tolerance of one resolution. A fall within the resolution is jitter: the register is taken as
-   unchanged.
-3. Readings that can't be of the register are left out beforehand (`stray_readings`): numbers that
-   mean "no value", and zeros. A reading that does not follow plausibly is set aside, until later
-   readings confirm it. Readings that follow each other plausibly form a run, and the best-scoring
-   path through the runs is believed (`reading_runs`). A zero, a spike or another meter's value
-   between two good readings loses nothing, because the good readings follow each other. A real
-   reset is believed once the new run has lasted six hours and has three steps, or ten days if it is
-   all zeros, and is then a finding. Consumption across a reset is unknown: it is neither counted
-   nor covered.
-4. A register that rolls over continues behind its modulus, if the modulus is known and the step is
-   plausible. Without a nameplate, it must go from the last tenth of its range into the first, or
-   make one of its usual steps. A modulus that is not known is guessed if the register's own steps
-   bear it out (`rollover`), which is a doubt.
-5. A run that outweighs two resets is certain: it is believed in any case. So readings between two
-   certain runs do not depend on readings outside, and history can be computed in windows with the
-   same result. `BelievedRegister.stable_ms` states the part of a window that is stable.
-6. A register that is declared to begin again at 0 regularly has a life for each such period
-   (`reset_lives`), which is judged like a device of its own.
+1. A believed register never falls. The consumption between two believed readings is exactly their
+   difference. After a replacement, a rollover or a reset, a new count begins.
+2. A step (the difference of two readings) is plausible if
+   0 <= step <= rated maximum x time since the register last changed, with a tolerance of one
+   resolution of the register. A fall within the resolution is jitter, and counts as no change.
+3. Readings that the register can't have shown are removed first (`stray_readings`): numbers that
+   mean "no value", and stray zeros.
+4. The other readings are divided into runs: in a run, each step is plausible. Of all ways to
+   connect runs, the one with the best score is believed (`reading_runs`); readings outside it are
+   set aside. So a zero, a spike or another meter's value between two good readings is set aside,
+   and no consumption is lost, because the two good readings form one run.
+5. A reset is believed once the run after it has lasted six hours and has three steps; ten days if
+   this run has only zeros. It is reported as a finding. The consumption across a reset is unknown:
+   it is neither counted nor covered.
+6. A rollover is believed if the modulus is known and the step across it is plausible. If the
+   nameplate is unknown, the register must also go from the last tenth of its range into the first
+   tenth, or the step must be as large as usual. If the modulus is unknown, it is guessed if the
+   register's other steps support the guess (`rollover`). A guess leaves a doubt.
+7. A run is certain if its score is higher than the cost of two resets: it is always believed.
+   Therefore readings between two certain runs do not depend on readings outside them, and a long
+   history can be computed in windows with the same result. `BelievedRegister.stable_ms` is the part
+   of a window that further readings can't change.
+8. If a register is declared to be reset periodically, each period (`reset_lives`) is treated like a
+   device of its own.
 """
 
 from collections.abc import Sequence
@@ -61,12 +63,12 @@ def believed_register(
     """Return the believed register of a meter.
 
     Args:
-        times_ms: shape (n,), UTC ms, in any order. Of two readings of one time the later in the
-            array counts.
-        values: shape (n,), the stored register [kWh, m3 or GJ]; NaN where unknown.
+        times_ms: shape (n,), times of the readings [UTC, ms], in any order. If two readings have
+            the same time, the later one in the array is used.
+        values: shape (n,), the stored register [kWh, m3 or GJ]; NaN if unknown.
         devices: devices of the meter.
-        window: time span that was read [UTC, ms], outside of which there may be more readings.
-            None if there are no more readings.
+        window: time span from which readings were read [UTC, ms]; there may be more readings
+            outside. None if there are no more readings.
     """
     times, stored = _clean(times_ms, values)
     registers: list[DeviceRegister] = []
@@ -89,7 +91,7 @@ def believed_register(
 def _clean(
     times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]"
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
-    """Return the known readings by time, one for each time."""
+    """Return the known readings in order of time, with only one for each time."""
     known = np.isfinite(values) & (values >= 0)
     order = np.argsort(times_ms[known], kind="stable")
     times, stored = times_ms[known][order], values[known][order]
@@ -100,7 +102,7 @@ def _clean(
 def _known(
     device: Device, times: "NDArray[np.int64]", stored: "NDArray[np.float64]"
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
-    """Return a device's readings without those by which it says that it knows no value."""
+    """Return a device's readings without the numbers by which it reports "no value"."""
     if not device.no_values:
         return times, stored
     known = ~device.is_no_value(stored / device.ratio(times))
@@ -114,7 +116,7 @@ def _device_readings(
     devices: MeterDevices,
     window: tuple[int, int],
 ) -> Readings:
-    """Return a device's readings, including its recorded first and last value."""
+    """Return a device's readings, with its recorded initial and final value added."""
     low, high = np.searchsorted(times, (device.from_ms, device.until_ms))
     times, stored = _known(device, times[low:high], stored[low:high])
     start_ms, end_ms = window
@@ -140,7 +142,7 @@ def _device_readings(
 def _device_register(
     readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
 ) -> DeviceRegister:
-    """Join the runs of a path."""
+    """Return the register that the runs of a path form together."""
     indexes: list[NDArray[np.int64]] = []
     registers: list[NDArray[np.float64]] = []
     begins: list[NDArray[np.bool_]] = []
@@ -175,7 +177,10 @@ def _device_register(
 def _stable_ms(
     readings: Readings, path: Sequence[tuple[Run, Continuation]], window: tuple[int, int]
 ) -> tuple[int, int] | None:
-    """Return the stable span; of a life in the window, with a recorded start, all of it."""
+    """Return the stable part of a window; all of a device's life if it begins in the window.
+
+    The second case requires that the initial value of the device is recorded.
+    """
     device = readings.device
     is_inside = window[0] <= device.from_ms and device.until_ms <= window[1]
     if np.isfinite(device.initial) and is_inside:
@@ -184,9 +189,8 @@ def _stable_ms(
 
 
 def _certain_runs(path: Sequence[tuple[Run, Continuation]]) -> list[Run]:
-    """Return the runs that make a window stable.
+    """Return the certain runs of a path (law 7).
 
-    A run of zeros does not: whether zeros begin the register, or are left out, depends on the
-    readings around them.
+    Runs of zeros are never certain: readings around them decide if zeros are believed or removed.
     """
     return [run for run, _ in path if run.is_certain and run.max_register > 0]

@@ -2,18 +2,19 @@
 
 Laws:
 
-1. The register is interpolated at the edges, so the intervals add up to the growth of the register,
-   whatever the gaps. Consumption in a gap is kept, spread evenly over it, and called estimated.
-2. An interval without known consumption is NaN. An interval that is partly known has the
-   consumption of the known part, and a coverage below 1.
-3. Imported consumption takes precedence over the register in its time.
-4. The numbers of an interval depend only on the readings between its edges and on the nearest ones
-   outside. So its digits are the same in every window.
-5. Two shares of time are known of an interval. `coverage` is the share in which it is known when
-   the consumption occurred. `bounded` is the share that lies between two readings of one register
-   life, or in an imported interval: its consumption is known, whenever it occurred in it.
-6. In a period of several intervals, only what was spread over its two edges is estimated:
-   `spread_start` of the first and `spread_end` of the last interval (`edge_spread`).
+1. The register is interpolated at the edges of intervals. So the consumption of all intervals adds
+   up exactly to the growth of the register. Consumption in a gap between readings is distributed
+   evenly over the gap, and marked as estimated.
+2. If nothing of an interval is known, its consumption is NaN. If only a part is known, the interval
+   has the consumption of this part, and a coverage below 1.
+3. During imported intervals, the imported consumption is used instead of the register.
+4. The numbers of an interval depend only on the readings in it and on the nearest readings before
+   and after it. So they are the same in every window.
+5. An interval has two shares of time. `bounded` is the share between two readings of one register
+   life, or inside an imported interval: the total consumption of this time is known. `coverage` is
+   the share without gaps: its distribution over time is known, too.
+6. In a period of several intervals, an estimate is needed only at its two edges: `spread_start` of
+   the first interval, and `spread_end` of the last one (`edge_spread`).
 """
 
 from typing import TYPE_CHECKING, Final
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from analytics.counters.register_segments import BelievedRegister
 
-#: Longest imported interval that covers its time [ms]: a month, read some days late.
+#: Longest imported interval that counts as covered [ms]: a month that was read some days late.
 _LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000
 
 
@@ -37,12 +38,12 @@ class Consumption(msgspec.Struct, frozen=True):
     """Consumption by interval, in arrays of shape (n,).
 
     Attributes:
-        amount: consumption [kWh, m3 or GJ]; NaN where unknown.
-        coverage: share of the interval's time that is covered, 0 to 1.
-        estimated: part of `amount` that was spread over gaps, or was never read.
-        bounded: share of the interval's time of which the consumption is known, 0 to 1.
-        spread_start: consumption that was spread over the interval's start.
-        spread_end: consumption that was spread over the interval's end.
+        amount: consumption [kWh, m3 or GJ]; NaN if unknown.
+        coverage: share of the interval's time without gaps, 0 to 1 (law 5).
+        estimated: part of `amount` that was distributed over gaps, or was never read.
+        bounded: share of the interval's time for which the consumption is known, 0 to 1 (law 5).
+        spread_start: estimated consumption at the interval's start (`edge_spread`).
+        spread_end: estimated consumption at the interval's end (`edge_spread`).
     """
 
     amount: "NDArray[np.float64]"
@@ -69,7 +70,7 @@ def consumption_between(
     Args:
         register: the believed register.
         edges_ms: shape (n + 1,), UTC ms, strictly ascending.
-        imported: imported consumption, which takes precedence over the register.
+        imported: imported consumption, which is used instead of the register.
 
     Returns:
         Arrays of shape (n,).
@@ -100,7 +101,11 @@ def _piece_edges(
     edges_ms: "NDArray[np.int64]",
     imported: ImportedConsumption | None,
 ) -> "NDArray[np.int64]":
-    """Return all edges, and the times between them at which pieces of different kinds meet."""
+    """Return the edges of the pieces into which the intervals are divided.
+
+    They are the given edges, and the times at which readings, segments or imported intervals begin
+    or end.
+    """
     segment_ends = np.diff(register.segment) != 0
     changes = np.diff(register.covered.astype(np.int8)) != 0
     changes |= np.diff(register.estimated.astype(np.int8)) != 0
@@ -121,11 +126,10 @@ def _piece_edges(
 def _from_register(
     register: "BelievedRegister", left: "NDArray[np.int64]", right: "NDArray[np.int64]"
 ) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Return the growth of the register in each piece, if it is covered, and if it was read.
+    """Return three arrays for the pieces: growth of the register, is covered, was read.
 
-    The growth is NaN where unknown.
-
-    A piece lies in one segment or in none, because all ends of segments are edges of pieces.
+    The growth is NaN if unknown. A piece lies in one segment or in none, because segments begin and
+    end at edges of pieces.
     """
     times, count = register.times_ms, len(register.times_ms)
     if count < 2:
@@ -147,7 +151,13 @@ def _from_register(
 def _register_at(
     register: "BelievedRegister", moments: "NDArray[np.int64]", before: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return the interpolated register at times between a reading and the next, both included."""
+    """Return the interpolated register at the given times.
+
+    Args:
+        register: the believed register.
+        moments: the times [UTC, ms].
+        before: for each time, the index of the reading before it or at it.
+    """
     times, stored = register.times_ms, register.stored
     start, end = times[before], times[before + 1]
     share = (moments - start) / np.maximum(end - start, 1)
@@ -162,7 +172,7 @@ def _with_imported(
     right: "NDArray[np.int64]",
     counted: "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]",
 ) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Return the imported consumption of each piece, or that of the register if there is none."""
+    """Replace the values of pieces inside imported intervals by those of the imports."""
     interval = np.searchsorted(imported.start_ms, left, side="right") - 1
     within = (interval >= 0) & (right <= imported.end_ms[interval])
     length = imported.end_ms[interval] - imported.start_ms[interval]

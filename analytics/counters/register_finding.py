@@ -1,12 +1,12 @@
-"""Findings about a meter's register: their time, and the consumption that they put in doubt.
+"""Findings about a meter's register, with their time span and their doubt.
 
 Laws:
 
-1. The doubt is the greatest amount by which the consumption between two times may be wrong, in the
-   unit of the meter's consumption quantity. It is 0 where nothing can be wrong, and NaN where
-   nothing bounds it.
-2. A finding lies at its first time. It depends on the readings around it alone, so it is the same
-   in every window that contains this time.
+1. The doubt is the largest amount by which the consumption in the time span may be wrong, in the
+   unit of the meter's consumption. It is 0 if no error is possible, and NaN if the error has no
+   known limit.
+2. A finding depends only on the readings around it. So each window that contains its first time
+   gives the same finding.
 """
 
 import math
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Least number of steps of the own past, for meters that are read less often.
+#: Smallest number of steps that the own past must have.
 _OWN_PAST_STEPS: Final = 5
 
 
@@ -30,12 +30,12 @@ class RegisterFinding(msgspec.Struct, frozen=True):
     """A finding about a register or an imported interval, with its time and its doubt.
 
     Attributes:
-        finding: the finding; its values are numbers, and its subject is the meter.
-        first_ms: first time that it concerns [UTC, ms].
-        until_ms: last time that it concerns [UTC, ms], at least `first_ms`.
-        doubt: greatest amount by which the consumption between the two times may be wrong [kWh, m3
-            or GJ]; 0 if nothing can be wrong, NaN if nothing bounds it.
-        count: number of findings of this code and meter that were merged to this one.
+        finding: the finding. Its values are numbers, and its subject is the meter.
+        first_ms: start of the time span [UTC, ms].
+        until_ms: end of the time span [UTC, ms], at least `first_ms`.
+        doubt: largest amount by which the consumption in the time span may be wrong [kWh, m3 or
+            GJ]; 0 if no error is possible, NaN if no limit is known.
+        count: number of findings with the same code and meter that were merged into this one.
     """
 
     finding: Finding
@@ -50,11 +50,11 @@ class RegisterFinding(msgspec.Struct, frozen=True):
         return self.doubt != 0
 
     def shown(self, weight: float | None = None, **values: Value) -> Finding:
-        """Return the finding with its times, its number and its doubt as values of its sentence.
+        """Return the finding with time span, count and doubt as values for its sentence.
 
         Args:
-            weight: share of the figure that it concerns, 0 to 1; None if that is not known.
-            values: further values of its sentence.
+            weight: doubt as a share of the figure, 0 to 1; None if it is not known.
+            values: further values for its sentence.
         """
         of_time: Mapping[str, Value] = {
             "first_ms": self.first_ms,
@@ -67,9 +67,9 @@ class RegisterFinding(msgspec.Struct, frozen=True):
 
 
 def merged(found: Sequence[RegisterFinding]) -> RegisterFinding:
-    """Return findings of one code and meter as one.
+    """Merge findings of the same code and meter into one.
 
-    It has the values of the finding with the greatest doubt, and the sum of all doubts.
+    The result has the values of the finding with the largest doubt, and the sum of all doubts.
 
     Args:
         found: at least one finding, in order of time.
@@ -85,7 +85,7 @@ def merged(found: Sequence[RegisterFinding]) -> RegisterFinding:
 
 
 def merged_by_code(found: Iterable[RegisterFinding]) -> list[RegisterFinding]:
-    """Return findings, in order of time, as one for each meter and code."""
+    """Merge findings (given in order of time) into one for each meter and code."""
     groups: dict[tuple[str, str], list[RegisterFinding]] = {}
     for one in found:
         groups.setdefault((one.finding.subject, one.finding.code), []).append(one)
@@ -97,17 +97,17 @@ def greatest_rate(
     steps: "NDArray[np.float64]",
     count: int,
 ) -> float:
-    """Return the greatest rate of the own past of a meter [stored unit per ms].
+    """Return the largest rate of a meter in its past [stored unit per ms].
 
     Args:
         times_ms: shape (n,), times of the believed readings [UTC, ms], ascending.
         steps: shape (n - 1,), growth of the stored value from each reading to the next one; NaN
-            where it is unknown.
-        count: number of the readings that lie in the past.
+            if unknown.
+        count: number of readings that belong to the past.
 
     Returns:
-        NaN if nothing is known of the past, or if nothing flowed in it: a register that stood
-        still says nothing about what could have flowed.
+        The rate; NaN if the past is unknown, or if the register did not grow in it. A register that
+        stood still gives no hint of the possible rate.
     """
     if count < 2:
         return math.nan

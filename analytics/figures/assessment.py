@@ -1,22 +1,23 @@
-"""Assess scopes in a period: compare indicators with the base year, targets and caps.
+"""Compute the figures of scopes in a period: compare indicators with base year, targets and caps.
 
 Laws:
 
-1. Figures of a period that is not over are of its complete days, and are compared with the same
-   days of the base year.
-2. The same consumption, rules and site give the same digits. Figures are rounded to six decimals
-   after everything is computed, never before.
+1. If a period is not over, its figures contain only its complete days, and are compared with the
+   same days of the base year.
+2. The same consumption, rules and site give the same digits. Figures are rounded to six decimals,
+   and only at the end.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 import msgspec
 
-from analytics.figures import targets
-from analytics.figures.figure import FactorSeries, Figure, Status
+from analytics.figures.figure import FactorSeries, Figure
+from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import (
     NO_RESULT,
     IndicatorResult,
@@ -24,57 +25,26 @@ from analytics.figures.indicator_results import (
     indicator_result,
 )
 from analytics.figures.meter_doubts import period_findings
+from analytics.figures.plan_comparison import (
+    Comparison,
+    applies_to,
+    rounded,
+    with_cap,
+    with_target,
+)
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_inputs import period_factors, scope_inputs
 from analytics.figures.site_consumption import SiteConsumption
-from analytics.figures.targets import Cap, Plan, Range, Target
-from analytics.periods import Period, calendar_year
+from analytics.periods import Period
 from jieneng.metering import indicators
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
+from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
-_DECIMALS: Final = 6
-#: Share of the base value below which a value is more likely a mistake than a saving.
+#: A value below this share of the base value is more likely a mistake than a saving.
 _FAR_BELOW: Final = 0.4
-
-
-class _Comparison(msgspec.Struct, frozen=True):
-    """Inputs of the figures of a period, with those of the base year.
-
-    Attributes:
-        rules: factors, plans, targets and caps.
-        period: the whole period, days to come included.
-        plan: the plan in force in the period; None if there is none.
-        current: the complete days of the period.
-        same_days: the same days of the base year; None if there is no base year.
-        base_year: the whole base year, of the scopes with a cap; None if there is none.
-    """
-
-    rules: Rules
-    period: Period
-    plan: Plan | None
-    current: PeriodInputs
-    same_days: PeriodInputs | None
-    base_year: PeriodInputs | None
-
-    @property
-    def is_complete(self) -> bool:
-        """True if the period is over."""
-        return self.current.period.end == self.period.end
-
-    @property
-    def until(self) -> date | None:
-        """The last complete day of a period that is not over; None before its first."""
-        is_running = not self.is_complete and self.current.period.days > 0
-        return self.current.period.end - timedelta(days=1) if is_running else None
-
-    @property
-    def is_final(self) -> bool:
-        """True if the period is the plan's last year, and over: a target is met or missed."""
-        is_last = self.plan is not None and self.plan.to == self.period.year
-        return is_last and self.period.whole_year and self.is_complete
 
 
 def assess(
@@ -85,6 +55,7 @@ def assess(
     today: date,
     current: SiteConsumption,
     base_year: SiteConsumption | None,
+    history: Sequence[SiteConsumption] = (),
 ) -> list[Figure]:
     """Return the figures of scopes in a period, by scope and indicator.
 
@@ -93,11 +64,14 @@ def assess(
         rules: factors, plans, targets and caps.
         scopes: the scopes, in the order of the figures.
         period: the whole period.
-        today: the local day that is not over; the days before it are complete.
-        current: consumption on the complete days of the period, at least.
-        base_year: consumption in the whole of `rules.base_year`; None if there is none.
+        today: the present local day; only days before it are complete.
+        current: consumption on the complete days of the period; may contain more days.
+        base_year: consumption in all of `rules.base_year`; None if there is no base year.
+        history: consumption of the calendar years before a running year, the oldest first, without
+            a gap; empty for no forecast.
     """
     elapsed = period.until(today)
+    is_running_year = period.whole_year and 0 < elapsed.days < period.days
     year = rules.base_year(period)
     counted = rules.counted_flows(period.year)
     fixed_on = elapsed.start if year is None else year.start
@@ -120,14 +94,19 @@ def assess(
     same_days = whole_base_year = None
     if year is not None and base_year is not None:
         same_days = inputs(elapsed.in_year(year.year), base_year)
-        capped = [one for one in scopes if any(_applies_to(cap, one) for cap in rules.caps)]
-        whole_base_year = inputs(year, base_year, capped)
+        capped = [one for one in scopes if any(applies_to(cap, one) for cap in rules.caps)]
+        whole_base_year = inputs(year, base_year, scopes if is_running_year else capped)
+    forecasts: dict[str, dict[Medium, Forecast]] = {}
+    if history and is_running_year:
+        forecasts = {
+            scope.id: scope_forecasts(scope, history, elapsed, current, counted) for scope in scopes
+        }
     plan = rules.plan_for(period.year)
-    comparison = _Comparison(
+    comparison = Comparison(
         rules,
         period,
         plan if plan is not None and plan.covers(period.year) else None,
-        inputs(elapsed, current),
+        msgspec.structs.replace(inputs(elapsed, current), forecasts=forecasts),
         same_days,
         whole_base_year,
     )
@@ -144,7 +123,7 @@ def _factor_series(indicator: Indicator) -> tuple[FactorSeries | None, ...]:
 
 
 def _figure(
-    comparison: _Comparison, scope: Scope, indicator: Indicator, series: FactorSeries | None
+    comparison: Comparison, scope: Scope, indicator: Indicator, series: FactorSeries | None
 ) -> Figure:
     def result(inputs: PeriodInputs | None) -> IndicatorResult:
         return NO_RESULT if inputs is None else indicator_result(inputs, scope, indicator, series)
@@ -157,14 +136,17 @@ def _figure(
         indicator=indicator.id,
         period=comparison.period.id,
         until=comparison.until,
-        value=_rounded(current.value),
+        forecast=rounded(current.year_end.value),
+        forecast_least=rounded(current.year_end.least),
+        forecast_greatest=rounded(current.year_end.greatest),
+        value=rounded(current.value),
         unit=indicator.unit,
-        baseline=_rounded(baseline.value),
+        baseline=rounded(baseline.value),
         baseline_period=None if same_days is None else same_days.period.id,
-        change_pct=_rounded(change),
-        decrease_pct=_rounded(-change),
-        coverage=_rounded(current.coverage),
-        estimated=_rounded(current.estimated),
+        change_pct=rounded(change),
+        decrease_pct=rounded(-change),
+        coverage=rounded(current.coverage),
+        estimated=rounded(current.estimated),
         convention=comparison.rules.convention if indicator.has_convention else None,
         factor_series=series,
         findings=(
@@ -175,124 +157,37 @@ def _figure(
         status="no_target" if current.applies else "not_applicable",
     )
     plan = comparison.plan
-    # The carbon of each year's own factor is an inventory. Only the fixed factor shows what the
-    # institution did, so only its series has a verdict.
+    # Carbon with each year's factor is for the emission inventory, and has no verdict. Only with
+    # the fixed factor does a change show the institution's own performance.
     if plan is None or not current.applies or series == "current":
         return figure
     for target in comparison.rules.targets:
         if (target.plan, target.indicator) == (plan.id, indicator.id):
-            return _with_target(figure, target, plan, comparison, current, baseline)
+            base_year = result(comparison.base_year if comparison.is_running_year else None)
+            return with_target(figure, target, plan, comparison, current, baseline, base_year)
     for cap in comparison.rules.caps:
-        if (cap.plan, cap.indicator) == (plan.id, indicator.id) and _applies_to(cap, scope):
+        if (cap.plan, cap.indicator) == (plan.id, indicator.id) and applies_to(cap, scope):
             base_year = result(comparison.base_year)
-            return _with_cap(figure, cap, comparison, current, baseline, base_year)
+            return with_cap(figure, cap, comparison, current, baseline, base_year)
     return figure
 
 
 def _far_below(scope: Scope, value: float, base: float) -> Iterator[Finding]:
-    """Yield a finding if a value is so far below the base value that no saving explains it."""
+    """Yield a finding if a value is too far below the base value to be a saving."""
     if base > 0 and 0 <= value < _FAR_BELOW * base:
         yield Finding.of("far_below_base", scope.id, share=value / base)
-
-
-def _with_target(
-    figure: Figure,
-    target: Target,
-    plan: Plan,
-    comparison: _Comparison,
-    current: IndicatorResult,
-    baseline: IndicatorResult,
-) -> Figure:
-    """Return a figure with the plan's target, the glide path and the verdict."""
-    year, floor = comparison.period.year, comparison.rules.coverage_floor
-    status: Status = "doubtful"
-    if not (current.is_sufficient(floor) and baseline.is_sufficient(floor) and baseline.value > 0):
-        status = "insufficient_data"
-    elif current.is_plausible(floor) and baseline.is_plausible(floor):
-        ratio = current.range.per(baseline.range)
-        status = targets.certain_verdict(
-            lambda ratio: targets.decrease_status(
-                plan, target, year, 100 * (ratio - 1), is_final=comparison.is_final
-            ),
-            [ratio.value],
-            [ratio.least],
-            [ratio.greatest],
-        )
-    path_share = targets.glide_path_share(plan, target.decrease_pct, year)
-    return msgspec.structs.replace(
-        figure,
-        findings=(*figure.findings, *_plan_findings(plan)),
-        target_pct=target.decrease_pct,
-        operator=target.operator,
-        target=_rounded(baseline.value * (1 - target.decrease_pct / 100)),
-        path=_rounded(baseline.value * path_share),
-        status=status,
-    )
 
 
 def _baseline_findings(
     same_days: PeriodInputs | None, current: IndicatorResult, baseline: IndicatorResult
 ) -> Iterator[Finding]:
-    """Yield the findings about a baseline, or the only one if nothing at all is known of it."""
+    """Yield the findings about a baseline; if it is unknown, only a finding that says so."""
     if same_days is None:
         return
     if same_days.period.days and not baseline.coverage > 0 and current.coverage > 0:
         yield Finding.of("no_baseline", f"{same_days.period.year}")
         return
     for finding in baseline.findings:
-        # A medium without a meter is said once, not of both periods.
+        # The finding about a medium without a meter is given for the current period only.
         if finding.code != "no_meter" or finding not in current.findings:
             yield finding.as_baseline()
-
-
-def _plan_findings(plan: Plan) -> Iterator[Finding]:
-    """Yield a finding if the plan's targets are known from reports only."""
-    if plan.confidence == "reported":
-        yield Finding.of("reported_plan", plan.id)
-
-
-def _with_cap(
-    figure: Figure,
-    cap: Cap,
-    comparison: _Comparison,
-    current: IndicatorResult,
-    same_days: IndicatorResult,
-    base_year: IndicatorResult,
-) -> Figure:
-    """Return a figure with a cap, the part of it for the period's days, and the verdict."""
-    floor = comparison.rules.coverage_floor
-    if comparison.period.whole_year and comparison.is_complete:
-        share = Range.exact(1.0)
-    elif same_days.is_sufficient(floor) and base_year.is_sufficient(floor) and base_year.value > 0:
-        share = same_days.range.per(base_year.range)
-    else:
-        year = calendar_year(comparison.period.year)
-        share = Range.exact(comparison.current.period.days / year.days)
-    status: Status = "doubtful"
-    if not current.is_sufficient(floor):
-        status = "insufficient_data"
-    elif current.is_plausible(floor):
-        allowed = share.times(cap.value)
-        status = targets.certain_verdict(
-            lambda value, part: targets.cap_status(cap, value, part, is_final=comparison.is_final),
-            [current.value, allowed.value],
-            [current.range.least, allowed.greatest],
-            [current.range.greatest, allowed.least],
-        )
-    return msgspec.structs.replace(
-        figure,
-        operator=cap.operator,
-        target=cap.value,
-        path=_rounded(cap.value * share.value),
-        status=status,
-    )
-
-
-def _applies_to(cap: Cap, scope: Scope) -> bool:
-    """Return True if a cap is of a scope. A cap of the whole division is of no scope of a site."""
-    return cap.scope == scope.id or (cap.scope == "site" and scope.kind == "site")
-
-
-def _rounded(value: float) -> float | None:
-    """Return a value as figures have it: rounded, never -0.0; None if it is unknown."""
-    return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None

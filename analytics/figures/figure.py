@@ -1,9 +1,9 @@
 """Define the figure: an indicator's value with its coverage, convention and findings.
 
-Laws: an unknown value is None, never 0. A verdict without enough data is `insufficient_data`, and
-one that could turn with what was found is `doubtful`. A scope to which an indicator does not apply,
-such as a canteen without persons, has `not_applicable`.
-`analytics.report.figure_json` turns figures into the JSON of `jieneng indicators --format json`.
+Laws: an unknown value is None, never 0. Without enough data, the verdict is `insufficient_data`. If
+findings could change the verdict, it is `doubtful`. If an indicator does not apply to a scope, for
+example an indicator per capita to a canteen, it is `not_applicable`.
+`analytics.report.figure_json` writes figures as the JSON of `jieneng indicators --format json`.
 """
 
 from datetime import date
@@ -34,23 +34,35 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         scope: id of an area, an institution or the site.
         indicator: id of a row of `jieneng.metering.indicators`.
         period: id of the period: `2025`, `2025-06`.
-        value: the indicator's value, in `unit`; of its elapsed days if the period is not over.
+        value: the indicator's value, in `unit`; for the elapsed days if the period is not over.
         unit: unit of `value`, `baseline`, `target` and `path`.
-        baseline: value of the same days of the base year.
+        baseline: value for the same days of the base year.
         baseline_period: id of the period of `baseline`.
-        change_pct: change of `value` against `baseline` [%], negative where it fell.
-        decrease_pct: the negative of `change_pct`, which `operator` compares with `target_pct`.
+        change_pct: change of `value` against `baseline` [%]; negative for a decrease.
+        decrease_pct: the negative of `change_pct`. `operator` compares it with `target_pct`.
         target_pct: decrease that the plan requires in its last year [%]; None for a cap.
-        operator: comparison of the plan: `>` or `>=` a decrease, `<=` or `<` a cap.
+        operator: comparison operator of the plan: `>` or `>=` for a decrease, `<=` or `<` for a
+            cap.
         target: value that the plan requires in its last year, or the cap.
         path: value that the glide path allows in this period.
         status: the verdict.
-        coverage: share of meter-time of which the consumption is known, 0 to 1.
-        estimated: share of `value` that was spread over the period's edges, 0 to 1.
-        convention: convention of electricity's coal equivalent; None if none enters.
-        factor_series: series of the grid's carbon factor; None if none enters.
+        coverage: share of the meters' time for which consumption is known, 0 to 1.
+        estimated: share of `value` that is estimated at the period's edges, 0 to 1.
+        convention: convention of electricity's coal equivalent; None if it is not used.
+        factor_series: series of the grid's carbon factor; None if it is not used.
         findings: doubts and remarks about the value and its baseline.
-        until: last day of the value, if the period is not over; None if it is, or has not begun.
+        until: last day that `value` contains, if the period is not over; None if the period is
+            over, or has not begun.
+        forecast: value that is expected for the whole of a running year; None for other periods, or
+            if last year is not known.
+        forecast_least: lower end of the band that holds 80 % of outcomes; None if nothing bounds
+            it.
+        forecast_greatest: upper end of the band.
+        year_limit: value that the plan allows for the whole of a running year: by the glide path,
+            or the cap.
+        to_save: amount that must still be saved to end the year at `year_limit`, beside what the
+            forecast expects; 0 if none; in `to_save_unit`.
+        to_save_unit: unit of a medium: kWh of electricity for energy and carbon.
     """
 
     scope: str
@@ -73,3 +85,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     factor_series: FactorSeries | None = None
     findings: tuple[Finding, ...] = ()
     until: date | None = None
+    forecast: float | None = None
+    forecast_least: float | None = None
+    forecast_greatest: float | None = None
+    year_limit: float | None = None
+    to_save: float | None = None
+    to_save_unit: str | None = None

@@ -2,11 +2,12 @@
 
 Laws:
 
-1. The coverage of an indicator is that of its worst covered medium, so that a total has no verdict
-   while the meters of one energy carrier are silent.
-2. The doubt of an indicator is the greatest amount by which it may be wrong: by what was found
-   about its meters, and by half of what was estimated. Beside it, what is missing would have been
-   added to it: an amount that nobody read is no saving.
+1. The coverage of an indicator is the lowest coverage of its media. So a total has no verdict if
+   the meters of one medium have no readings.
+2. The doubt of an indicator is the largest amount by which it may be wrong: the doubts of the
+   findings about its meters, plus half of the estimated consumption.
+3. The missing consumption of an indicator is stated in addition to the doubt, because it can only
+   make the indicator larger: consumption without readings is not a saving.
 """
 
 import math
@@ -17,6 +18,8 @@ import msgspec
 from analytics.figures.boundary.flows import CarbonSource
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
+from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.year_end import NO_YEAR_END, YearEnd, year_end
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
 from analytics.figures.roll_up import Scope
 from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs
@@ -30,12 +33,12 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 _WEIGHT_DECIMALS = 6
 #: Decimals of a factor in a finding.
 _FACTOR_DECIMALS = 6
-#: Greatest estimated share of a value with a verdict: of a year between two readings that lie years
-#: apart, only the sum of the years is known.
+#: Largest estimated share of a value for which a verdict is given. For example, if a year lies
+#: between two readings that are several years apart, most of its value is estimated.
 _ESTIMATED_MAX = 0.5
-#: Weight up to which findings that recur are of no importance.
+#: Total weight up to which recurring findings are ignored.
 _RECURRING_WEIGHT = 0.001
-#: Share of an estimated amount by which it may be wrong.
+#: Largest relative error of an estimated amount.
 _ESTIMATE_DOUBT = 0.5
 
 
@@ -44,27 +47,32 @@ class PeriodInputs(msgspec.Struct, frozen=True):
 
     Attributes:
         period: the period, or the same days of the base year.
-        factors: the factors on its days.
-        scopes: the inputs by scope id.
+        factors: the factors on the days of the period.
+        scopes: the inputs, by scope id.
+        forecasts: forecasts of the media for the rest of the year, by scope id; empty if the period
+            is no running year.
     """
 
     period: Period
     factors: PeriodFactors
     scopes: Mapping[str, ScopeInputs]
+    forecasts: Mapping[str, Mapping[Medium, Forecast]] = {}
 
 
 class IndicatorResult(msgspec.Struct, frozen=True):
     """An indicator of a scope in a period.
 
     Attributes:
-        value: in the indicator's unit; NaN if unknown.
-        coverage: share of meter-time of which the consumption is known, 0 to 1; NaN without any
-            meter.
-        estimated: share of `value` that was spread over the period's edges, 0 to 1.
+        value: value in the indicator's unit; NaN if unknown.
+        coverage: share of the meters' time for which consumption is known, 0 to 1; NaN if there is
+            no meter.
+        estimated: share of `value` that is estimated at the period's edges, 0 to 1.
         findings: doubts and remarks about `value`.
-        doubt: greatest amount by which `value` may be wrong; NaN if nothing bounds it.
-        missing: what `value` lacks, by the mean rates of the meters; negative for deductions.
-        applies: False if the scope has no such denominator by its nature.
+        doubt: largest amount by which `value` may be wrong; NaN if no limit is known.
+        missing: amount by which `value` is too small, because consumption is missing. It is
+            estimated from the mean rates of the meters, and negative if a deducted meter has gaps.
+        applies: False if the scope can't have the denominator, e.g. a canteen has no headcount.
+        year_end: the value that is expected for the whole of a running year.
     """
 
     value: float
@@ -74,14 +82,15 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     doubt: float = math.nan
     missing: float = 0.0
     applies: bool = True
+    year_end: YearEnd = NO_YEAR_END
 
     @property
     def range(self) -> Range:
-        """The value, with the least and the greatest that it may be."""
+        """The value, with its smallest and its largest possible value."""
         return Range.around(self.value, self.doubt).widened(self.missing)
 
     def is_sufficient(self, coverage_floor: float) -> bool:
-        """Return True if a verdict may be based on it: known, and mostly bounded by readings."""
+        """Return True if coverage and estimated share of the value allow a verdict."""
         return (
             math.isfinite(self.value)
             and self.coverage >= coverage_floor
@@ -89,11 +98,11 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         )
 
     def is_plausible(self, coverage_floor: float) -> bool:
-        """Return True if enough of the value is as its meters and their past bear out.
+        """Return True if the value agrees well enough with the past of its meters.
 
-        An amount that the past contradicts is likely wrong, and a register that is reset again and
-        again is not the one that `site.toml` describes. Until a person confirms or declares it,
-        such an amount is no better known than one that is not covered.
+        Two kinds of amounts count as unknown until a person confirms them: amounts that contradict
+        the meter's past, and those of a register that is reset repeatedly, which `site.toml` does
+        not declare.
         """
         doubted = sum(
             finding.weight or 0.0 for finding in self.findings if finding.contradicts_past
@@ -102,7 +111,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
         return doubted <= 1 - coverage_floor and recurring <= _RECURRING_WEIGHT
 
 
-#: The result where there is no base year.
+#: The result for the base year if there is no base year.
 NO_RESULT = IndicatorResult(math.nan, math.nan, math.nan, ())
 
 
@@ -154,11 +163,12 @@ def indicator_result(
         doubt + _ESTIMATE_DOUBT * estimated * abs(value),
         missing,
         indicator.denominator is None or indicator.denominator in of_scope.denominators,
+        year_end(indicator, inputs, period_inputs.forecasts.get(scope.id, {})),
     )
 
 
 def _unlinear_doubt(doubts: IndicatorInputs, media: Sequence[Medium]) -> float:
-    """Return the doubt of an indicator that is not linear: none, or one that nothing bounds."""
+    """Return the doubt of an indicator that is not linear: 0 without doubts, otherwise NaN."""
     has_doubt = any(
         doubts.consumption[medium].any() for medium in media if medium in doubts.consumption
     )
@@ -178,8 +188,8 @@ def _findings(
         period_inputs: inputs of all scopes.
         scope: the scope.
         indicator: the indicator's row.
-        shares: share of each medium in the indicator's value, where known.
-        factors: the coal and the carbon factors that enter into the value.
+        shares: share of each medium in the indicator's value, as far as it is known.
+        factors: the coal factors and the carbon factors that are used for the value.
     """
     of_scope = period_inputs.scopes[scope.id]
     if period_inputs.period.days == 0:
@@ -222,9 +232,11 @@ def _source_findings(
 
 
 def _with_weight(finding: Finding, share: float | None) -> Finding:
-    """Return a finding about a medium with its weight in an indicator.
+    """Return a finding about a medium, with its weight in an indicator.
 
-    `share` is the medium's share of the indicator's value; None if that is unknown.
+    Args:
+        finding: the finding.
+        share: share of the medium in the indicator's value; None if it is unknown.
     """
     if finding.weight is None:
         return finding
@@ -235,9 +247,10 @@ def _with_weight(finding: Finding, share: float | None) -> Finding:
 def _medium_shares(
     inputs: IndicatorInputs, indicator: Indicator, media: Sequence[Medium], value: float
 ) -> dict[Medium, float]:
-    """Return each medium's share of the value of a linear indicator, where both are known.
+    """Return the share of each medium in the value of a linear indicator.
 
-    A linear indicator's value of one medium alone is that medium's part.
+    Media whose share is unknown are left out. The part of a medium is the indicator's value
+    computed from this medium alone.
     """
     shares: dict[Medium, float] = {}
     for medium in media:

@@ -2,12 +2,12 @@
 
 Laws:
 
-1. An indicator is computed here and nowhere else. One that is linear in consumption is a row of
-   `jieneng.metering.indicators` and needs no code. Any other is such a row and a function here.
-2. Of a linear indicator, the value of the estimated consumption is the estimated part of the value.
-   A function may compute anything. It states the series that it needs, and its coverage and
-   estimated share are those of these series.
-3. NaN means unknown. An unknown denominator makes the value NaN.
+1. Indicators are computed only here. Each indicator is a row of `jieneng.metering.indicators`. If
+   it is linear in consumption, this row is enough. Otherwise it also needs a function here.
+2. The estimated part of a linear indicator is its value computed from the estimated consumption
+   alone. For other indicators, coverage and estimated share are those of the series that their
+   function needs.
+3. NaN means unknown. If the denominator is unknown, the value is NaN.
 """
 
 import math
@@ -35,13 +35,17 @@ class IndicatorInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of all indicators of a single scope and period.
 
     Attributes:
-        consumption: by medium that is measured there, shape (days,) each; kWh, m3, m3, GJ.
-        coal_factors: by energy carrier, shape (days,) each; kgce per unit of consumption.
-        purchased: consumption that has carbon, by source, shape (days,) each; kWh, m3, GJ.
-        carbon_factors: by source, shape (days,) each; kgCO2 per unit of consumption.
-        floor_area_m2: mean over the period's days; NaN if unknown.
-        headcount: mean over the period's days [persons]; NaN if unknown.
-        series: the series that the indicator's function needs, if the scope has them.
+        consumption: daily consumption by medium, shape (days,) each [kWh, m3 or GJ]; only media
+            that are measured in the scope.
+        coal_factors: daily factors by energy carrier, shape (days,) each [kgce per unit of
+            consumption].
+        purchased: daily consumption that causes carbon emissions, by source, shape (days,) each
+            [kWh, m3 or GJ].
+        carbon_factors: daily factors by source, shape (days,) each [kgCO2 per unit of
+            consumption].
+        floor_area_m2: mean floor area over the period's days; NaN if unknown.
+        headcount: mean headcount over the period's days [persons]; NaN if unknown.
+        series: the series that indicator functions need, if the scope has them.
     """
 
     consumption: "Mapping[Medium, NDArray[np.float64]]"
@@ -58,7 +62,7 @@ class IndicatorFunction(msgspec.Struct, frozen=True):
 
     Attributes:
         value: function that returns the indicator's value, in the unit of its row.
-        needs: the series that the function needs beside the daily sums.
+        needs: the series that the function needs in addition to the daily sums.
     """
 
     value: Callable[[IndicatorInputs], float]
@@ -70,7 +74,7 @@ FUNCTIONS: Mapping[str, IndicatorFunction] = MappingProxyType({})
 
 
 def series_needs(indicator: Indicator) -> tuple[SeriesNeed, ...]:
-    """Return the series that an indicator needs beside the daily sums."""
+    """Return the series that an indicator needs in addition to the daily sums."""
     return FUNCTIONS[indicator.id].needs if indicator.sum_of is None else ()
 
 
@@ -112,9 +116,9 @@ def _weighted_sum(
     consumption: "Mapping[_Source, NDArray[np.float64]]",
     factors: "Mapping[_Source, NDArray[np.float64]]",
 ) -> float:
-    """Return the sum of consumption times factor over the sources that are measured.
+    """Return the sum of consumption times factor over the measured sources.
 
-    NaN if none is measured, or if a measured one has no factor: a part is not the total.
+    The sum is NaN if no source is measured, or if a measured source has no factor.
     """
     parts = [
         float(by_day @ factors[source]) if source in factors else math.nan

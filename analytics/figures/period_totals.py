@@ -1,15 +1,16 @@
-"""Total the consumption of meters over the days of a period.
+"""Add up the consumption of a scope's meters over the days of a period.
 
 Laws:
 
-1. Only days count on which a meter has a weight in the scope.
-2. Of a meter's consumption, only what was spread over the edges of its days is estimated: where the
-   period, or the meter's time in the scope, begins and ends. It is never more than the total. What
-   was spread over edges inside is known, because both sides of the edge count.
-3. What no reading ends is estimated wherever it lies: a register that begins again at 0 was not
-   read at that time. It is the estimated part of a day that is covered all the time.
-4. What is missing would have flowed at the meter's own mean rate, and through a meter of which
-   nothing is known as through the average one. It is no part of the amount.
+1. A day of a meter counts only if the meter has a weight in the scope on that day.
+2. Between two readings, the distribution of consumption over the days is estimated. This matters
+   only at the edges: the beginning and the end of the period, or of the meter's time in the scope.
+   Between the edges the sum is known. The estimated amount is never more than the total.
+3. If a register is reset to 0, its last value before the reset was usually not read. This
+   consumption is estimated at any place in the period. It is recognised as the estimated part of a
+   day with full coverage.
+4. Missing consumption is estimated from the meter's mean rate; if nothing of the meter is known,
+   from the average meter. It is stated separately, and not added to the amount.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from analytics.figures.site_consumption import MeterConsumption
 
-#: Least weight of a meter in its scope's coverage, as a share of the average meter's consumption.
-#: A meter without consumption must be read too.
+#: Smallest weight of a meter in its scope's coverage, as a share of the average meter's
+#: consumption. Gaps of a meter without consumption must lower the coverage, too.
 _MIN_COVERAGE_WEIGHT: Final = 0.1
 
 
@@ -33,15 +34,15 @@ class PeriodTotals(msgspec.Struct, frozen=True):
     """Totals of the meters of a medium over the days of a period, in arrays of shape (meters,).
 
     Attributes:
-        amount: what each meter adds to the scope [kWh, m3 or GJ]; NaN where nothing is known.
-        coverage: share of the meter's days in which it is known when the consumption occurred.
-        bounded: share of the meter's days of which the consumption is known, 0 to 1.
-        importance: weight of the meter in the scope's coverage; 0 if it does not count there.
-        estimated: shape (meters, days), magnitude of what was spread over edges, at the edges, and
-            of what was never read.
-        unread: shape (meters, days), magnitude of what was never read.
-        missing: shape (meters, days), what each meter would add in the time of which nothing is
+        amount: consumption that each meter adds to the scope [kWh, m3 or GJ]; NaN if nothing is
             known.
+        coverage: share of the meter's days without gaps, 0 to 1.
+        bounded: share of the meter's days for which consumption is known, 0 to 1.
+        importance: weight of the meter in the scope's coverage; 0 if it does not count.
+        estimated: shape (meters, days), absolute estimated amount at the edges (law 2), and of
+            consumption that was never read (law 3).
+        unread: shape (meters, days), absolute amount that was never read (law 3).
+        missing: shape (meters, days), estimate of the missing consumption (law 4).
     """
 
     amount: "NDArray[np.float64]"
@@ -54,13 +55,13 @@ class PeriodTotals(msgspec.Struct, frozen=True):
 
     @property
     def scope_amount(self) -> float:
-        """Sum of what is known; NaN if no meter of the scope is known."""
+        """Sum of the known amounts; NaN if no amount is known."""
         known = np.isfinite(self.amount)
         return float(self.amount[known].sum()) if known.any() else np.nan
 
     @property
     def scope_coverage(self) -> float:
-        """Share of the consumption that is known, 0 to 1, each meter by its importance."""
+        """Mean of the meters' `bounded`, weighted by importance; 0 to 1."""
         return min(float(self.importance @ self.bounded / self.importance.sum()), 1.0)
 
 
@@ -68,8 +69,8 @@ def period_totals(weight: "NDArray[np.float64]", metered: "MeterConsumption") ->
     """Return the totals of a scope's meters over a period.
 
     Args:
-        weight: shape (meters, days), of `boundary_weights`; at least one is not 0.
-        metered: consumption of the meters on the days.
+        weight: shape (meters, days), result of `boundary_weights`; at least one weight is not 0.
+        metered: consumption of the meters on the same days.
     """
     is_member = weight != 0
     days = is_member.sum(axis=1)
@@ -115,7 +116,7 @@ def _missing(
     amount: "NDArray[np.float64]",
     importance: "NDArray[np.float64]",
 ) -> "NDArray[np.float64]":
-    """Return what is missing of each meter, by day (law 4)."""
+    """Return the estimate of the missing consumption, shape (meters, days) (law 4)."""
     size = np.abs(weight)
     known_days = (size * metered.bounded).sum(axis=1)
     is_known = np.isfinite(amount) & (known_days > 0)
@@ -129,9 +130,10 @@ def _missing(
 def _importance(
     metered: "MeterConsumption", amount: "NDArray[np.float64]", days: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return how much each meter weighs in the coverage of the scope.
+    """Return the weight of each meter in the coverage of the scope.
 
-    A meter weighs by its consumption, an unknown one as much as the average meter in its days.
+    The weight is the meter's consumption. If it is unknown, the weight is the consumption of the
+    average meter in the same number of days.
     """
     known = np.isfinite(metered.amount)
     of_meters = zero_where_unknown(metered.amount).sum(axis=1)[known.any(axis=1)]
@@ -151,9 +153,10 @@ def _estimated(
     amount: "NDArray[np.float64]",
     unread: "NDArray[np.float64]",
 ) -> "NDArray[np.float64]":
-    """Return what was spread over edges or never read, shape (meters, days) (laws 2 and 3).
+    """Return the estimated amounts, shape (meters, days) (laws 2 and 3).
 
-    Of days that an earlier version stored it is not known, and all that was spread counts.
+    Days stored by an earlier version have no amounts for the edges. For them, the whole estimated
+    share of the day is used.
     """
     size = np.abs(weight)
     rises = size[:, 1:] > size[:, :-1]

@@ -1,7 +1,7 @@
 """Merge rule files into one object: factors, plans, targets, caps and the settings for them.
 
-Laws: a row of a site replaces the packaged row of the same id as a whole; all other packaged rows
-stay. A mistake is reported with the file and the line of its row.
+Laws: a row in a site's file replaces the whole packaged row with the same id; all other packaged
+rows stay. A mistake is reported with the file and the line of its row.
 
 Pure: documents in, rules out.
 """
@@ -40,12 +40,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     coverage_floor: float = 0.95
 
     def plan_for(self, year: int) -> Plan | None:
-        """Return the plan in force in a year, or else the last one that began before it."""
+        """Return the plan valid in a year, or else the latest plan that began before the year."""
         begun = [plan for plan in self.plans if plan.from_ <= year]
         return max(begun, key=lambda plan: plan.from_, default=None)
 
     def counted_flows(self, year: int) -> CountedFlows:
-        """Return which flows of energy count in a year: as its plan says, or as is usual."""
+        """Return the energy flows that count in a year by its plan; the usual ones if no plan."""
         plan = self.plan_for(year)
         if plan is None:
             return CountedFlows.of(export_deducted=True, export_carbon_deducted=False)
@@ -55,7 +55,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def base_year(self, period: Period) -> Period | None:
-        """Return the base year of a period's plan; None if the period is before any plan."""
+        """Return the base year of a period's plan; None if the period is before the first plan."""
         plan = self.plan_for(period.year)
         return None if plan is None else calendar_year(plan.base)
 
@@ -72,7 +72,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 def _decoded(
     documents: Sequence[Document], form: type[_File], problems: list[Problem]
 ) -> list[tuple[_File, Document]]:
-    """Return the decoded documents; add the problems of those that have another form."""
+    """Return the decoded documents. Documents with a wrong form are added to `problems`."""
     decoded = []
     for document in documents:
         try:
@@ -88,7 +88,7 @@ class _Row(Protocol):
 
 
 _AnyRow = TypeVar("_AnyRow", bound=_Row)
-#: A row, its document, and its index there.
+#: (row, its document, its index in the document).
 _LocatedRow = tuple[_AnyRow, Document, int]
 
 
@@ -102,13 +102,13 @@ def merge_rules(
     """Merge the rows of documents.
 
     Args:
-        factor_files: documents of the form of `factors.toml`, the packaged one first.
-        plan_files: documents of the form of `plan.toml`, the packaged one first.
+        factor_files: packaged `factors.toml`, then that of the site.
+        plan_files: packaged `plan.toml`, then that of the site.
         convention: convention of electricity's coal equivalent.
-        coverage_floor: least coverage for a verdict, 0 to 1.
+        coverage_floor: smallest coverage for a verdict, 0 to 1.
 
     Raises:
-        ConfigError: all mistakes in all documents.
+        ConfigError: lists all mistakes in all documents.
     """
     problems = list[Problem]()
     factor_forms = _decoded(factor_files, FactorsFile, problems)
@@ -140,7 +140,7 @@ def merge_rules(
 def _merge_rows(
     files: Iterable[tuple[Sequence[_AnyRow], Document]],
 ) -> list[_LocatedRow[_AnyRow]]:
-    """Return one row for each id, the last document's."""
+    """Return one row for each id: the one of the last document that contains the id."""
     merged: dict[str, _LocatedRow[_AnyRow]] = {}
     for rows, document in files:
         for number, row in enumerate(rows):

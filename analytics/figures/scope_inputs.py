@@ -1,12 +1,13 @@
-"""Derive the inputs of one scope's indicators from the consumption of its meters.
+"""Compute the inputs of one scope's indicators from the consumption of its meters.
 
 Laws:
 
-1. A medium of which nothing is known is not among the inputs: it is not 0.
-2. Missing data are reported: the coverage of the medium falls, and a finding names the meter. The
-   coverage asks how much of the period lies between readings, not how often a meter was read.
-3. Denominators are means over the period's days, of the values in force on each day.
-4. A denominator that a scope does not have by its nature is no missing data.
+1. A medium without any known consumption is left out of the inputs; it is not set to 0.
+2. Missing data lower the coverage of the medium, and a finding names the meter. The coverage is the
+   share of the period that lies between readings. It does not depend on the number of readings.
+3. A denominator (floor area, headcount) is the mean, over the period's days, of the value valid on
+   each day.
+4. If a scope can't have a denominator (a canteen has no headcount), this is not missing data.
 """
 
 import math
@@ -51,15 +52,15 @@ _MISSING_DENOMINATOR: Final[Mapping[Denominator, str]] = {
 }
 
 
-#: The sources of carbon: of electricity, each class of supply has a factor.
+#: The sources of carbon. For electricity, each class of supply is a source with its own factor.
 _CARBON_SOURCES: Final[tuple[tuple[Carrier, Supply | None], ...]] = (
     *(("electricity", supply) for supply in get_args(Supply)),
     ("gas", None),
     ("heat", None),
 )
-#: Least estimated share of a meter's consumption that is worth a finding.
+#: Smallest estimated share of a meter's consumption for which there is a finding.
 _LEAST_ESTIMATED: Final = 0.005
-#: Least share of a meter's time without consumption that is worth a finding.
+#: Smallest share of a meter's time without known consumption for which there is a finding.
 _LEAST_MISSING: Final = 0.005
 
 
@@ -79,11 +80,11 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
     """Return the factors on the days of a period.
 
     Args:
-        rules: the rules, for their factor rows and convention.
-        site: the site, for its division code.
+        rules: rules; their factor rows and convention are used.
+        site: site; its division code is used.
         period: the period.
-        fixed_on: day whose carbon factors the series `fixed` has on every day. The series
-            `current` has the factors of each day.
+        fixed_on: day whose carbon factors are used on all days in the series `fixed`. The series
+            `current` uses the factors of each day.
     """
     period_days = days(period.start, period.end)
 
@@ -123,14 +124,13 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         inputs: inputs of the indicators, without carbon factors and series.
-        estimated_inputs: the same for the part of the consumption that was spread over edges of the
-            period.
-        doubt_inputs: the same for the greatest amount by which the consumption may be wrong, spread
-            evenly over the days; NaN if nothing bounds it.
-        missing_inputs: the same for what would have flowed in the time of which nothing is known.
-        series: series that indicators need beside the daily sums, if the scope has a meter.
-        coverage: share of meter-time of which the consumption is known, 0 to 1, by medium that has
-            a meter.
+        estimated_inputs: inputs with only the estimated part of the consumption.
+        doubt_inputs: inputs with the largest amount by which the consumption may be wrong, instead
+            of the consumption. It is distributed evenly over the days; NaN if no limit is known.
+        missing_inputs: inputs with the estimate of the missing consumption.
+        series: series that indicators need in addition to the daily sums, if the scope has a meter.
+        coverage: share of the meters' time for which consumption is known, 0 to 1, by medium; only
+            media with a meter.
         medium_findings: findings about a medium's meters.
         denominator_findings: findings about floor area and headcount.
         scope_findings: findings about the scope itself.
@@ -161,13 +161,13 @@ def scope_inputs(
     """Return the inputs of a scope's indicators on the days of a period.
 
     Args:
-        consumption: consumption of all meters, on the period's days at least.
+        consumption: consumption of all meters, on the period's days and possibly more days.
         period: the period.
         scope: the scope.
         factors: factors on the days of the period.
-        coverage_floor: coverage below which a meter is named by a finding, 0 to 1.
-        found: what was found about meters in the period.
-        counted: flows that enter into energy and into carbon.
+        coverage_floor: coverage below which there is a finding about a meter, 0 to 1.
+        found: findings about the meters in the period.
+        counted: flows that count as energy, and flows that count for carbon.
     """
     site, period_days = scope.structure.site, days(period.start, period.end)
     amount: dict[Medium, NDArray[np.float64]] = {}
@@ -252,14 +252,14 @@ def scope_inputs(
 def _supplies(
     scope: Scope, medium: Medium, flows: Sequence[Flow], period_days: Sequence[date]
 ) -> "Mapping[Supply, NDArray[np.bool_]] | Mapping[None, bool]":
-    """Return which flows, on which days, belong to each class of supply; None has no classes."""
+    """Return a mask (flows, days) for each class of supply; only the key None without classes."""
     return supply_masks(scope, flows, period_days) if medium == "electricity" else {None: True}
 
 
 def _purchased_doubt(
     doubt: "Mapping[Medium, NDArray[np.float64]]",
 ) -> "dict[CarbonSource, NDArray[np.float64]]":
-    """Return the doubt by source of carbon: what is doubtful may be of the grid's class."""
+    """Return the doubt by source of carbon, as if all doubtful electricity were from the grid."""
     return {
         (medium, "grid" if medium == "electricity" else None): by_day
         for medium, by_day in doubt.items()
@@ -284,8 +284,8 @@ def _meter_findings(
 ) -> Iterator[Finding]:
     """Yield the findings about missing readings of each meter of the scope.
 
-    What is unknown is a warning. What is known but was spread, inside the period or over its edges,
-    is to be known.
+    Unknown consumption is a warning. Consumption that is known and was distributed over a gap is
+    only a remark.
     """
     parts = np.abs(zero_where_unknown(totals.amount))
     total = float(parts.sum())
@@ -322,7 +322,7 @@ def _removed_findings(
 def _sub_item_findings(
     scope: Scope, meters: Sequence[str], period_days: Sequence[date]
 ) -> Iterator[Finding]:
-    """Yield a finding for each sub-item without a parent that is not added to a main."""
+    """Yield a finding for each sub-item meter without a parent, if the scope has a main meter."""
     found: dict[str, str] = {}
     for _, structure in scope.structure.spans(period_days):
         areas = counted_areas(scope, structure)
@@ -350,7 +350,7 @@ def _mean_denominator(
 ) -> tuple[float, tuple[Finding, ...]]:
     """Return the mean of a denominator over the days on which it is known, with findings.
 
-    A scope that has no such denominator by its nature has no finding.
+    There is no finding if the scope can't have this denominator.
     """
     by_day = daily_denominator(scope, name, days(period.start, period.end))
     is_known = np.isfinite(by_day)

@@ -2,18 +2,20 @@
 
 Laws:
 
-1. Targets are data: period, base year, operator, value, class, clause. The next plan is another
-   block of rows.
-2. A verdict needs data. If the value or its baseline is covered less than the floor, the verdict is
+1. Targets are data: period, base year, operator, value, class, clause. A new plan needs only new
+   rows.
+2. If the coverage of the value or of its baseline is below the floor, the verdict is
    `insufficient_data`.
-3. Only the complete last year of the plan is `met` or `missed`, by the operator as written: a
-   decrease of 7 % does not meet `>` 7 %. Earlier periods are compared with the glide path:
-   `on_track` or `at_risk`.
-4. A cap is of a whole year. A part of a year may use the share of the cap that the same days had in
-   the base year, or their share of the year's days if that is unknown.
-5. A verdict that is another one at an end of what the value may be is `doubtful`. So is one on a
-   value, or a baseline, of which more than the floor leaves contradicts the meters' own past, and
-   one of a register that is reset again and again.
+3. Only when the last year of the plan is over is a target `met` or `missed`. The operator applies
+   exactly: a decrease of 7 % does not meet `>` 7 %. Earlier periods are compared with the glide
+   path: `on_track` or `at_risk`.
+4. A cap is a limit for a whole year. A part of a year has a part of the cap: the share that the
+   same days had in the consumption of the base year. If this share is unknown, it is the share of
+   days.
+5. A verdict is `doubtful` in three cases. First, if the verdict on the smallest or the largest
+   possible value is another one. Second, if too much of the value or of its baseline contradicts
+   the past of its meters: more than a share of 1 minus the coverage floor. Third, if a register is
+   reset repeatedly.
 """
 
 import math
@@ -30,14 +32,14 @@ from jieneng.metering.errors import Problem
 
 Operator = Literal[">", ">=", "<", "<="]
 TargetClass = Literal["binding", "expected"]
-#: How well a plan's targets are known: from its published text, or from reports about it.
+#: Source of a plan's targets: its published text, or reports about it.
 Confidence = Literal["published", "reported"]
 
 _COMPARE: Final[Mapping[Operator, Callable[[float, float], bool]]] = MappingProxyType(
     {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 )
-#: Decimals to which percentages are compared. From 100 to 93 is a decrease of exactly 7 %, although
-#: binary fractions say 6.999999999999995.
+#: Decimals to which percentages are rounded before a comparison. From 100 to 93 is a decrease of
+#: exactly 7 %, but computed with floats it is 6.999999999999995.
 _DECIMALS: Final = 9
 
 
@@ -46,12 +48,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 
     Attributes:
         name: name for people.
-        base: base year, with which the plan's years are compared.
+        base: base year with which the plan's years are compared.
         from_: first year of the plan.
         to: last year of the plan, in which its targets must be met.
-        path: form of the glide path: equal percentages each year, or equal amounts.
-        export_deducted: true if energy that leaves the site is not its consumption.
-        export_carbon_deducted: true if carbon is deducted for exported electricity too.
+        path: form of the glide path: a decrease by equal percentages each year, or by equal
+            amounts.
+        export_deducted: true if exported energy is deducted from the consumption.
+        export_carbon_deducted: true if carbon is also deducted for exported electricity.
         confidence: `published` if the targets are from the plan's own text, `reported` if they are
             from reports about it.
         source: document and table of the targets.
@@ -69,12 +72,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     source: str
 
     def covers(self, year: int) -> bool:
-        """Return True if a year lies in the plan."""
+        """Return True if the plan includes a year."""
         return self.from_ <= year <= self.to
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
-    """A row `[[target]]` of `plan.toml`: the decrease of an intensity over the plan.
+    """A row `[[target]]` of `plan.toml`: required decrease of an intensity, such as kgce/m2.
 
     Attributes:
         plan: id of the plan.
@@ -100,8 +103,8 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"})
     Attributes:
         plan: id of the plan.
         indicator: id of the indicator.
-        scope: `division` for the whole city, which says nothing about one site; `site`; or the id
-            of an area or institution.
+        scope: `division` if the cap is for the whole city, and does not apply to one site; `site`;
+            or the id of an area or institution.
         operator: comparison of the total with `value`.
         value: the limit, in `unit`.
         unit: the indicator's unit.
@@ -121,7 +124,7 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"})
 
 
 class PlanFile(msgspec.Struct, frozen=True):
-    """The form of `plan.toml`."""
+    """The content of `plan.toml`."""
 
     plan: tuple[Plan, ...] = ()
     target: tuple[Target, ...] = ()
@@ -207,12 +210,12 @@ def glide_path_share(plan: Plan, decrease_pct: float, year: int) -> float:
 
 
 class Range(msgspec.Struct, frozen=True):
-    """A value, with the least and the greatest that it may be; NaN where nothing bounds it.
+    """A value, with its smallest and its largest possible value; NaN if no limit is known.
 
     Attributes:
         value: the value.
-        least: the least that it may be.
-        greatest: the greatest that it may be.
+        least: smallest possible value.
+        greatest: largest possible value.
     """
 
     value: float
@@ -221,22 +224,22 @@ class Range(msgspec.Struct, frozen=True):
 
     @classmethod
     def around(cls, value: float, doubt: float) -> "Range":
-        """Return the range of a value that may be wrong by an amount, in both directions."""
+        """Return the range from `value - doubt` to `value + doubt`."""
         return cls(value, value - doubt, value + doubt)
 
     @classmethod
     def exact(cls, value: float) -> "Range":
-        """Return the range of a value that can't be wrong."""
+        """Return the range of a value without doubt."""
         return cls(value, value, value)
 
     def widened(self, missing: float) -> "Range":
-        """Return the range in which an amount may be missing; negative where it is deducted."""
+        """Return the range extended by a missing amount: upwards if positive, else downwards."""
         return Range(self.value, self.least + min(missing, 0.0), self.greatest + max(missing, 0.0))
 
     def per(self, base: "Range") -> "Range":
-        """Return the range of the quotient of two ranges, of which the value of `base` is above 0.
+        """Return the range of the quotient of two ranges. The value of `base` must be above 0.
 
-        If `base` may be 0, nothing bounds the quotient.
+        If `base` may be 0, the limits of the quotient are NaN.
         """
         if not base.least > 0:
             return Range(self.value / base.value, math.nan, math.nan)
@@ -245,20 +248,19 @@ class Range(msgspec.Struct, frozen=True):
         )
 
     def times(self, factor: float) -> "Range":
-        """Return the range of the product with a factor above 0."""
+        """Return the range multiplied by a factor above 0."""
         return Range(self.value * factor, self.least * factor, self.greatest * factor)
 
 
 def certain_verdict(
     status: Callable[..., Status], values: Sequence[float], *extremes: Sequence[float]
 ) -> Status:
-    """Return the verdict on values; `doubtful` if it is another one at an extreme (law 5).
+    """Return the verdict on values; `doubtful` if the verdict on extreme values differs (law 5).
 
     Args:
         status: function that returns the verdict on values.
         values: the values.
-        extremes: the values where they are as low or as high as they may be; NaN if nothing bounds
-            them.
+        extremes: the smallest and the largest possible values; NaN if no limit is known.
     """
     found = status(*values)
     is_certain = all(
@@ -276,7 +278,7 @@ def decrease_status(
         plan: the plan.
         target: the target of the intensity.
         year: a year of the plan.
-        change_pct: change against the baseline [%], negative where it fell.
+        change_pct: change against the baseline [%]; negative for a decrease.
         is_final: True for the plan's complete last year.
     """
     decrease = round(-change_pct, _DECIMALS)

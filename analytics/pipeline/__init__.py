@@ -1,7 +1,7 @@
 """Read registers from the store, and write consumption and indicators to it.
 
 In: stored readings and imports of a site's meters. Out: stored consumption, figures, indicators.
-Laws: the same readings give the same digits, however the work is divided into windows. Memory is
-bounded by a window of one meter and by the days of all meters. Figures are computed from stored
-consumption alone.
+Laws: consumption is computed in windows of time. The same readings give the same digits for any
+division into windows. The memory needed is limited: readings of one meter in one window, and daily
+sums of all meters. Figures are computed only from stored consumption.
 """

@@ -1,13 +1,15 @@
-"""Sum the consumption of meters by sub-item, and what no sub-meter measures. Pure.
+"""Compute the consumption of sub-items, and the consumption that no sub-meter measures. Pure.
 
 Laws:
 
-1. A sub-item has what the meters of the item measure, without what a meter of another item below
-   them measures. Each kilowatt-hour is in one sub-item at most.
-2. The rest of a meter is what enters behind it and no meter directly below it measures: what it
-   measures, and what is generated there or comes back from below, less what goes out. The rest is
-   unknown where any of these is unknown: the difference would be the missing meter's.
-3. A meter that is removed has no rest and belongs to no item; what hung below it hangs higher.
+1. The consumption of a sub-item (for example lighting) is the sum of its meters, minus the meters
+   of other sub-items directly below them. So each kilowatt-hour is counted in at most one sub-item.
+2. The rest of a meter is the energy behind it that no meter directly below it measures. Counted as
+   inflow are the meter itself, generation behind it, and export of meters below it. Counted as
+   outflow are the meters below it and its own export. If any of these is unknown, the rest is
+   unknown.
+3. A removed meter has no rest and belongs to no sub-item. The meters below it then belong to the
+   meter above it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,13 +37,13 @@ _ITEMS: Final[tuple[Item, ...]] = get_args(Item)
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """A sum of meters with signs that follow from the meter tree.
+    """A sub-item or a rest: a sum of flows with signs that follow from the meter tree.
 
     Attributes:
         kind: `item` or `rest`.
-        id: id of the sub-item, or of the meter whose rest it is.
+        id: id of the sub-item, or of the meter to which the rest belongs.
         medium: the medium.
-        indices: numbers of the flows that may take part, in the order of all flows.
+        indices: indices of the flows that may be part of the sum.
     """
 
     kind: Literal["item", "rest"]
@@ -57,11 +59,11 @@ def balance_consumption(
     grids: "Mapping[Interval, NDArray[np.int64]]",
     begins: Begins,
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
-    """Yield tags and consumption of each sub-item and of the rest of each meter with sub-meters.
+    """Yield (tags, consumption) of each sub-item, and of the rest of each meter with sub-meters.
 
     Args:
         structure: structure of the site by day.
-        flows: what the registers of all meters of the site count.
+        flows: flows that the registers of all meters of the site count.
         consumption: consumption of each flow, in the order of `flows`.
         grids: edges of the intervals [UTC, ms].
         begins: first days of generation and export.
@@ -90,7 +92,7 @@ def balance_consumption(
 def _balances(
     structure: SiteStructure, flows: Sequence[Flow], days: "Sequence[date]"
 ) -> Iterator[Balance]:
-    """Yield the sub-items and rests of which a meter takes part on any of the days."""
+    """Yield the sub-items and rests that have at least one meter on any of the days."""
     numbers: dict[str, list[int]] = {}
     for index, flow in enumerate(flows):
         numbers.setdefault(flow.meter.id, []).append(index)
@@ -114,7 +116,7 @@ def _balances(
 def _weights(
     balance: Balance, members: Sequence[Flow], structure: SiteStructure, days: "Sequence[date]"
 ) -> "NDArray[np.float64]":
-    """Return the sign of each member on each day; shape (members, days)."""
+    """Return the sign of each flow on each day, shape (members, days); 0 if it is not part."""
     weight = np.zeros((len(members), len(days)))
     for span, on_days in structure.spans(days):
         for number, flow in enumerate(members):
@@ -126,7 +128,7 @@ def _weights(
 
 
 def _item_sign(item: str, flow: Flow, on_days: DayStructure, structure: SiteStructure) -> float:
-    """Return +1 for a meter of the item, -1 for one of another item directly below such a meter."""
+    """Return +1 for a meter of the item, -1 for a meter of another item directly below one."""
     above = on_days.places[flow.meter.id].parent
     while above is not None and structure.site.meters[above].item is None:
         above = on_days.places[above].parent
@@ -135,7 +137,7 @@ def _item_sign(item: str, flow: Flow, on_days: DayStructure, structure: SiteStru
 
 
 def _rest_sign(top: str, flow: Flow, on_days: DayStructure) -> float:
-    """Return +1 for what enters behind the meter `top`, -1 for what leaves to below or outside."""
+    """Return +1 for an inflow behind the meter `top`, -1 for an outflow (law 2)."""
     if flow.meter.id == top:
         return -1.0 if flow.is_export else 1.0
     if on_days.places[flow.meter.id].parent != top:
@@ -144,7 +146,7 @@ def _rest_sign(top: str, flow: Flow, on_days: DayStructure) -> float:
 
 
 def _sum(balance: Balance, weights: "NDArray[np.float64]", members: Consumption) -> Consumption:
-    """Return the sum of the members; a rest is unknown where a member is (law 2)."""
+    """Return the sum of the flows; a rest is unknown if one of its flows is unknown (law 2)."""
     total = roll_up(weights, members)
     if balance.kind == "item":
         return total

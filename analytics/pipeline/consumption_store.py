@@ -2,9 +2,9 @@
 
 Laws:
 
-1. A series is rewritten as a whole within a window: known consumption is written, and stored
-   consumption that is no longer known is deleted. Nothing else is deleted.
-2. Points that the store rejects are logged with the reason. The work goes on.
+1. Within a window, a series is rewritten as a whole: known consumption is written, and stored
+   points whose consumption is now unknown are deleted. Nothing else is deleted.
+2. Points that the store rejects are logged with the reason. The other points are still written.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,7 +78,7 @@ class ConsumptionStore:
             where: further tags that the series must have.
 
         Returns:
-            Arrays of shape (days,) by (meter id, field), NaN where nothing is stored.
+            Arrays of shape (days,) by (meter id, field); NaN if nothing is stored.
         """
         midnights = periods.edges_ms(start, end, "day", self._site.zone)
         tags = {"site": self._site.id, "kind": "meter", "interval": "day", **where}
@@ -135,9 +135,11 @@ class ConsumptionStore:
         return msgspec.structs.replace(consumption, findings=found)
 
     async def _counted_before(self, start: date, begins: Begins) -> tuple[RegisterFinding, ...]:
-        """Return a finding for each flow that is 0 for want of readings, though it had counted.
+        """Return a finding for each export or generation register that was not 0 when first read.
 
-        The register says how much: that amount may have flowed at any time before it was read.
+        Before its first reading, the flow counts as 0. But the first reading shows that it had
+        already counted an amount, which may have flowed at any time before. This amount is the
+        doubt.
         """
         found: list[RegisterFinding] = []
         zone = self._site.zone
@@ -187,12 +189,12 @@ class ConsumptionStore:
         return periods.local_day(first_ms, zone), periods.local_day(last_ms, zone)
 
     async def is_empty(self, start: date, end: date) -> bool:
-        """Return True if no consumption is stored of the days from `start` up to `end`."""
+        """Return True if no consumption is stored for the days from `start` up to `end`."""
         rows = await self.day_rows(start, end, set(CONSUMPTION.values()))
         return not any(np.isfinite(row).any() for row in rows.values())
 
     async def first_hourly_day(self, start: date, end: date) -> date | None:
-        """Return the first day from `start` up to `end` that is stored by hour; None if none is."""
+        """Return the first day from `start` up to `end` with stored hourly values; None if none."""
         zone = self._site.zone
         stored = await self._store.read(
             schema.CONSUMPTION,
@@ -225,7 +227,7 @@ class ConsumptionStore:
         grids: Grids,
         stored: StoredTimes,
     ) -> None:
-        """Write a series within a window, and delete points that are no longer known (law 1).
+        """Rewrite a series within a window (law 1).
 
         Args:
             series: tags of the series, without site and interval.

@@ -1,7 +1,7 @@
-"""Sum the stored consumption of a meter over periods, to compare it with bills.
+"""Add up the stored consumption of a meter over periods, to compare it with bills.
 
-Law: a sum is that of whole local days. Its coverage is the share of the time that lies between
-readings, 0 where nothing is known.
+Law: periods consist of whole local days. The coverage of a sum is the share of its time that lies
+between readings; it is 0 if nothing is known.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from jieneng.metering.site import Site
 
 
 class MeterPeriod(msgspec.Struct, frozen=True):
-    """A meter and local days.
+    """A meter, and a period of whole local days.
 
     Attributes:
         meter: id of the meter.
@@ -35,7 +35,7 @@ class MeteredAmount(msgspec.Struct, frozen=True):
 
     Attributes:
         amount: the consumption, in the unit of the meter's consumption quantity.
-        coverage: share of the period's days for which it is known, 0 to 1.
+        coverage: share of the period for which the consumption is known, 0 to 1.
     """
 
     amount: float

@@ -1,9 +1,9 @@
-"""Read the series that indicators need beside the daily sums, and roll them up to scopes.
+"""Read the series that indicators need in addition to the daily sums, and add them up by scope.
 
 Laws:
 
 1. Only the needed medium and interval are read.
-2. Memory is bounded by a month of the medium's meters, and by the series of the scopes.
+2. The memory needed is limited: one month of the medium's meters, and the series of the scopes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,10 +28,15 @@ async def needed_series(
     days: tuple[date, date],
     counted: frozenset[FlowKind],
 ) -> dict[SeriesNeed, Mapping[str, IntervalSeries]]:
-    """Return each needed series of each scope that has a meter of its medium, by scope id.
+    """Return each needed series, by scope id; only scopes that have a meter of the medium.
 
-    `days` are the first local day, and the day after the last one; `counted` are the kinds of flows
-    that count.
+    Args:
+        needs: the needed series.
+        scopes: the scopes.
+        site: the site.
+        consumption: stored consumption of the site.
+        days: the first local day, and the day after the last one.
+        counted: kinds of flows that count.
     """
     return {
         need: await _of_scopes(need, scopes, site, consumption, days, counted) for need in needs

@@ -1,8 +1,8 @@
 """Find the local days whose consumption has to be computed, or computed again.
 
-Law: a computed day has a stored coverage for each meter with readings, which may be 0. A day
-without it is missing. A day whose stored numbers or findings differ from those of its readings is
-outdated.
+Law: when a day is computed, a coverage is stored for each meter with readings; it may be 0. A day
+without this coverage is missing. A day is outdated if computing it again from the readings would
+give other numbers or findings than the stored ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ class OutdatedDays:
 
     Args:
         site: the site.
-        consumption: store of the consumption.
+        consumption: stored consumption of the site.
         registers: reader of the registers.
-        findings: store of the findings.
+        findings: stored findings of the site.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class OutdatedDays:
     ) -> tuple[date, date]:
         """Return the days from `first` up to `end`, extended by outdated days around them.
 
-        Days are checked as far as readings in the given days can change them.
+        Days before and after are checked as far as readings in the given days can affect them.
         """
         edges = periods.midnight_ms(first, self._zone), periods.midnight_ms(end, self._zone)
         low, high = first, end
@@ -69,7 +69,7 @@ class OutdatedDays:
         return low, high
 
     async def _outdated(self, meter: MeterRecords, start: date, end: date) -> list[date]:
-        """Return the computed days with other numbers or findings than those of the readings."""
+        """Return the computed days that are outdated."""
         if start >= end:
             return []
         midnights = periods.edges_ms(start, end, "day", self._zone)
@@ -94,7 +94,7 @@ class OutdatedDays:
         ]
 
     async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
-        """Find the days up to `last` for which a meter has readings but no computed consumption.
+        """Find the days up to `last` on which any meter has readings but no computed consumption.
 
         Returns:
             The first day with readings, and a mask of shape (days,) from it to `last`: True for a
@@ -116,7 +116,7 @@ class OutdatedDays:
         return first, missing
 
     async def incomplete_days(self, first: date, last: date) -> "NDArray[np.bool_]":
-        """Return a mask of the days `first` to `last`, True where a meter is not fully covered."""
+        """Return a mask of the days `first` to `last`: True if any meter is not fully covered."""
         end = last + timedelta(days=1)
         measured = await self._consumption.daily_consumption(first, end)
         is_incomplete = np.zeros(max((end - first).days, 0), dtype=np.bool_)
@@ -128,11 +128,11 @@ class OutdatedDays:
 def _differs(
     stored: "Mapping[str, NDArray[np.float64]]", fields: Sequence[str], now: Consumption
 ) -> "NDArray[np.bool_]":
-    """Return True for each stored day whose numbers differ from those of the readings.
+    """Return a mask of days: True if a stored number differs from the newly computed one.
 
-    What an earlier version did not store does not differ.
+    Fields that an earlier version did not store are ignored.
     """
-    quantity, coverage, _, *of_edges = fields  # the estimated share follows from the others
+    quantity, coverage, _, *of_edges = fields  # the estimated share depends on the other fields
     never = np.full(len(now.amount), np.nan)
     amount, is_stored = stored.get(quantity, never), stored.get(coverage, never)
     same = (amount == now.amount) | (np.isnan(amount) & np.isnan(now.amount))

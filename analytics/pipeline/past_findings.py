@@ -1,10 +1,11 @@
-"""Compare the stored consumption of each meter with its own past, and store what is found.
+"""Compare the stored consumption of each meter with its own past, and store the findings.
 
 Laws:
 
-1. A meter is judged by its whole stored history: a day far above all others is one only until more
-   such days follow. So findings of the past are rewritten as a whole, and not window by window.
-2. Only stored consumption is read, so the judgement does not depend on the windows in which it was
+1. A meter is compared with its whole stored history. New days may end an earlier finding: a day far
+   above all others is no longer unusual if more such days follow. So all findings of this kind are
+   rewritten together, not window by window.
+2. Only stored consumption is read, so the findings do not depend on the windows in which it was
    computed.
 """
 
@@ -22,12 +23,12 @@ from jieneng.metering.site import Site
 
 
 class PastFindings:
-    """Judges the meters of a site by their own past.
+    """Compares the meters of a site with their own past.
 
     Args:
         site: the site.
         consumption: stored consumption of the site.
-        findings: store of the findings.
+        findings: stored findings of the site.
     """
 
     def __init__(self, site: Site, consumption: ConsumptionStore, findings: FindingStore) -> None:
@@ -37,7 +38,7 @@ class PastFindings:
         self._judged_until: date | None = None
 
     async def update(self, changed_from: date) -> list[RegisterFinding]:
-        """Judge all meters anew, if a day before yesterday has changed or a new day has begun.
+        """Compare all meters again, if a day before yesterday has changed or a new day has begun.
 
         Args:
             changed_from: first local day whose consumption may have changed.

@@ -6,11 +6,13 @@ Laws:
    deleted.
 2. Periods that are computed together read their base year once. The digits are those of periods
    that are computed one by one.
+3. The years before a running year, which its forecast needs, are read once a day: nothing that
+   comes in during a day changes them, but for late readings and imports of earlier years.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TypeAlias
+from datetime import date, timedelta
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -22,13 +24,16 @@ from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
-from analytics.periods import Period
+from analytics.periods import Period, calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.needed_series import needed_series
 from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
+
+#: Number of earlier years that a forecast rests on: last year, and five errors for the band.
+_MOST_YEARS: Final = 6
 
 
 class WantedFigures(msgspec.Struct, frozen=True):
@@ -73,6 +78,7 @@ class PeriodFigures:
         self._scopes = {scope.id: scope for scope in scopes}
         self._consumption = consumption
         self._findings = findings
+        self._history: tuple[date, int, list[SiteConsumption]] | None = None
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
         """Return the figures of each wanted period.
@@ -102,7 +108,25 @@ class PeriodFigures:
             today,
             await self._site_consumption(scopes, whole_period.until(today), counted),
             None if base_year is None else base_years[key],
+            await self._years_before(whole_period, today),
         )
+
+    async def _years_before(self, period: Period, today: date) -> list[SiteConsumption]:
+        """Return the consumption of the years before a running year, the oldest first.
+
+        It is empty for any other period, and ends where the store has no data.
+        """
+        if not (period.whole_year and period.start < today < period.end):
+            return []
+        if self._history is None or self._history[:2] != (today, period.year):
+            years: list[SiteConsumption] = []
+            span = await self._consumption.day_span()
+            first = period.year if span is None else max(span[0].year, period.year - _MOST_YEARS)
+            for year in range(first, period.year):
+                whole = calendar_year(year)
+                years.append(await self._consumption.daily_consumption(whole.start, whole.end))
+            self._history = (today, period.year, years)
+        return self._history[2]
 
     async def _site_consumption(
         self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]

@@ -5,17 +5,17 @@
 
 Laws:
 
-1. Windows are rewritten as a whole, and only consumption that is no longer known is deleted. The
-   same readings give the same digits, however the work is divided into windows, because
-   `register_reader` reads far enough around each window.
-2. Memory is bounded by a window of one meter, and by the days of all meters.
-3. Figures are computed from stored consumption alone, so they can be computed again without the
-   readings.
-4. A reading decides about the time up to its neighbours, and about their plausibility. So when days
-   are computed, outdated days around them are computed too.
+1. Consumption is computed and rewritten in windows of time. The same readings give the same digits
+   for any division into windows, because `register_reader` reads far enough around each window.
+2. The memory needed is limited: readings of one meter in one window, and daily sums of all meters.
+3. Figures are computed only from stored consumption. So they can be computed again after the
+   readings have been deleted.
+4. A new reading may change the consumption on days up to its neighbouring readings and beyond,
+   because neighbours decide together which readings are plausible. So when days are computed,
+   outdated days around them are computed, too.
 5. When all days are computed, meters are compared with their own past (`past_findings`).
-6. Scopes are written before their meters. If the work is interrupted, days of the meters are still
-   missing or outdated, and are found.
+6. Scopes are written before their meters. If the work is interrupted in between, the days of the
+   meters are still missing or outdated, and the next run computes them again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: A function that is called with the finished share of the work, 0 to 1.
+#: Function that is called with the finished share of the work, 0 to 1.
 Progress = Callable[[float], None]
 
 
-#: Distance of days that are computed as one range, with the days between them. A range of a month
-#: costs less than the reads of another range.
+#: If two days to compute are at most this far apart, the days between them are computed as well, in
+#: one range. This is faster than reading the surroundings of two ranges.
 _NEAR: Final = timedelta(days=31)
 
 
@@ -64,9 +64,10 @@ class Pipeline:
     Args:
         folder: the site.
         rules: factors, plans, targets and caps.
-        store: the store, prepared; the caller closes it.
-        detail_days: number of the newest days that are stored by hour and quarter of an hour too.
-        window_months: length of a window; changes the memory, never a digit.
+        store: the prepared store; the caller closes it.
+        detail_days: number of latest days for which values by hour and by quarter of an hour are
+            stored, too.
+        window_months: length of a window; it affects the memory needed, but not the results.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Pipeline:
     async def backfill(self, first: date, last: date, progress: Progress) -> list[Finding]:
         """Compute the consumption of the local days `first` to `last`, both included.
 
-        Outdated days around them are computed too (law 4).
+        Outdated days around them are computed, too (law 4).
 
         Returns:
             The findings about registers, one for each meter and code.
@@ -121,10 +122,10 @@ class Pipeline:
     async def _compute(
         self, first: date, last: date, progress: Progress
     ) -> tuple[date, list[RegisterFinding]]:
-        """Compute days, and note their marks as seen.
+        """Compute days, and record their marks as handled.
 
         Returns:
-            The first day that may have changed, and what was found.
+            The first day that may have changed, and the findings.
         """
         marks = await self._marks.open_marks(first, last)
         meters = await self._registers.meter_records()
@@ -134,7 +135,7 @@ class Pipeline:
         return start, findings
 
     async def _compute_all(self, spans: Sequence[tuple[date, date]], progress: Progress) -> None:
-        """Compute several ranges of days, and then compare them with the past.
+        """Compute several ranges of days, and then compare the meters with their own past.
 
         Args:
             spans: first and last local day of each range.
@@ -156,7 +157,7 @@ class Pipeline:
             self._report(await self._past.update(changed_from))
 
     def _report(self, daily: Sequence[RegisterFinding]) -> None:
-        """Log findings, those of a meter, code and local day once."""
+        """Log findings; of several with the same meter, code and local day only one."""
         unreported = {
             (
                 one.finding.subject,
@@ -173,7 +174,7 @@ class Pipeline:
         self._reported.update(unreported)
 
     def _merged(self, daily: Sequence[RegisterFinding]) -> list[Finding]:
-        """Return findings as one for each meter and code."""
+        """Merge findings into one for each meter and code."""
         meters = self.folder.site.meters
         return [
             one.shown(unit=QUANTITIES[CONSUMPTION[meters[one.finding.subject].medium]].unit)
@@ -181,17 +182,17 @@ class Pipeline:
         ]
 
     async def compute_missing_days(self, last: date, progress: Progress) -> None:
-        """Compute the days up to `last` for which a meter has readings but no consumption."""
+        """Compute the days up to `last` on which any meter has readings but no consumption."""
         first, missing = await self._days.missing_days(last)
         await self._backfill_days(first, missing, progress)
 
     async def recompute_gaps(self, first: date, last: date) -> None:
-        """Compute the days on which a meter is not fully covered: late readings fill gaps."""
+        """Compute the days on which any meter is not fully covered, as late readings fill gaps."""
         short = await self._days.incomplete_days(first, last)
         await self._backfill_days(first, short, lambda _: None)
 
     async def recompute_marked(self, first: date, last: date) -> set[date]:
-        """Compute the days that the ingest marked because readings came late, each mark once.
+        """Compute the days that the ingest has marked for late readings; each mark only once.
 
         Returns:
             The days.
@@ -213,12 +214,12 @@ class Pipeline:
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
     ) -> list[Figure]:
-        """Return the figures of a period at a time.
+        """Return the figures of a period, as of a given time.
 
         Args:
             period: id of the period, see `periods.parse`.
             scope_ids: ids of areas, institutions or the site; None for all of them.
-            as_of_ms: the time [UTC, ms]; only the local days before it are complete.
+            as_of_ms: the time [UTC, ms]; only local days before it are complete.
 
         Raises:
             UsageError: the period or a scope does not exist.
@@ -236,10 +237,10 @@ class Pipeline:
         return await self._figures.figures(wanted)
 
     async def require_data(self, period: str) -> None:
-        """Check that consumption of a period is stored.
+        """Check that the period has stored consumption.
 
         Raises:
-            NoData: no consumption of any meter is stored.
+            NoData: no meter has stored consumption in the period.
         """
         wanted = periods.parse(period)
         if not await self._consumption.is_empty(wanted.start, wanted.end):
@@ -261,8 +262,8 @@ class Pipeline:
     async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        The points lie at the start of the local day of the period's time. Midnight belongs to the
-        day before it, so figures at the end of a year are dated 31 December.
+        The time of the points is the start of the local day of the period's time. A time at
+        midnight counts to the day before, so figures as of the end of a year are dated 31 December.
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.
@@ -288,7 +289,7 @@ class Pipeline:
 
 
 def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
-    """Return the first and last day of each run of days that lie close to each other."""
+    """Return the first and last day of each group of days whose distances are at most `_NEAR`."""
     found: list[tuple[date, date]] = []
     for day in sorted(days):
         if found and day - found[-1][1] <= _NEAR:

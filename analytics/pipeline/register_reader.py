@@ -1,7 +1,8 @@
 """Read registers and imports from the store, and compute the consumption of a window from them.
 
-Law: the same readings give the same digits, however the work is divided into windows. So readings
-are read before and after a window, until none further out could change it (`stable_ms`).
+Law: the same readings give the same digits for any division into windows. For this, readings before
+and after a window are read as well (its context), until readings farther away can't change the
+result (`stable_ms`).
 """
 
 import asyncio
@@ -30,24 +31,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DAY_MS: Final = 86_400_000
-#: First length of the context that is read on each side of a window [ms]. Hourly or denser readings
-#: are stable within it. For sparser ones the context grows by this factor ...
+#: Initial length of the context on each side of a window [ms], which is enough for hourly or more
+#: frequent readings; and factor by which it grows until the window is stable.
 _CONTEXT_MS: Final = _DAY_MS
 _CONTEXT_GROWTH: Final = 4
-#: ... until the context has so many readings. A register of zeros only, or of values that do not
-#: fit each other, is never stable.
+#: Number of readings at which the context stops growing. Some registers are never stable: those
+#: with zeros only, or with values that contradict each other.
 _CONTEXT_READINGS: Final = 250_000
-#: The same for zeros only, of which a meter that is not in use has years.
+#: The same number for a context of zeros only. An unused meter may have years of zeros.
 _CONTEXT_ZEROS: Final = 20_000
 
 
 class _KnownImports(msgspec.Struct, frozen=True):
-    """Length of the longest imported interval that begins in a span, or up to a year before it.
+    """The longest imported interval that begins in a time span, or up to a year before it.
 
     Attributes:
-        start_ms: start of the span [UTC, ms].
-        end_ms: end of the span [UTC, ms], included.
-        longest_ms: the length.
+        start_ms: start of the time span [UTC, ms].
+        end_ms: end of the time span [UTC, ms], included.
+        longest_ms: length of the longest interval [ms].
     """
 
     start_ms: int
@@ -61,13 +62,14 @@ class MeterRecords(msgspec.Struct):
     Attributes:
         meter: the meter.
         devices: the devices of the meter.
-        reading_span: first and last time of its register [UTC, ms]; None where there is none.
-        import_span: first and last start of its imported intervals; None where there is none.
-        import_end_ms: end of the last imported interval [UTC, ms]; 0 where there is none.
+        reading_span: times of the first and the last reading [UTC, ms]; None if there is none.
+        import_span: starts of the first and the last imported interval [UTC, ms]; None if there is
+            none.
+        import_end_ms: end of the last imported interval [UTC, ms]; 0 if there is none.
         quantity: the counter quantity.
-        export: records of the meter's export register; None where it exports nothing.
-        context_ms: length of the context that the last window needed.
-        known_imports: imports that the last window has read; None before the first one.
+        export: records of the meter's export register; None if it exports nothing.
+        context_ms: length of the context that the last window needed [ms].
+        known_imports: imports that were read for the last window; None before the first window.
     """
 
     meter: Meter
@@ -81,20 +83,20 @@ class MeterRecords(msgspec.Struct):
     known_imports: _KnownImports | None = None
 
     def flows(self) -> "Iterator[tuple[Flow, MeterRecords]]":
-        """Yield the flow of each of its registers with the records of that register."""
+        """Yield (flow, records) for each register of the meter."""
         yield Flow(self.meter), self
         if self.export is not None:
             yield Flow(self.meter, is_export=True), self.export
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """Yield the first and the last time of readings and of imports, as far as there are any.
+        """Yield (first time, last time) of the readings, and of the imports, if there are any.
 
-        The last time of imports is the start of the last interval, which may end in the future.
+        The last time of imports is the start of the last interval, whose end may be in the future.
         """
         yield from (span for span in (self.reading_span, self.import_span) if span is not None)
 
     def has_records(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        """Return True for each interval between edges that readings or imports may overlap."""
+        """Return True for each interval between edges that may contain readings or imports."""
         inside = np.zeros(len(edges_ms) - 1, dtype=np.bool_)
         extents = [self.reading_span or (0, 0)]
         if self.import_span is not None:
@@ -130,7 +132,7 @@ class RegisterReader:
         return found
 
     async def _records(self, meter: Meter, quantity: str, field: str | None = None) -> MeterRecords:
-        """Return the time spans of a register; `field` narrows them to its own points."""
+        """Return the time spans of a register; with `field`, only of points that have the field."""
         where = {"site": self._site.id, "meter": meter.id}
         devices = devices_of(meter, self._models, self._site.zone, quantity)
         import_span = await self._store.span(schema.INTERVAL, where=where, field=field)
@@ -145,7 +147,7 @@ class RegisterReader:
         )
 
     def _may_export(self, meter: Meter) -> bool:
-        """Return True if a meter of consumption may have an export register."""
+        """Return True if a consumption meter may have an export register."""
         names = {meter.model, *(row.model for row in meter.replaced)} - {None}
         models = [model for name, model in self._models.items() if name in names]
         return (meter.medium, meter.role) == ("electricity", "consumption") and (
@@ -153,7 +155,7 @@ class RegisterReader:
         )
 
     async def _has_moved(self, records: MeterRecords) -> bool:
-        """Return True if a register shows another value at its end than at its begin."""
+        """Return True if the last value of a register differs from the first one."""
         if records.reading_span is None:
             return False
         ends = [
@@ -164,7 +166,7 @@ class RegisterReader:
         return first != last
 
     async def _import_end_ms(self, meter: Meter, span: tuple[int, int] | None) -> int:
-        """Return the end of the imported interval that begins last [UTC, ms]; 0 without one."""
+        """Return the end of the imported interval with the latest start [UTC, ms]; 0 if none."""
         if span is None:
             return 0
         found = await self._store.read(
@@ -179,9 +181,9 @@ class RegisterReader:
     async def consumption(
         self, records: MeterRecords, grids: "Mapping[Interval, NDArray[np.int64]]"
     ) -> tuple[dict[Interval, Consumption], tuple[RegisterFinding, ...]]:
-        """Return a meter's consumption in a window by grid, and findings about its register.
+        """Return a meter's consumption in a window by interval length, and findings.
 
-        The findings are those of the readings that were read, around the window too.
+        The findings include those of the context around the window.
         """
         start_ms, end_ms = int(grids["day"][0]), int(grids["day"][-1])
         judged = await self._judged_imports(records, start_ms, end_ms)
@@ -198,7 +200,7 @@ class RegisterReader:
     async def _judged_imports(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> JudgedIntervals:
-        """Return the imported intervals of a window and around it that are believed."""
+        """Return the believed imported intervals in a window and around it."""
         known = records.known_imports
         around_ms = context_ms(schema.LONGEST_INTERVAL_MS if known is None else known.longest_ms)
         imported = await self._imported(records, start_ms - around_ms, end_ms + around_ms)
@@ -211,11 +213,13 @@ class RegisterReader:
     async def affected_span(
         self, records: MeterRecords, start_ms: int, end_ms: int
     ) -> tuple[int, int]:
-        """Return the time span that readings in a window can affect [UTC, ms].
+        """Return the time span whose consumption readings in a window can affect [UTC, ms].
 
-        It goes from the last stable reading before the window to the first stable one after it, and
-        as far as the readings are the own past of later ones. It includes the imported intervals
-        that extend beyond the window, and those that they judge.
+        The span contains:
+
+        - the time from the last stable reading before the window to the first one after it;
+        - later times for which the readings in the window belong to the compared past;
+        - imported intervals that extend beyond the window, and intervals judged by them.
         """
         low_ms, high_ms = start_ms, end_ms
         imported = await self._imported(records, start_ms, end_ms)
@@ -234,12 +238,15 @@ class RegisterReader:
         return low_ms, high_ms
 
     async def _stable_reading(self, records: MeterRecords, edge_ms: int, last_ms: int) -> int:
-        """Return the time of the reading nearest to an edge that no reading across it can change.
+        """Return the time of the stable reading nearest to an edge of a window [UTC, ms].
+
+        A reading is stable if readings on the other side of the edge can't change whether it is
+        believed.
 
         Args:
             records: records of the meter.
-            edge_ms: edge of a window.
-            last_ms: the last of the meter's readings on the searched side of the edge.
+            edge_ms: edge of the window [UTC, ms].
+            last_ms: time of the meter's first or last reading, on the side to search [UTC, ms].
         """
         context_ms, sign = _CONTEXT_MS, 1 if last_ms >= edge_ms else -1
         while True:
@@ -326,5 +333,5 @@ class RegisterReader:
 
 
 def _most_readings(values: "NDArray[np.float64]") -> int:
-    """Return the greatest number of readings of the context of some values."""
+    """Return the number of readings at which a context with these values stops growing."""
     return _CONTEXT_READINGS if np.nan_to_num(values).any() else _CONTEXT_ZEROS

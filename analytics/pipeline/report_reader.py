@@ -13,14 +13,14 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: Momentary quantity that is shown beside the register, by medium.
+#: Momentary quantity that is shown together with the register, by medium.
 _RATE: Final[dict[Medium, str]] = {
     "electricity": "power_kw",
     "water": "flow_m3_h",
     "gas": "flow_m3_h",
     "heat": "power_kw",
 }
-#: Age from which on a reading is not shown [ms].
+#: Readings older than this are not shown [ms].
 _LATEST_MS: Final = 15 * 60 * 1000
 
 
@@ -41,7 +41,7 @@ def report_scopes(site: Site) -> tuple[NamedScope, ...]:
 async def page_data(
     pipeline: Pipeline, store: Store, period: str, now_ms: int, *, readings: bool = True
 ) -> PageData:
-    """Return the data of the page of a period.
+    """Return the data for the page of a year.
 
     Args:
         pipeline: analytics of the site.
@@ -76,7 +76,7 @@ async def page_data(
 
 
 def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:
-    """Return the years from the base year to the period; without a plan, the period's year."""
+    """Return the years from the base year to the period; only the period's year without a plan."""
     last = periods.parse(period)
     base = pipeline.rules.base_year(last) or last
     return [str(year) for year in range(base.year, last.year + 1)]

@@ -27,8 +27,8 @@ def consumption_points(
 ) -> list[Point]:
     """Return a point for each interval with known consumption.
 
-    `estimated` is stored as a share of the amount, 0 to 1. What was spread over the edges, and the
-    share of time that is bounded by readings, are of days only: figures are computed from days.
+    `estimated` is stored as a share of the amount, 0 to 1. `spread_start`, `spread_end` and
+    `bounded` are stored only for days, because figures are computed from days.
     """
     series = tuple(sorted(tags.items()))
     amount = consumption.amount
@@ -39,7 +39,7 @@ def consumption_points(
         columns[schema.BOUNDED] = consumption.bounded
         columns[schema.SPREAD_START] = consumption.spread_start
         columns[schema.SPREAD_END] = consumption.spread_end
-    known = np.flatnonzero(np.isfinite(amount))  # NaN is unknown, and unknown is no point
+    known = np.flatnonzero(np.isfinite(amount))  # NaN is unknown; unknown values have no point
     names = tuple(columns)
     rows = zip(*(column[known].tolist() for column in columns.values()), strict=True)
     return [
@@ -54,9 +54,9 @@ def unknown_day_points(
     consumption: "Mapping[Interval, Consumption]",
     grids: "Mapping[Interval, NDArray[np.int64]]",
 ) -> list[Point]:
-    """Return a point of coverage 0 for each day of a meter without known consumption.
+    """Return a point with coverage 0 for each day of a meter without known consumption.
 
-    The point marks the day as computed, so that `compute_missing_days` leaves it out.
+    The point marks the day as computed, so that `compute_missing_days` skips it.
     """
     edges = grids["day"]
     nothing = np.isnan(consumption["day"].amount) & records.has_records(edges)
@@ -77,7 +77,7 @@ def unknown_day_points(
 
 
 def finding_point(site: str, found: "RegisterFinding") -> Point:
-    """Return the point of a finding; a doubt that nothing bounds is no field."""
+    """Return the point of a finding. If the doubt has no known limit, its field is left out."""
     numbers = {
         **{name: value for name, value in found.finding.values if isinstance(value, int | float)},
         schema.UNTIL_MS: found.until_ms,
@@ -93,7 +93,13 @@ def finding_point(site: str, found: "RegisterFinding") -> Point:
 
 
 def indicator_points(site: str, figures: "Sequence[Figure]", time_ms: int) -> list[Point]:
-    """Return a point for each figure at a time, the start of the day for which it was computed."""
+    """Return a point for each figure.
+
+    Args:
+        site: id of the site.
+        figures: the figures.
+        time_ms: time of the points: start of the day for which the figures were computed [UTC, ms].
+    """
     return [
         point
         for figure in figures
@@ -117,6 +123,10 @@ def _indicator_point(site: str, figure: "Figure", time_ms: int) -> Point | None:
             "target": figure.target,
             "path": figure.path,
             "change_pct": figure.change_pct,
+            "forecast": figure.forecast,
+            "forecast_least": figure.forecast_least,
+            "forecast_greatest": figure.forecast_greatest,
+            "year_limit": figure.year_limit,
             schema.COVERAGE: figure.coverage,
             schema.ESTIMATED: figure.estimated,
             "status": figure.status,

@@ -1,7 +1,6 @@
 """Write the lines of `site.toml` by which a person confirms findings. Pure.
 
-Law: only findings of figures whose verdict is doubtful, because of what was found about a meter,
-are to be confirmed.
+Law: only findings that make a verdict doubtful have to be confirmed.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from jieneng.value_examples import toml_text
 
 
 def to_confirm(figures: Sequence[Figure]) -> list[Finding]:
-    """Return the findings that make verdicts doubtful, each once."""
+    """Return the findings that make verdicts doubtful, without repetitions."""
     return list(
         dict.fromkeys(
             Finding(finding.code.removeprefix(BASELINE), finding.subject, finding.values)
@@ -28,7 +27,7 @@ def to_confirm(figures: Sequence[Figure]) -> list[Finding]:
 
 
 def how_to_confirm(translate: Translate) -> str:
-    """Return the introduction of the lines."""
+    """Return the explanation that is shown before the lines."""
     return translate(
         "These findings make verdicts doubtful. Correct a wrong reading by importing it again. If a"
         " finding is in order, confirm it: write your name and the reason into these lines, and add"
@@ -37,7 +36,7 @@ def how_to_confirm(translate: Translate) -> str:
 
 
 def confirmation_lines(findings: Sequence[Finding], labels: Labels, translate: Translate) -> str:
-    """Return a table `[[confirmed]]` for each finding, with the name and the reason left open."""
+    """Return a table `[[confirmed]]` for each finding; a person adds name and reason."""
     return "\n\n".join(_lines(finding, labels, translate) for finding in findings)
 
 

@@ -1,7 +1,7 @@
 """Write figures as CSV: one line for each figure, with the names and numbers of the JSON form.
 
-Laws: an unknown value is an empty cell, never 0. Numbers keep all their digits, so that results
-computed from the sheet are the same as here.
+Laws: an unknown value is an empty cell, never 0. Numbers keep all their digits, so that
+calculations with the CSV file give exact results.
 """
 
 import csv

@@ -25,7 +25,7 @@ def find_figure(
         indicator: id of the indicator.
         period: id of the period.
         series: series of the grid's carbon factor. None for the figure that is compared with the
-            target: the `fixed` one if there are two.
+            target: if there are two series, the one with the fixed factor.
     """
     wanted = (None, "fixed") if series is None else (series,)
     found = [
@@ -52,9 +52,9 @@ class NumberedFinding(msgspec.Struct, frozen=True):
     """A finding of one or more figures.
 
     Attributes:
-        number: number in the list of the findings, from 1.
-        finding: the finding, with its greatest weight.
-        scopes: ids of the scopes concerned.
+        number: number in the list of findings, from 1.
+        finding: the finding, with its largest weight in any figure.
+        scopes: ids of the scopes that have the finding.
     """
 
     number: int
@@ -63,7 +63,7 @@ class NumberedFinding(msgspec.Struct, frozen=True):
 
 
 class FindingList:
-    """The findings of figures, each once and with a number, the heaviest first.
+    """The findings of figures, without repetitions, numbered, with the largest weight first.
 
     Args:
         figures: the figures, in their order.
@@ -82,10 +82,10 @@ class FindingList:
         self._numbers = {_without_weight(one.finding): one.number for one in self.findings}
 
     def heaviest(self, figure: Figure) -> NumberedFinding | None:
-        """Return the finding with the greatest weight in a figure; None if it has no finding.
+        """Return the finding with the largest weight in a figure; None if it has no finding.
 
-        A doubt that nothing bounds weighs most; then any other weight, then what puts nothing in
-        doubt.
+        A doubt without a known limit counts as the largest weight. Findings without a doubt count
+        as the smallest.
         """
         if not figure.findings:
             return None
@@ -103,7 +103,7 @@ def _weight_order(finding: Finding) -> tuple[bool, float, bool]:
 
 
 def distinct_findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str]]]:
-    """Return each finding once, with its greatest weight and the ids of the scopes concerned."""
+    """Return each finding once, with its largest weight, and the ids of the scopes that have it."""
     scopes: dict[Finding, list[str]] = {}
     weights: dict[Finding, list[float]] = {}
     for figure in figures:
@@ -121,7 +121,7 @@ def distinct_findings(figures: Sequence[Figure]) -> list[tuple[Finding, list[str
 
 
 def _periods(data: PageData, scope: str, indicator: str, length: int) -> list[Figure]:
-    """Return the figures of periods whose id has a length, in the order of time.
+    """Return the figures of years (id length 4) or months (id length 7), in order of time.
 
     A figure of the report's own period takes precedence over one of its history.
     """

@@ -1,9 +1,10 @@
 """Format figures for people: numbers with sensible digits, units, names and verdicts.
 
-Laws: an unknown value reads "—", never 0. A verdict is a word and a symbol, not only a colour.
-Words are msgids, which `translate` renders in the reader's language.
+Laws: an unknown value is shown as "—", never as 0. A verdict is shown as a word and a symbol, not
+only as a colour. `translate` translates English texts (msgids) into the reader's language.
 """
 
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ __all__ = [
     "factor_series_name",
     "figure_row",
     "findings_summary",
+    "forecast_row",
     "indicator_definition",
     "indicator_name",
     "medium_name",
@@ -41,7 +43,7 @@ __all__ = [
     "verdict_text",
 ]
 
-#: Symbols of the verdicts: distinct without colour, and present in common fonts.
+#: Symbols of the verdicts. They differ without colour, and exist in common fonts.
 STATUS_SYMBOLS: Final[dict[Status, str]] = {
     "met": "✓",
     "on_track": "↘",
@@ -87,6 +89,40 @@ def figure_row(figure: Figure, translate: Translate) -> FigureRow:
     )
 
 
+class ForecastRow(msgspec.Struct, frozen=True):
+    """Texts of what is expected at the end of a running year."""
+
+    label: str
+    expected: str
+    unit: str
+    band: str
+    allowed: str
+    to_save: str
+    a_day: str
+
+
+def forecast_row(figure: Figure, translate: Translate) -> ForecastRow:
+    """Return the texts of a figure's forecast."""
+    to_save = a_day = UNKNOWN
+    if figure.to_save is not None and figure.to_save_unit is not None and figure.until is not None:
+        days = (date(figure.until.year, 12, 31) - figure.until).days
+        name = unit(figure.to_save_unit, translate)
+        to_save = f"{number(figure.to_save)} {name}"
+        a_day = f"{number(figure.to_save / days)} {name}" if days else UNKNOWN
+    band = UNKNOWN
+    if figure.forecast_least is not None and figure.forecast_greatest is not None:
+        band = f"{number(figure.forecast_least)} – {number(figure.forecast_greatest)}"
+    return ForecastRow(
+        label=indicator_name(figure.indicator, translate),
+        expected=number(figure.forecast),
+        unit=unit(figure.unit, translate),
+        band=band,
+        allowed=number(figure.year_limit),
+        to_save=to_save,
+        a_day=a_day,
+    )
+
+
 def cap_share(figure: Figure) -> float | None:
     """Return the used share of a figure's cap; None if value or cap is unknown."""
     return None if figure.value is None or not figure.target else figure.value / figure.target
@@ -118,7 +154,7 @@ def status_word(name: Status, translate: Translate) -> str:
 
 
 def verdict_text(figure: Figure, translate: Translate) -> str:
-    """Return a figure's verdict; `No baseline` if that is why there is none."""
+    """Return the text of a figure's verdict; "No baseline" if the missing baseline is the cause."""
     if figure.status == "insufficient_data" and any(
         finding.code == "no_baseline" for finding in figure.findings
     ):
@@ -179,7 +215,7 @@ def factor_series_name(figure: Figure, translate: Translate) -> str:
 
 
 def findings_summary(figure: Figure, listed: FindingList, translate: Translate) -> str:
-    """Return the number of a figure's findings, with number and weight of the heaviest."""
+    """Return a text: how many findings a figure has, and number and weight of the largest one."""
     heaviest = listed.heaviest(figure)
     if heaviest is None:
         return UNKNOWN

@@ -1,6 +1,6 @@
 """Render the page's tables.
 
-On a phone each row becomes a block whose cells are named by `data-label`.
+On a phone, each row is shown as a block. The attribute `data-label` then labels each cell.
 """
 
 from collections.abc import Sequence
@@ -97,7 +97,7 @@ def readings_table(readings: Sequence[LatestReading], translate: Translate) -> H
 
 
 def findings_table(data: PageData, translate: Translate) -> Html:
-    """Return the table of findings about the figures, or a sentence that there are none."""
+    """Return the table of findings about the figures; a sentence if there are none."""
     headings = [
         translate("No."),
         translate("Kind"),

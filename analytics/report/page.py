@@ -5,14 +5,8 @@ verdict and coverage. The foot of the page states sources and conventions.
 """
 
 from analytics.figures.figure import Figure
-from analytics.report import (
-    charts,
-    confirmation,
-    figure_selection,
-    figure_texts,
-    html_tables,
-    svg_charts,
-)
+from analytics.report import alert_tables, confirmation, figure_selection, figure_texts, html_tables
+from analytics.report.drawing import charts, svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
 from analytics.report.report_data import NamedScope, PageData
@@ -51,6 +45,7 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
     return [
         _section(translate("Binding targets"), _cards(data, site, translate)),
         _section(translate("Caps"), _caps(data, site, translate)),
+        _section(translate("Alerts"), alert_tables.page_part(data, translate), id_="alerts"),
         _section(translate("Buildings"), html_tables.scope_table(data, "area", translate)),
         _section(
             translate("Institutions"), html_tables.scope_table(data, "institution", translate)
@@ -83,6 +78,7 @@ def _header(data: PageData, translate: Translate) -> Html:
             class_="quiet",
         ),
         _verdicts(data, translate),
+        alert_tables.page_notice(data, translate),
     )
 
 
@@ -135,6 +131,7 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
         (translate("Estimated"), row.estimated),
         (translate("Basis"), row.basis),
         *_current_series(data, figure, translate),
+        *_forecast(figure, translate),
     ]
     bar = (
         svg_charts.target_progress_bar(row.label, figure.change_pct, figure.target_pct)
@@ -157,8 +154,21 @@ def _card(data: PageData, figure: Figure, translate: Translate) -> Html:
     )
 
 
+def _forecast(figure: Figure, translate: Translate) -> list[tuple[str, str]]:
+    """Return what is expected at the end of a running year; empty if there is no forecast."""
+    if figure.forecast is None:
+        return []
+    row = figure_texts.forecast_row(figure, translate)
+    return [
+        (translate("Expected at the year's end"), f"{row.expected} {row.unit}"),
+        (translate("80 % of outcomes"), row.band),
+        (translate("Allowed"), row.allowed),
+        (translate("To be saved"), row.to_save),
+    ]
+
+
 def _current_series(data: PageData, figure: Figure, translate: Translate) -> list[tuple[str, str]]:
-    """Return the value with each year's carbon factor, which the inventory has."""
+    """Return label and value of the same carbon figure with each year's factor (inventory)."""
     if figure.factor_series != "fixed":
         return []
     other = figure_selection.find_figure(
@@ -237,7 +247,7 @@ def _months(data: PageData, translate: Translate) -> Html:
 
 
 def _how_to_confirm(data: PageData, translate: Translate) -> Html:
-    """Return the lines of `site.toml` by which a person confirms what makes verdicts doubtful."""
+    """Return the section with the lines of `site.toml` that confirm findings."""
     findings = confirmation.to_confirm(data.figures)
     if not findings:
         return Html("")
@@ -308,8 +318,8 @@ def _legend(*entries: tuple[str, str]) -> Html:
     return element("p", join(parts), class_="legend quiet")
 
 
-def _section(title: str, *content: Html) -> Html:
-    """Return a section of the page; nothing if all its content is empty."""
+def _section(title: str, *content: Html, id_: str | None = None) -> Html:
+    """Return a section of the page; an empty text if it has no content."""
     if not any(content):
         return Html("")
-    return element("section", element("h2", title), *content)
+    return element("section", element("h2", title), *content, id_=id_)

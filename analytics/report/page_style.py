@@ -1,8 +1,8 @@
-"""Define the page's style. Each colour is named once, for light and for dark mode.
+"""Define the page's style sheet. Each colour is defined once for light mode and once for dark mode.
 
-The hues of the verdicts are those of Okabe and Ito (Color Universal Design, 2008), which can be
-told apart with any colour blindness. They are darkened or lightened, so that text has a contrast of
-at least 4.5 to 1.
+The colours of the verdicts are based on those of Okabe and Ito (Color Universal Design, 2008),
+which people with any colour blindness can tell apart. They are darkened or lightened, so that text
+has a contrast of at least 4.5 to 1.
 """
 
 from typing import Final
@@ -62,6 +62,14 @@ pre { margin: 8px 0 0; padding: 10px 14px; background: var(--card); border: 1px 
 .badge.missed .sign { background: var(--missed); }
 .badge.doubtful { color: var(--doubtful); background: var(--doubtful-soft); }
 .badge.doubtful .sign { background: var(--doubtful); }
+.alerts .badge { padding-left: 9px; }
+.badge.firing, .severity.critical { color: var(--missed); }
+.badge.firing { background: var(--missed-soft); }
+.badge.pending { color: var(--at_risk); background: var(--at_risk-soft); }
+.badge.over { color: var(--met); background: var(--met-soft); }
+.severity { font-weight: 600; } .severity.warning { color: var(--at_risk); }
+p.firing { margin-top: 8px; font-weight: 600; color: var(--missed); }
+p.firing a { color: inherit; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr)); gap: 16px; }
 .caps { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 16px; }
 .card {

@@ -1,12 +1,15 @@
 """Define the data of a report: figures, names of their scopes, and the latest readings.
 
-Law: a report shows figures and never computes one. Its charts show figures of other periods.
+Law: a report shows figures and never computes one. For the charts, the data contain figures of
+earlier years and months.
 """
 
 from datetime import datetime
 
 import msgspec
 
+from analytics.alerts.alert import Alert
+from analytics.alerts.alert_rule import AlertRules
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import ScopeKind
 from jieneng.locale.finding_text import Labels
@@ -52,11 +55,14 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
         generated: time of the report, in the site's zone.
         scopes: the scopes in the order of the page, the site first.
         figures: figures of all scopes in `period`.
-        history: figures for the charts: of years (`2020`) for value and glide path, of months
-            (`2020-01`) for consumption and coverage. Missing ones are not drawn.
-        labels: names of meters and scopes, and the site's zone, for findings.
+        history: figures for the charts. Figures of years (`2020`) are for value and glide path;
+            figures of months (`2020-01`) for consumption and coverage. Missing ones are not drawn.
+        labels: names of meters and scopes, and the site's time zone, for texts of findings.
         readings: the latest reading of each meter.
-        coverage_floor: least coverage for a verdict, 0 to 1.
+        alerts: alerts that fire or are pending, and recently ended alerts.
+        alert_rules: rules of the alerts; None if the site has no alerts; the page then has no
+            section about them.
+        coverage_floor: smallest coverage for a verdict, 0 to 1.
         sources: sources of targets, factors and conventions, one sentence each.
     """
 
@@ -68,5 +74,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Figure, ...] = ()
     labels: Labels = Labels()
     readings: tuple[LatestReading, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    alert_rules: AlertRules | None = None
     coverage_floor: float = 0.95
     sources: tuple[str, ...] = ()

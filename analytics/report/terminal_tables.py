@@ -1,6 +1,6 @@
-"""Render figures as tables of rich for a terminal of 100 columns. Pure: figures in, tables out.
+"""Render figures as tables for a terminal with 100 columns, with the library rich. Pure.
 
-Laws, as on the page: an unknown value reads "—"; a verdict is a symbol and a word, not only a
+Laws: an unknown value is shown as "—". A verdict is shown as a symbol and a word, not only as a
 colour.
 """
 
@@ -34,7 +34,7 @@ _STATUS_COLOURS: Final[dict[Status, str]] = {
 def overview_table(
     figures: Sequence[Figure], scopes: Sequence[NamedScope], period: str, translate: Translate
 ) -> Table:
-    """Return the table of each scope's four binding indicators, with their lowest coverage."""
+    """Return the table of each scope's four binding indicators and their lowest coverage."""
     table = _table(translate("Binding targets"), period)
     table.add_column(translate("Scope"), no_wrap=True)
     for indicator in BINDING_INDICATORS:
@@ -91,9 +91,9 @@ def figures_table(
 
 
 def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: Translate) -> Table:
-    """Return the table that says of every figure with a value what it rests on, by scope.
+    """Return the table of each figure's basis, by scope: coverage, estimates, factors, findings.
 
-    The findings are those of `findings_table` for the same figures, by their numbers.
+    Findings are referred to by their numbers in `findings_table`.
 
     Args:
         figures: the figures, in the order of the table.
@@ -124,8 +124,40 @@ def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: 
     return table
 
 
+def forecast_table(
+    figures: Sequence[Figure], names: Mapping[str, str], translate: Translate
+) -> Table:
+    """Return the table of what is expected at the end of a running year, by scope."""
+    table = _table(translate("Expected at the year's end"), "")
+    table.add_column(translate("Indicator"), overflow="fold", min_width=21)
+    for heading in (
+        translate("Expected"),
+        translate("80 % of outcomes"),
+        translate("Allowed"),
+        translate("To be saved"),
+        translate("A day"),
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    expected = [figure for figure in figures if figure.forecast is not None]
+    for scope in dict.fromkeys(figure.scope for figure in expected):
+        table.add_section()
+        table.add_row(Text(names.get(scope, scope), style="bold"))
+        for figure in expected:
+            if figure.scope == scope and figure.factor_series != "current":
+                row = figure_texts.forecast_row(figure, translate)
+                table.add_row(
+                    row.label,
+                    _amount(row.expected, row.unit),
+                    row.band,
+                    row.allowed,
+                    row.to_save,
+                    row.a_day,
+                )
+    return table
+
+
 def findings_table(figures: Sequence[Figure], labels: Labels, translate: Translate) -> Table:
-    """Return the table of the findings of figures, each once, with the scopes concerned."""
+    """Return the table of the findings of figures, without repetitions, with their scopes."""
     table = _table(translate("Doubts"), "")
     table.add_column(translate("No."), justify="right", no_wrap=True)
     table.add_column(translate("Kind"), no_wrap=True)

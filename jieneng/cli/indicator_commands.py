@@ -62,6 +62,8 @@ def indicators(
         console = Console()
         console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
         console.print(terminal_tables.figures_table(figures, names.names, translate))
+        if any(figure.forecast is not None for figure in figures):
+            console.print(terminal_tables.forecast_table(figures, names.names, translate))
         console.print(terminal_tables.basis_table(figures, names.names, translate))
         if any(figure.findings for figure in figures):
             console.print(terminal_tables.findings_table(figures, names, translate))

@@ -20,6 +20,7 @@
         ├── BrokerUnavailable  the MQTT broker can't be reached
         ├── StoreUnavailable   the database can't be reached
         ├── QuarantineUnavailable   the ingest's quarantine can't be written or read
+        ├── OutboxUnavailable  the queue of notices can't be written or read
         └── GrafanaUnavailable  Grafana can't be reached
 
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
@@ -199,6 +200,10 @@ class StoreUnavailable(Unavailable):
 
 class QuarantineUnavailable(Unavailable):
     """The ingest's quarantine can't be written or read."""
+
+
+class OutboxUnavailable(Unavailable):
+    """The analytics' queue of notices can't be written or read."""
 
 
 class GrafanaUnavailable(Unavailable):

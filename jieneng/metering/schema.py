@@ -16,7 +16,8 @@ rest), scope, medium, interval (15min, hour, day) | the medium's consumption qua
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
-path, change_pct, coverage, estimated, `status` (text) |
+path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, estimated, \
+`status` (text) |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
@@ -27,7 +28,7 @@ path, change_pct, coverage, estimated, `status` (text) |
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
-| alert | analytics | site, rule, subject, severity | `phase`, `value`, `limit`, `peak`, \
+| alert | analytics | site, rule, signal, subject, severity | `phase`, `value`, `limit`, `peak`, \
 `since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
 `noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \
 `held_ended_ms`, `held_peak`, `held_late`, `acknowledged`, `silenced`, `caused` |
@@ -128,7 +129,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         RECEIPT: ("site", "agent", "machine"),
         LATE_DAY: ("site", "meter"),
         RECOMPUTED_DAY: ("site", "meter"),
-        ALERT: ("site", "rule", "subject", "severity"),
+        ALERT: ("site", "rule", "signal", "subject", "severity"),
         ALERT_ROUND: ("site", "copy"),
         ALERT_MARK: ("site", "rule", "subject", "kind", "by"),
     }
@@ -159,7 +160,20 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         FINDING: frozenset((UNTIL_MS, DOUBT, COUNT)),
         INDICATOR: frozenset(
-            ("value", "baseline", "target", "path", "change_pct", COVERAGE, ESTIMATED, "status")
+            (
+                "value",
+                "baseline",
+                "target",
+                "path",
+                "change_pct",
+                "forecast",
+                "forecast_least",
+                "forecast_greatest",
+                "year_limit",
+                COVERAGE,
+                ESTIMATED,
+                "status",
+            )
         ),
         POLL: frozenset(("ok", "duration_s", "attempts")),
         AGENT: frozenset(

@@ -9,7 +9,7 @@ holds each row to the laws.
 from jieneng.storage.factory import embedded_file, open_store
 from jieneng.storage.registry import STORES, StoreRow
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.store import RejectedPoint, Series, Store, WriteResult
+from jieneng.storage.store import RejectedPoint, Series, Store, TextSeries, WriteResult
 
 __all__ = [
     "STORES",
@@ -18,6 +18,7 @@ __all__ = [
     "Store",
     "StoreRow",
     "StoreSettings",
+    "TextSeries",
     "WriteResult",
     "embedded_file",
     "open_store",

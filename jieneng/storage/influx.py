@@ -20,7 +20,14 @@ from jieneng.storage.influx_http import AccessRefused, DatabaseMissing, InfluxHt
 from jieneng.storage.line_writer import LineWriter, NothingAccepted
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
+from jieneng.storage.store import (
+    INVALID,
+    RejectedPoint,
+    Series,
+    TextSeries,
+    WriteResult,
+    write_result,
+)
 from jieneng.storage.write_answers import WriteAnswer
 
 _Result = TypeVar("_Result")
@@ -88,6 +95,19 @@ class InfluxStore:
         """Return the series of a float field in `start_ms <= time < end_ms`."""
         query = influxql.select(measurement, field, where, start_ms, end_ms)
         return influxql.join_blocks(await self._query("GET", query))
+
+    async def read_text(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[TextSeries]:
+        """Return the series of a text field in `start_ms <= time < end_ms`."""
+        query = influxql.select(measurement, field, where, start_ms, end_ms)
+        return influxql.join_text_blocks(await self._query("GET", query))
 
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None

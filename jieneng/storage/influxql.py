@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
-from jieneng.storage.store import Series
+from jieneng.storage.store import Series, TextSeries
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -109,16 +109,28 @@ def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
 
     parts: dict[_Tags, list[NDArray[float64]]] = {}
     for block in blocks:
-        # A tag that only other series of the measurement have is empty here.
-        tags = tuple(sorted((name, value) for name, value in block.tags.items() if value))
         numbers = np.fromstring(bytes(block.values).translate(_SEPARATORS_TO_BLANKS), sep=" ")
-        parts.setdefault(tags, []).append(numbers.reshape(-1, 2))
+        parts.setdefault(_tags(block), []).append(numbers.reshape(-1, 2))
     series = []
     for tags, arrays in parts.items():
         rows = np.concatenate(arrays)
         # Milliseconds are far below 2**53, the limit up to which float64 is exact.
         series.append(Series(dict(tags), rows[:, 0].astype(np.int64), rows[:, 1].copy()))
     return series
+
+
+def join_text_blocks(blocks: Sequence[SeriesBlock]) -> list[TextSeries]:
+    """Join the blocks of a response to `select` of a text field into series."""
+    parts: dict[_Tags, dict[int, str]] = {}
+    for block in blocks:
+        rows = msgspec.json.decode(block.values, type=list[tuple[int, str]])
+        parts.setdefault(_tags(block), {}).update(rows)
+    return [TextSeries(dict(tags), values) for tags, values in parts.items()]
+
+
+def _tags(block: SeriesBlock) -> _Tags:
+    """Return the tags of a block. A tag that only other series have is empty in it."""
+    return tuple(sorted((name, value) for name, value in block.tags.items() if value))
 
 
 def first_time_ms(blocks: Sequence[SeriesBlock]) -> int:

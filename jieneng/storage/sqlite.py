@@ -34,7 +34,14 @@ from jieneng.storage import sqlite_statements
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.settings import StoreSettings
 from jieneng.storage.sqlite_wal import make_durable
-from jieneng.storage.store import INVALID, RejectedPoint, Series, WriteResult, write_result
+from jieneng.storage.store import (
+    INVALID,
+    RejectedPoint,
+    Series,
+    TextSeries,
+    WriteResult,
+    write_result,
+)
 
 _Result = TypeVar("_Result")
 _Tags: TypeAlias = tuple[tuple[str, str], ...]
@@ -97,6 +104,20 @@ class SqliteStore:
         """Return the series of a float field in `start_ms <= time < end_ms`."""
         return await self._in_thread(
             lambda c: sqlite_statements.read(c, measurement, field, where, start_ms, end_ms)
+        )
+
+    async def read_text(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[TextSeries]:
+        """Return the series of a text field in `start_ms <= time < end_ms`."""
+        return await self._in_thread(
+            lambda c: sqlite_statements.read_text(c, measurement, field, where, start_ms, end_ms)
         )
 
     async def span(

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
-from jieneng.storage.store import Series
+from jieneng.storage.store import Series, TextSeries
 
 
 def read(
@@ -30,10 +30,7 @@ def read(
 
     if field not in columns(connection, table):
         return []
-    statement = (
-        f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
-        f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
-    )
+    statement = _select(table, field)
     found = []
     with transaction(connection, "DEFERRED"):  # all series from one snapshot
         for series, tags in _matching_series(connection, table, where):
@@ -42,6 +39,34 @@ def read(
             if len(rows):
                 found.append(Series(tags, rows["time_ms"].copy(), rows["value"].copy()))
     return found
+
+
+def read_text(
+    connection: sqlite3.Connection,
+    table: str,
+    field: str,
+    where: Mapping[str, str],
+    start_ms: int,
+    end_ms: int,
+) -> list[TextSeries]:
+    """Return series as `Store.read_text` does."""
+    if field not in columns(connection, table):
+        return []
+    statement, times = _select(table, field), _clamp_times(start_ms, end_ms)
+    with transaction(connection, "DEFERRED"):
+        found = [
+            TextSeries(tags, dict(connection.execute(statement, (series, *times)).fetchall()))
+            for series, tags in _matching_series(connection, table, where)
+        ]
+    return [series for series in found if series.values]
+
+
+def _select(table: str, field: str) -> str:
+    """Return the statement that selects a field of a series; table and column are there."""
+    return (
+        f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
+        f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
+    )
 
 
 def span(

@@ -10,7 +10,8 @@ Laws of a store:
    refusal in unknown words rejects no point: such points are returned apart, as `unclear`.
 4. Any other failure to write raises `StoreUnavailable`. The whole call can then be repeated, by
    law 1.
-5. `read` returns the written points as float64, by ascending time. Gaps are not filled.
+5. `read` returns the written points as float64, by ascending time. Gaps are not filled. `read_text`
+   returns those of a text field.
 6. Reads are bounded in time.
 """
 
@@ -95,6 +96,18 @@ class Series(msgspec.Struct, frozen=True):
     values: "NDArray[float64]"
 
 
+class TextSeries(msgspec.Struct, frozen=True):
+    """The values of one text field of a series.
+
+    Attributes:
+        tags: all tags of the series, by name.
+        values: texts by time [UTC, ms], by ascending time.
+    """
+
+    tags: Mapping[str, str]
+    values: Mapping[int, str]
+
+
 class Store(Protocol):
     """A database of points. All methods except `close` may raise `StoreUnavailable`."""
 
@@ -122,6 +135,17 @@ class Store(Protocol):
             start_ms: start of the time span [UTC, ms], included.
             end_ms: end of the time span [UTC, ms], not included.
         """
+
+    async def read_text(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[TextSeries]:
+        """Return the series of a text field; the arguments are those of `read`."""
 
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None

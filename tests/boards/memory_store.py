@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jieneng.metering import line_protocol
 from jieneng.metering.schema import Point, Value
-from jieneng.storage.store import Series, WriteResult
+from jieneng.storage.store import Series, TextSeries, WriteResult
 
 _SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 _Column = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -56,6 +56,27 @@ class MemoryStore:
             first, last = np.searchsorted(times, (start_ms, end_ms))
             if first < last:
                 found.append(Series(dict(key[1]), times[first:last], values[first:last]))
+        return found
+
+    async def read_text(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[TextSeries]:
+        found = []
+        for key in self._matching(measurement, where):
+            rows = sorted(self._series[key].items())
+            values = {
+                time_ms: str(fields[field])
+                for time_ms, fields in rows
+                if field in fields and start_ms <= time_ms < end_ms
+            }
+            if values:
+                found.append(TextSeries(dict(key[1]), values))
         return found
 
     async def span(

@@ -95,6 +95,7 @@ def test_an_element_of_the_json_has_the_keys_and_signs_that_programs_hold_on_to(
         "scope", "indicator", "period", "value", "unit", "baseline", "baseline_period",
         "change_pct", "decrease_pct", "target_pct", "operator", "target", "path", "status",
         "coverage", "estimated", "convention", "factor_series", "findings", "until",
+        "forecast", "forecast_least", "forecast_greatest", "year_limit", "to_save", "to_save_unit",
         "name", "definition",
     ]  # fmt: skip
     assert all(list(element) == keys for element in elements)

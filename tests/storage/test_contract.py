@@ -134,6 +134,23 @@ async def test_a_refused_point_is_named_with_its_reason_and_costs_no_other(
     assert len(await rows(store)) == 7
 
 
+async def test_text_comes_back_by_series_and_time(store: Store) -> None:
+    """Also text with quotes, line breaks and Chinese; bounded in time as numbers are."""
+    words = 'pipe "3号楼"\n\\ burst'
+    for number, meter in enumerate(("a", "b", "a", "a")):
+        text = f"{words} {number}"
+        await store.write([reading(START + number, meter, energy_kwh=1.0, reason=text)])
+    await store.write([reading(START + 1, "a", energy_kwh=1.0)])
+    found = await store.read_text(
+        "electricity", "reason", where={"site": "s"}, start_ms=START, end_ms=START + 3
+    )
+    assert {series.tags["meter"]: dict(series.values) for series in found} == {
+        "a": {START: f"{words} 0", START + 2: f"{words} 2"},
+        "b": {START + 1: f"{words} 1"},
+    }
+    assert await store.read_text("gas", "reason", where={}, start_ms=0, end_ms=START) == []
+
+
 async def test_text_is_stored_beside_numbers(store: Store) -> None:
     point = reading(measurement="indicator", value=1.0, status='a "b" \\ c, 达标\nd')
     assert (await store.write([point, point])).rejected == ()

@@ -13,7 +13,15 @@ import pytest
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point, Value
-from jieneng.storage import STORES, RejectedPoint, Series, StoreRow, StoreSettings, WriteResult
+from jieneng.storage import (
+    STORES,
+    RejectedPoint,
+    Series,
+    StoreRow,
+    StoreSettings,
+    TextSeries,
+    WriteResult,
+)
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.store import INVALID, write_result
 
@@ -62,6 +70,28 @@ class ToyStore:
                 values = np.asarray([known[time_ms] for time_ms in times], dtype=np.float64)
                 found.append(Series(tags, np.asarray(times, dtype=np.int64), values))
         return found
+
+    async def read_text(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+    ) -> list[TextSeries]:
+        found = [
+            TextSeries(
+                tags,
+                {
+                    time_ms: str(row[field])
+                    for time_ms, row in sorted(rows.items())
+                    if field in row and start_ms <= time_ms < end_ms
+                },
+            )
+            for tags, rows in self._matching_series(measurement, where)
+        ]
+        return [series for series in found if series.values]
 
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None

@@ -1,4 +1,4 @@
-"""Find the alerts that others explain: a silent meter behind a dead bus or a dead agent.
+"""Find the alerts that others explain: those behind a dead bus or agent, and lesser limits.
 
 Pure: the time is an argument.
 
@@ -9,6 +9,7 @@ Laws:
 2. After the cause recovered, an alert is explained until it has been beyond its limit for its own
    time again.
 3. A cause explains no alert of a greater severity: its notice might wait or go elsewhere.
+4. Of two limits of one signal that are passed at once, only the graver one is told.
 """
 
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ class Causes:
 
     Args:
         rules: the rules.
-        alerts: alerts of the signals in `CAUSES`; others are passed over.
+        alerts: alerts that fire, and all those of the signals in `CAUSES`.
         places: places of the subjects.
         now_ms: the time [UTC, ms].
     """
@@ -46,24 +47,25 @@ class Causes:
         self._rules = {rule.id: rule for rule in rules}
         self._places = places
         self._now_ms = now_ms
-        self._causes: dict[tuple[str, str], list[Alert]] = {}
+        self._alerts: dict[tuple[str, str], list[Alert]] = {}
         for alert in alerts:
-            if alert.signal in CAUSES and (alert.phase != "inactive" or alert.ended_ms):
-                self._causes.setdefault((alert.signal, alert.subject), []).append(alert)
+            if alert.rule in self._rules and (alert.phase != "inactive" or alert.ended_ms):
+                self._alerts.setdefault((alert.signal, alert.subject), []).append(alert)
 
     def explain(self, alert: Alert) -> str:
         """Return the key of the alert that explains one; empty if none does."""
-        if not SIGNALS[alert.signal].caused_by or alert.rule not in self._rules:
+        if alert.rule not in self._rules:
             return ""
         for signal, subject in self._places.causes(alert.signal, alert.subject):
-            for cause in self._causes.get((signal, subject), ()):
+            for cause in self._alerts.get((signal, subject), ()):
                 if cause.key != alert.key and self._explains(cause, alert):
                     return cause.key
+        for other in self._alerts.get((alert.signal, alert.subject), ()):
+            if self._outdoes(other, alert):
+                return other.key
         return ""
 
     def _explains(self, cause: Alert, alert: Alert) -> bool:
-        if cause.rule not in self._rules:
-            return False
         if SEVERITIES.index(cause.severity) < SEVERITIES.index(alert.severity):
             return False
         if cause.phase == "firing":
@@ -74,3 +76,13 @@ class Causes:
         rule = self._rules[alert.rule]
         own_s = rule.limit if SIGNALS[alert.signal].unit == "s" else rule.for_s
         return cause.end == "recovered" and self._now_ms - cause.ended_ms < own_s * 1000
+
+    def _outdoes(self, other: Alert, alert: Alert) -> bool:
+        """Return True if an alert that fires is about a graver limit of the same series."""
+        rule, own = self._rules[other.rule], self._rules[alert.rule]
+        return (
+            other.phase == "firing"
+            and not other.silenced
+            and SEVERITIES.index(other.severity) > SEVERITIES.index(alert.severity)
+            and (rule.quantity, rule.is_above) == (own.quantity, own.is_above)
+        )

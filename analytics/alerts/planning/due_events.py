@@ -4,7 +4,9 @@ Laws:
 
 1. An alert has at most one event at a time. While it flaps, only reminders.
 2. Quiet hours hold all events below `critical`, if no route asks for them.
-3. A firing in a backlog waits for the readings behind it, for some minutes at most: it may be over.
+3. A firing waits for others of its group from its own time on, so that a reading that took long to
+   come in is not delayed further.
+4. A firing in a backlog waits for the readings behind it, for some minutes at most: it may be over.
 """
 
 from typing import Final
@@ -88,8 +90,10 @@ class DueEvents:
 
     def _fired(self, alert: Alert) -> DueEvent:
         after = self._told(without_held(alert))
-        waits_ms = alert.known_ms + self._wait_ms
-        return self._event("fired", alert, after, waits_ms, alert.fired_ms, times=alert.held + 1)
+        waits_until_ms = min(alert.known_ms, alert.fired_ms) + self._wait_ms
+        return self._event(
+            "fired", alert, after, waits_until_ms, alert.fired_ms, times=alert.held + 1
+        )
 
     def _flapping(self, alert: Alert) -> DueEvent:
         shown = alert if alert.phase == "firing" or not alert.held else held_episode(alert)

@@ -51,37 +51,98 @@ def plan_notices(
         now_ms: the time [UTC, ms].
         episodes: the episodes that ended within the evaluation.
     """
-    places = AlertPlaces(site)
-    watched = _Watched(rules, site)
-    alerts, ended = _without_unwatched(after, watched, now_ms)
-    ends: dict[str, list[Alert]] = {}
-    for episode in (*episodes, *ended):
-        ends.setdefault(episode.key, []).append(episode)
-    opened = {
-        key: alert
-        for key, alert in alerts.items()
-        if alert.phase != "inactive" or key in ends or is_open(alert) or _is_marked(alert)
-    }
-    silences = Silences(rules.maintenance, marks, places, site.zone, now_ms)
-    causes = Causes(
-        rules.rules, [one for one in alerts.values() if one.signal in CAUSES], places, now_ms
-    )
-    for key, alert in opened.items():
-        marked = _marked(alert, silences, causes)
-        alerts[key] = account(marked, ends.get(key, ()), rules.grouping, now_ms)
-    due = DueEvents(rules, places, calendar.is_quiet(now_ms), now_ms)
-    events = (due.find(alerts[key], before.get(key)) for key in opened)
+    return NoticePlanner(rules, site, calendar).plan(before, after, marks, now_ms, episodes)
+
+
+class NoticePlanner:
+    """The plan of the notices of a site, round after round.
+
+    It may be asked again without an evaluation, when a notice has waited for long enough.
+
+    Args:
+        rules: the rules.
+        site: the site.
+        calendar: the working calendar, with the quiet hours.
+    """
+
+    def __init__(self, rules: AlertRules, site: Site, calendar: WorkingCalendar) -> None:
+        self._rules = rules
+        self._zone = site.zone
+        self._calendar = calendar
+        self._places = AlertPlaces(site)
+        self._watched = _Watched(rules, site)
+
+    def plan(
+        self,
+        before: Mapping[str, Alert],
+        after: Mapping[str, Alert],
+        marks: Sequence[AlertMark],
+        now_ms: int,
+        episodes: Iterable[Alert] = (),
+    ) -> tuple[tuple[Notice, ...], dict[str, Alert]]:
+        """Return the notices that are due, and the alerts; see `plan_notices`."""
+        rules, places = self._rules, self._places
+        alerts, ended = _without_unwatched(after, self._watched, now_ms)
+        ends: dict[str, list[Alert]] = {}
+        for episode in (*episodes, *ended):
+            ends.setdefault(episode.key, []).append(episode)
+        opened = [
+            key
+            for key, alert in alerts.items()
+            if alert.phase != "inactive" or key in ends or is_open(alert) or _is_marked(alert)
+        ]
+        self._account(opened, alerts, ends, marks, now_ms)
+        due = DueEvents(rules, places, self._calendar.is_quiet(now_ms), now_ms)
+        events = [due.find(alerts[key], before.get(key)) for key in opened]
+        explained = _explained(alerts, opened)
+        notices = []
+        for group in ready_groups([one for one in events if one is not None], now_ms):
+            notices.append(notice_of(group, explained))
+            alerts.update((one.after.key, one.after) for one in group)
+        return tuple(notices), {
+            key: alert for key, alert in alerts.items() if is_open(alert) or alert in self._watched
+        }
+
+    def _account(
+        self,
+        opened: Iterable[str],
+        alerts: dict[str, Alert],
+        ends: Mapping[str, Sequence[Alert]],
+        marks: Sequence[AlertMark],
+        now_ms: int,
+    ) -> None:
+        """Mark alerts as silenced, acknowledged or explained, and bring their accounts up to date.
+
+        Args:
+            opened: keys of the alerts.
+            alerts: all alerts; those of the keys are replaced.
+            ends: episodes that ended, by key.
+            marks: marks that people made.
+            now_ms: the time [UTC, ms].
+        """
+        rules, places = self._rules, self._places
+        silences = Silences(rules.maintenance, marks, places, self._zone, now_ms)
+        explaining = [
+            one for one in alerts.values() if one.phase == "firing" or one.signal in CAUSES
+        ]
+        causes = Causes(rules.rules, explaining, places, now_ms)
+        for key in opened:
+            marked = _marked(alerts[key], silences, causes, has_ended=key in ends)
+            alerts[key] = account(marked, ends.get(key, ()), rules.grouping, now_ms)
+
+
+def _explained(alerts: Mapping[str, Alert], keys: Iterable[str]) -> dict[str, list[Alert]]:
+    """Return the alerts that others explain, by the key of the other one.
+
+    An alert about a graver limit of the same subject has no consequences: nothing else is wrong.
+    """
     explained: dict[str, list[Alert]] = {}
-    for key in opened:
-        if alerts[key].caused_by:
-            explained.setdefault(alerts[key].caused_by, []).append(alerts[key])
-    notices = []
-    for group in ready_groups([one for one in events if one is not None], now_ms):
-        notices.append(notice_of(group, explained))
-        alerts.update((one.after.key, one.after) for one in group)
-    return tuple(notices), {
-        key: alert for key, alert in alerts.items() if is_open(alert) or alert in watched
-    }
+    for key in keys:
+        alert = alerts[key]
+        cause = alerts.get(alert.caused_by)
+        if cause is not None and (cause.signal, cause.subject) != (alert.signal, alert.subject):
+            explained.setdefault(cause.key, []).append(alert)
+    return explained
 
 
 def _is_marked(alert: Alert) -> bool:
@@ -89,15 +150,15 @@ def _is_marked(alert: Alert) -> bool:
     return bool(alert.silenced or alert.caused_by or alert.acknowledged_by)
 
 
-def _marked(alert: Alert, silences: Silences, causes: Causes) -> Alert:
+def _marked(alert: Alert, silences: Silences, causes: Causes, *, has_ended: bool) -> Alert:
     """Return an alert with its silence, its acknowledgement and its cause.
 
     A reminder is due when a silence ends: `reminded_ms` is negative from its start on.
     """
     silenced = silences.is_silenced(alert)
-    caused_by = "" if alert.phase == "inactive" else causes.explain(alert)
-    is_active = alert.phase != "inactive" or bool(alert.flapping_ms)
-    acknowledged_by = (silences.acknowledged_by(alert)) if is_active else ""
+    is_active = alert.phase != "inactive"
+    caused_by = causes.explain(alert) if is_active or has_ended else ""
+    acknowledged_by = silences.acknowledged_by(alert) if is_active or alert.flapping_ms else ""
     reminded_ms = -abs(alert.reminded_ms) if silenced else alert.reminded_ms
     changed = (silenced, caused_by, acknowledged_by, reminded_ms)
     if changed == (

@@ -191,6 +191,13 @@ def local_time(time_ms: int, labels: Labels) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, labels.zone):%Y-%m-%d %H:%M}"
 
 
+def short_time(time_ms: int, now_ms: int, labels: Labels) -> str:
+    """Return a time in the site's zone, with its year only if that is not the present one."""
+    time = datetime.fromtimestamp(time_ms / 1000, labels.zone)
+    now = datetime.fromtimestamp(now_ms / 1000, labels.zone)
+    return f"{time:%m-%d %H:%M}" if time.year == now.year else f"{time:%Y-%m-%d}"
+
+
 def severity_word(severity: Severity, translate: Translate) -> str:
     """Return the word of a severity."""
     return {

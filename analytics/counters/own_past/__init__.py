@@ -1,9 +1,10 @@
-"""Compare a meter's consumption with all that it has ever consumed. Pure, on numpy arrays.
+"""Find unusual consumption of a meter, by comparing it with the meter's whole history. Pure.
 
-In: the stored consumption of a meter by local day, of its whole history (`day_history`).
-Out: findings. Steps far above all others (`unusual_steps`), days without consumption of a meter
-that never stands still (`standstills`), and amounts that never fall (`rising_amounts`).
-Laws: nothing is set aside here, because the counter may be right and the past a poor guide. A
-finding puts in doubt what is beyond the past, until a person confirms it. Without enough past there
-is no finding.
+In: the stored daily consumption of a meter, of its whole history (`day_history`). Out: findings of
+three kinds. `unusual_steps`: consumption far above all other. `standstills`: days without
+consumption, although the meter otherwise has consumption each day. `rising_amounts`: amounts that
+never fall, because a register was imported as consumption.
+Laws: unusual consumption stays in the figures, because it may be right. Its finding states the
+doubt: the amount that exceeds usual consumption. A person may confirm the consumption, which ends
+the doubt. With too little history there is no finding.
 """

@@ -1,7 +1,8 @@
-"""The consumption of a meter by local day, and the steps of which its days are made.
+"""The daily consumption of a meter, and its division into steps. Pure.
 
-A register that is read each month has the same rate on all days between two readings. Such days are
-one step: they say one thing about the meter, and not thirty. An example:
+If a register is read each month, all days between two readings have the same rate, because the
+consumption was distributed evenly. These days are one observation, not thirty. They are called a
+step. An example:
 
     day     1    2    3    4    5    6    7
     rate    10   10   10   14   8    -    9
@@ -9,9 +10,10 @@ one step: they say one thing about the meter, and not thirty. An example:
 
 Laws:
 
-1. Neighbouring days of equal rate are one step. A day of unknown consumption ends it.
-2. The resolution of a step is the number of its days. Days that are covered, and have the same rate
-   for longer than readings may be apart, are days of equal consumption: their resolution is a day.
+1. Consecutive days with equal rates are one step. A day with unknown consumption ends a step.
+2. The resolution of a step is the number of its days. There is one exception: if covered days have
+   equal rates for longer than the largest distance of readings, their consumption is really equal.
+   Then the resolution is one day.
 """
 
 from functools import cached_property
@@ -24,11 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DAY_MS: Final = 24 * 3_600_000
-#: Least doubt that matters, in mean days: half a percent of a year's consumption.
+#: Smallest doubt that is reported, in days of mean consumption: 0.5 % of a year's consumption.
 LEAST_DAYS: Final = 0.005 * 365
-#: Relative difference of equal rates, which are stored as sums.
+#: Relative difference up to which rates are equal. They differ a little by rounding of stored sums.
 _EQUAL: Final = 1e-6
-#: Greatest distance of readings that cover the days between them.
+#: Largest distance of two readings for which the days between them count as covered [days].
 _LONGEST_COVERED_DAYS: Final = 35
 
 
@@ -37,8 +39,8 @@ class DayHistory(msgspec.Struct, frozen=True, dict=True):
 
     Attributes:
         edges_ms: shape (days + 1,), local midnights [UTC, ms].
-        amount: consumption [kWh, m3 or GJ]; NaN where unknown.
-        coverage: share of the day that is covered, 0 to 1; NaN where unknown.
+        amount: consumption [kWh, m3 or GJ]; NaN if unknown.
+        coverage: share of the day that is covered, 0 to 1; NaN if unknown.
     """
 
     edges_ms: "NDArray[np.int64]"
@@ -47,18 +49,18 @@ class DayHistory(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def rate(self) -> "NDArray[np.float64]":
-        """Consumption in 24 hours, shape (days,); NaN where unknown."""
+        """Consumption in 24 hours, shape (days,); NaN if unknown."""
         found: NDArray[np.float64] = self.amount * (DAY_MS / np.diff(self.edges_ms))
         return found
 
     @cached_property
     def known(self) -> "NDArray[np.bool_]":
-        """True for each day of known consumption, shape (days,)."""
+        """True for each day with known consumption, shape (days,)."""
         return np.isfinite(self.amount)
 
     @cached_property
     def steps(self) -> "Steps":
-        """The steps of the known days (law 1)."""
+        """The steps into which the known days are divided (law 1)."""
         rate, known = self.rate, self.known
         level = np.maximum(np.abs(rate[1:]), np.abs(rate[:-1]))
         same = known[1:] & known[:-1]
@@ -76,11 +78,12 @@ class Steps(msgspec.Struct, frozen=True):
     """The steps of a history, in arrays of shape (steps,).
 
     Attributes:
-        number: shape (days,), number of each day's step; -1 where consumption is unknown.
+        number: shape (days,), number of the step to which each day belongs; -1 if its consumption
+            is unknown.
         first: index of the first day.
         days: number of days.
         rate: consumption in 24 hours.
-        resolution: number of days that the rate is the mean of.
+        resolution: number of days over which the rate is averaged (law 2).
     """
 
     number: "NDArray[np.int64]"
@@ -90,10 +93,10 @@ class Steps(msgspec.Struct, frozen=True):
     resolution: "NDArray[np.int64]"
 
     def has_resolution(self, days: int) -> "NDArray[np.bool_]":
-        """Return a mask of days, True where a step has about a resolution or a better one."""
+        """Return a mask of days: True if a day's step has about this resolution or a finer one."""
         fine = np.append(self.resolution <= max(_FINE * days, 2), False)
         return fine[self.number]
 
 
-#: Resolution of the past that a step is compared with, as a multiple of the step.
+#: Coarsest resolution with which a step of N days is compared, as a multiple of N.
 _FINE: Final = 2.5

@@ -1,6 +1,6 @@
-"""Compare a meter with its own past: all that this folder can find, in order of time.
+"""Collect all findings from comparing a meter with its own past, in order of time.
 
-Law: what is compared is a whole history. A part of it has another past, and may say otherwise.
+Law: the whole history must be given. A part of it may lead to other findings.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -19,11 +19,11 @@ _SEASONAL: Final = frozenset({"gas", "heat"})
 
 
 def compare_with_past(meter: "Meter", history: DayHistory) -> list[RegisterFinding]:
-    """Return what is unusual for a meter.
+    """Return the findings about unusual consumption of a meter.
 
     Args:
         meter: the meter.
-        history: its consumption by local day, of its whole history.
+        history: daily consumption of the meter, of its whole history.
     """
     seasonal = meter.medium in _SEASONAL
     found = [

@@ -1,8 +1,8 @@
-"""Find amounts that never fall: a register that was imported as consumption.
+"""Find amounts that never fall, because readings of a register were imported as consumption.
 
-Law: consumption falls after a working day, a week or a warm month. If it has fallen neither in
-sixty steps in a row nor in thirteen steps of more than a year, the amounts are those of a register,
-and nothing bounds the error.
+Law: real consumption falls from time to time, for example after a working day or a warm month. If
+the amounts have not fallen in sixty steps in a row, or in thirteen steps over more than a year,
+they are reported as a register. The doubt is NaN, because the error has no limit.
 """
 
 import math
@@ -16,15 +16,15 @@ from analytics.counters.own_past.day_history import DayHistory
 from analytics.counters.register_finding import RegisterFinding
 from jieneng.metering.findings import Finding
 
-#: Least number of steps that rise in a row.
+#: Number of steps in a row without a fall from which there is a finding.
 _STEPS: Final = 60
-#: The same for a row of at least so many days.
+#: A smaller number of steps is enough if they last for at least `_LONG_DAYS`.
 _LONG_STEPS: Final = 13
 _LONG_DAYS: Final = 380
 
 
 def rising_amounts(meter: str, history: DayHistory) -> Iterator[RegisterFinding]:
-    """Yield a finding for each row of steps without a fall that is too long for consumption.
+    """Yield a finding for each sequence of steps that does not fall for too long.
 
     Args:
         meter: id of the meter.

@@ -1,20 +1,21 @@
-"""Find days without consumption of a meter that does not stand still otherwise.
+"""Find standstills: days without consumption of a meter that usually has consumption each day.
 
-An example, electricity of an office: nothing from 3 May to 28 June, while the year before had
-consumption on each day of these weeks, and no other day in two years is without any. The register
-has stopped, or a logger has written 0 for what it did not know.
+An example: an office has no electricity consumption from 3 May to 28 June. In the year before it
+had consumption on each of these days, and in two years there was no other day without consumption.
+Probably the register has stopped, or a logger has written 0 instead of "unknown".
 
 Laws:
 
-1. The meter's own past decides. A row of days without consumption is usual if it is at most twice
-   as long as another one of the meter, with three days more.
-2. If the same days of other years are known, they decide too: if any of these years had days
-   without consumption there, it is usual.
-3. If no other year is known, the row must be short beside the past, the past nearly without such
-   days, and the medium one that flows in every season: gas and heat pause for a summer.
-4. Only what matters for a year is a finding: at least half a percent of a year's consumption.
-5. What is doubted is the consumption of the same days in other years or, without these, of as many
-   mean days, less what the register made up for on the day after.
+1. A standstill is usual, and no finding, if another standstill of the meter was about as long: if
+   it is at most twice as long as the other one plus three days.
+2. It is also usual if the meter stood still on the same days of any other year.
+3. If the same days of no other year are known, there is a finding only if three conditions hold.
+   The standstill is short compared with the known past; the past has nearly no days without
+   consumption; and the medium is not gas or heat, which may pause for a whole summer.
+4. There is a finding only if the missing consumption is at least 0.5 % of a year's consumption.
+5. The doubt is the consumption of the same days in other years; if they are not known, it is that
+   of as many days with mean consumption. If the register makes up for the standstill on the day
+   after, this is deducted.
 """
 
 from collections.abc import Iterator
@@ -29,24 +30,27 @@ from jieneng.metering.findings import Finding
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Days by which a row is longer than twice the other longest one.
+#: Number of days that law 1 adds to twice the length of the other standstill.
 _MORE_DAYS: Final = 3
 _OTHER_FACTOR: Final = 2
-#: Distances of the same days in ten years before and after: whole weeks, as consumption has them.
+#: Distances to the same days in the ten years before and after [days]. They are whole weeks,
+#: because consumption depends on the day of the week.
 _YEARS: Final = tuple(7 * round(365.25 * year / 7) for year in range(-10, 11) if year)
-#: Least share of days that must be known in another year.
+#: Smallest share of the same days that must be known in another year.
 _KNOWN_SHARE: Final = 0.8
-#: Greatest share of days without consumption in the same days of another year.
+#: Largest share of days without consumption among the same days of another year.
 _ZERO_SHARE_THERE: Final = 0.1
-#: Least past as a multiple of the row, and greatest share of its days without consumption.
+#: Smallest length of the past, as a multiple of the standstill; and largest share of days without
+#: consumption in the past (law 3).
 _LEAST_PAST: Final = 4
 _ZERO_SHARE: Final = 0.02
-#: Share of the mean day up to which a day is one without consumption: the digits of a sum.
+#: A day with less than this share of the mean consumption counts as without consumption. The limit
+#: is not 0, because sums have rounding errors.
 _NOTHING: Final = 1e-9
 
 
 def standstills(meter: str, history: DayHistory, *, seasonal: bool) -> Iterator[RegisterFinding]:
-    """Yield a finding for each row of days on which a meter stood still, although it never does.
+    """Yield a finding for each unusual standstill of a meter.
 
     Args:
         meter: id of the meter.
@@ -62,7 +66,7 @@ def standstills(meter: str, history: DayHistory, *, seasonal: bool) -> Iterator[
     rows = [
         (first, end)
         for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-        if flowing[:first].any()  # before the first consumption the meter was not in use
+        if flowing[:first].any()  # before its first consumption the meter was not in use
     ]
     lengths = sorted(end - first for first, end in rows)
     for first, end in rows:
@@ -94,7 +98,7 @@ def _expected(
     *,
     seasonal: bool,
 ) -> float | None:
-    """Return the consumption that was to be expected in a row of days; None if it is usual."""
+    """Return the expected consumption during a standstill; None if the standstill is usual."""
     first, end = row
     there: list[float] = []
     for distance in _YEARS:

@@ -1,27 +1,29 @@
-"""Find steps of a register that are far above all others of the meter.
+"""Find unusual steps: increases of a register far above all other increases of the meter.
 
-A digit that was keyed wrong, or a meter that was swapped without a record, counts what never
-flowed. An example, monthly readings of a meter that counts about 10,000 kWh in a month:
+Causes are a mistyped digit, or a meter that was replaced without a record. An example, monthly
+readings of a meter that counts about 10,000 kWh in a month:
 
     read    1 Oct     1 Nov     1 Dec     31 Dec
     shown   190,000   200,500   210,000   242,000
 
-The last step is 32,000 kWh, three times the greatest other one, which the nameplate allows. 220,000
-was meant. The step counts, because the counter may be right, and what is above the greatest usual
-step is doubted: about 21,000 kWh.
+The last step is 32,000 kWh, three times the largest other step. The nameplate allows it, but
+220,000 was meant. The step is kept as consumption, because it may be right. The part above the
+largest usual step, about 21,000 kWh, is reported as the doubt.
 
 Laws:
 
-1. A step is compared with the greatest consumption in as many days without a break elsewhere,
-   of steps that are about as short. It is unusual from twice that on, and from as many times as
-   that is above the median: a meter whose past varies may well vary more.
-2. Only what matters for a year is a finding: at least half a percent of a year's consumption.
-3. Steps are unusual alone. Three days or two longer steps in a row are another level: a building
-   that fills, a season that begins.
-4. No more than a few steps are unusual, at most one in thirty.
-5. The past is at least thirty days, and five times the step. A first day of more than usual, after
-   which nothing is known yet, may be a season that begins. It needs five times the greatest day,
-   or thirty times that for gas and heat without a past of ten months.
+1. A step of N days is compared with the largest consumption of the meter in any other N consecutive
+   days, among steps of about the same length or shorter. It is unusual if it is at least R times as
+   large. R is 2, or the ratio of that largest consumption to the median consumption if this is
+   more: if consumption has varied much in the past, larger steps are usual.
+2. There is a finding only if the doubt is at least 0.5 % of a year's consumption.
+3. Unusual steps occur singly. If three days, or two longer steps, in a row are unusual, they are
+   usual consumption at a new level, and no finding: for example more people in the building, or the
+   beginning of the heating season.
+4. At most one step in thirty is unusual, or three steps if that is more.
+5. The past must be known for at least thirty days, and for five times the length of the step. An
+   unusual step at the end of the known days may be the beginning of a season. There, R is 5; it is
+   30 for gas and heat with a past of less than ten months.
 """
 
 from collections.abc import Iterator
@@ -37,20 +39,22 @@ from jieneng.metering.findings import Finding
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Least ratio of an unusual step to the greatest usual one, and the same for the newest days.
+#: Smallest ratio R of an unusual step to the largest usual consumption (law 1); then the same for
+#: the newest days, and for the newest days of seasonal media (law 5).
 _LEAST_RATIO: Final = 2.0
 _LEAST_RATIO_NEWEST: Final = 5.0
 _LEAST_RATIO_SEASON: Final = 30.0
-#: Least number of unusual steps that are looked for, and their greatest share.
+#: Largest number of unusual steps: this number, or this share of all steps if that is more (law 4).
 _FEW: Final = 3
 _FEW_SHARE: Final = 1 / 30
-#: Least past [days], and as a multiple of the step.
+#: Smallest length of the past [days]; and the same as a multiple of the step's length (law 5).
 _LEAST_PAST_DAYS: Final = 30
 _LEAST_PAST: Final = 5
-#: Number of the newest days after which a level is known, and of days that contain a season.
+#: Number of newest days for which law 5 applies; and length of a past that contains all seasons
+#: [days].
 _NEWEST_DAYS: Final = 3
 _SEASON_DAYS: Final = 300
-#: Greatest number of days, and of longer steps, in a row that are one unusual step.
+#: Largest number of unusual days in a row that are still a finding (law 3).
 _DAYS_IN_A_ROW: Final = 2
 
 
@@ -76,12 +80,12 @@ def unusual_steps(meter: str, history: DayHistory, *, seasonal: bool) -> Iterato
 def _usual_rate(
     history: DayHistory, chosen: "NDArray[np.int64]", step: int, *, seasonal: bool
 ) -> float | None:
-    """Return the greatest usual rate, if a step is unusual; None if it is usual.
+    """Return the largest usual rate if a step is unusual; None if the step is usual.
 
     Args:
         history: consumption of the meter.
-        chosen: numbers of the steps with which it is not compared.
-        step: number of the step.
+        chosen: numbers of the steps that are possibly unusual; they are not compared with.
+        step: number of the step to judge.
         seasonal: True if consumption follows the seasons.
     """
     steps = history.steps
@@ -107,11 +111,13 @@ def _usual_rate(
 
 
 def _greatest_mean(rate: "NDArray[np.float64]", days: int) -> float:
-    """Return the greatest mean of a number of known days in a row, or of fewer if there are none.
+    """Return the largest mean rate of `days` consecutive days without NaN.
+
+    If there are no such days, the number of days is halved until there are some.
 
     Args:
-        rate: shape (days,), consumption in 24 hours; NaN where it is not compared.
-        days: the number.
+        rate: shape (days,), consumption in 24 hours; NaN for days that are not compared with.
+        days: number of consecutive days.
     """
     if days > 1:
         total = np.append(0.0, np.cumsum(zero_where_unknown(rate)))
@@ -127,7 +133,7 @@ def _greatest_mean(rate: "NDArray[np.float64]", days: int) -> float:
 def _findings(
     meter: str, history: DayHistory, chosen: "NDArray[np.int64]", *, seasonal: bool
 ) -> Iterator[RegisterFinding]:
-    """Yield a finding for each row of unusual days that is one step (law 3)."""
+    """Yield a finding for each sequence of unusual steps that occurs singly (law 3)."""
     steps = history.steps
     usual = {
         step: found
@@ -152,7 +158,7 @@ def _findings(
 def _rows(
     numbers: list[int], first: "NDArray[np.int64]", days: "NDArray[np.int64]"
 ) -> Iterator[list[int]]:
-    """Yield the rows of steps between which no day lies."""
+    """Yield the sequences of steps that follow each other without a day between them."""
     row: list[int] = []
     for number in numbers:
         if row and int(first[row[-1]] + days[row[-1]]) != int(first[number]):
@@ -164,6 +170,9 @@ def _rows(
 
 
 def _has_edges(row: list[int], days: "NDArray[np.int64]") -> bool:
-    """Return True if a row is one longer step and the days at its edges, which it shares."""
+    """Return True if a sequence is one longer step with at most a day before and after it.
+
+    The consumption of these days belongs in part to the longer step.
+    """
     longer = [step for step in row if days[step] > 1]
     return len(longer) == 1 and len(row) <= len(longer) + 2

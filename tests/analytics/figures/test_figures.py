@@ -104,6 +104,7 @@ def figures(
     today: date = AFTER,
     coverage: Mapping[str, float] | None = None,
     base_coverage: Mapping[str, float] | None = None,
+    history: Mapping[int, Mapping[str, float]] | None = None,
 ) -> dict[tuple[str, ...], Figure]:
     """By scope, indicator and, for carbon, series."""
     whole = periods.parse(period)
@@ -116,6 +117,7 @@ def figures(
         today,
         measured(whole.until(today), now, coverage),
         None if year is None else measured(year, base, base_coverage),
+        [measured(calendar_year(one), a_day) for one, a_day in (history or {}).items()],
     )
     return {
         (one.scope, one.indicator, *([one.factor_series] if one.factor_series else [])): one
@@ -251,6 +253,57 @@ class TestBaseline:
         found = figures(rules(tmp_path), today=date(2024, 5, 1))["centre", "energy_per_floor_area"]
         assert (found.value, found.coverage, found.status) == (None, None, "insufficient_data")
         assert "not_begun" in [finding.code for finding in found.findings]
+
+
+class TestForecast:
+    """30 June 2026 is over: 181 days, and 184 remain. Gas and heat stay, electricity changes."""
+
+    TODAY = date(2026, 7, 1)
+
+    def test_the_year_is_its_days_so_far_and_last_years_rest(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2026", today=self.TODAY, history={2025: A_DAY})
+        figure = found["centre", "electricity"]
+        assert (figure.value, figure.forecast) == (200 * 181, 200 * 365)
+        assert (figure.forecast_least, figure.forecast_greatest) == (None, None), (
+            "one year: no band"
+        )
+
+    def test_with_two_years_before_it_has_a_band(self, tmp_path: Path) -> None:
+        before = {2024: less(0.9), 2025: A_DAY}
+        found = figures(rules(tmp_path), "2026", today=self.TODAY, history=before)
+        figure = found["centre", "water"]
+        error = np.log(1 / 0.9) * (1 - 0.3)  # of 2025: so far 1/0.9 more, of which 0.3 was expected
+        assert figure.forecast == 5 * 365
+        assert figure.forecast_greatest == pytest.approx(5 * 181 + 5 * 184 * np.exp(3.078 * error))
+
+    def test_the_verdict_follows_the_forecast(self, tmp_path: Path) -> None:
+        """A mild first half: 3 % less so far is on the path, but 2025's second half is not."""
+        by = rules(tmp_path)
+        alone = figures(by, "2026", now=less(0.97), today=self.TODAY)[
+            "centre", "energy_per_floor_area"
+        ]
+        assert (alone.status, alone.forecast) == ("on_track", None)
+        whole = figures(by, "2026", now=less(0.97), today=self.TODAY, history={2025: less(1.05)})
+        figure = whole["centre", "energy_per_floor_area"]
+        assert figure.change_pct == pytest.approx(-3)
+        assert figure.status == "at_risk"
+
+    def test_what_must_be_saved_is_in_kwh(self, tmp_path: Path) -> None:
+        found = figures(rules(tmp_path), "2026", today=self.TODAY, history={2025: A_DAY})
+        figure = found["centre", "energy_per_floor_area"]
+        assert figure.forecast is not None
+        assert figure.year_limit is not None
+        assert figure.year_limit == pytest.approx(figure.forecast * 0.95 ** (1 / 5))
+        # 1000 + 200 m2, 0.1229 kgce/kWh
+        excess = (figure.forecast - figure.year_limit) * 1200 / 0.1229
+        assert figure.to_save == pytest.approx(excess, rel=1e-5)
+        assert figure.to_save_unit == "kWh"
+        water = found["centre", "water_per_capita"]
+        assert water.to_save_unit == "m3"
+
+    def test_a_year_that_is_over_and_a_month_have_none(self, tmp_path: Path) -> None:
+        over = figures(rules(tmp_path), "2025", history={2024: A_DAY})["centre", "electricity"]
+        assert (over.forecast, over.year_limit, over.to_save) == (None, None, None)
 
 
 class TestVerdict:

@@ -22,16 +22,9 @@ from rich.console import Console, RenderableType
 
 from analytics import report
 from analytics.figures.figure import FactorSeries, Figure, Status
-from analytics.report import (
-    charts,
-    csv_output,
-    figure_selection,
-    figure_texts,
-    page,
-    svg_charts,
-    terminal_tables,
-)
-from analytics.report.chart_axis import make_axis
+from analytics.report import csv_output, figure_selection, figure_texts, page, terminal_tables
+from analytics.report.drawing import charts, svg_charts
+from analytics.report.drawing.chart_axis import make_axis
 from analytics.report.report_data import LatestReading, NamedScope, PageData
 from jieneng.locale import collect, translator
 from jieneng.locale.finding_text import Labels

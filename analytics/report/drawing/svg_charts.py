@@ -1,7 +1,8 @@
-"""Draw charts as SVG elements. Colours come from the page's style, by class.
+"""Draw charts as SVG elements. Their classes refer to colours in the page's style sheet.
 
-Laws: an unknown value leaves a gap, never a zero. Each chart can be read aloud, by its title and
-description, and without colour, by dashes, hollow points and hatching.
+Laws: an unknown value leaves a gap, and is never drawn as 0. Each chart has a title and a
+description for screen readers. Dashes, hollow points and hatching give all information without
+colour.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from itertools import pairwise
 import msgspec
 
 from analytics.report import figure_texts
-from analytics.report.chart_axis import Axis, make_axis
+from analytics.report.drawing.chart_axis import Axis, make_axis
 from analytics.report.html_elements import Html, element, join
 
 _WIDTH, _HEIGHT = 300.0, 190.0
@@ -23,8 +24,8 @@ class MonthBar(msgspec.Struct, frozen=True):
     Attributes:
         label: text below the bar.
         value: height of the bar; None draws no bar.
-        baseline: value of the same month of the base year, drawn as a stroke across the bar.
-        low_coverage: True if the coverage is below the floor; the bar is hatched.
+        baseline: value of the same month of the base year, drawn as a line across the bar.
+        low_coverage: True if the coverage is below the floor; then the bar is hatched.
     """
 
     label: str
@@ -40,7 +41,7 @@ class YearPoint(msgspec.Struct, frozen=True):
         label: text below the point.
         value: the indicator's value; None draws no point.
         path: value that the glide path allows; None breaks the line.
-        low_coverage: True if the coverage is below the floor; the point is hollow.
+        low_coverage: True if the coverage is below the floor; then the point is hollow.
     """
 
     label: str
@@ -50,7 +51,7 @@ class YearPoint(msgspec.Struct, frozen=True):
 
 
 def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
-    """Draw the consumption of each month, with that of the base year."""
+    """Draw the consumption of each month, and of the same month of the base year."""
     values = [x for bar in bars for x in (bar.value, bar.baseline) if x is not None]
     scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=True)
     slot_width = (_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1)
@@ -84,7 +85,7 @@ def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
 def glide_path_chart(
     title: str, unit: str, points: Sequence[YearPoint], target: float | None
 ) -> Html:
-    """Draw value and glide path by year, with the target as a level line."""
+    """Draw value and glide path by year, with the target as a horizontal line."""
     values = [x for point in points for x in (point.value, point.path) if x is not None]
     values += [] if target is None else [target]
     scale = make_axis(values, _HEIGHT - _BOTTOM, _TOP, from_zero=False)
@@ -120,7 +121,7 @@ def coverage_strip(
         title: title of the chart.
         label: text before the cells.
         cells: (month, coverage) pairs; coverage from 0 to 1, None if unknown.
-        floor: least coverage for a verdict, 0 to 1.
+        floor: smallest coverage for a verdict, 0 to 1.
     """
     slot_width = (_WIDTH - _LEFT - _RIGHT) / max(len(cells), 1)
     elements: list[str] = [_label(_LEFT - 5, 13, label, "end")]
@@ -144,11 +145,11 @@ def target_progress_bar(title: str, change_pct: float | None, target_pct: float)
 
     Args:
         title: title of the chart.
-        change_pct: change against the baseline [%], negative where it fell; None if unknown.
+        change_pct: change against the baseline [%]; negative for a decrease; None if unknown.
         target_pct: decrease that the plan requires [%].
     """
     shown = 0.0 if change_pct is None else change_pct
-    # A rise goes to the left, a fall to the right. The bar ends at the edge of the chart.
+    # An increase is drawn to the left, a decrease to the right, up to the edge of the chart.
     scale = Axis(target_pct * 0.5, -target_pct * 1.5, 1.0, _WIDTH - 1, target_pct)
     edge = min(max(scale.to_pixel(shown), scale.start), scale.end)
     zero, target = scale.to_pixel(0.0), scale.to_pixel(-target_pct)
@@ -180,7 +181,7 @@ def cap_bar(title: str, value: float | None, limit: float) -> Html:
 
 
 def hatch_pattern() -> Html:
-    """Return the hatching of values with low coverage; a page needs it once."""
+    """Return the hatch pattern for values with low coverage; a page must contain it once."""
     stroke = element("path", d="M0 6 L6 0", class_="hatch")
     pattern = element(
         "pattern", stroke, id="thin", width=6, height=6, patternUnits="userSpaceOnUse"
@@ -219,7 +220,7 @@ def _tick(value: float, step: float) -> str:
 def _segments(
     xs: Sequence[float], values: Sequence[float | None], scale: Axis, name: str
 ) -> list[str]:
-    """Draw lines between neighbours that are both known."""
+    """Draw lines between neighbouring points if both are known."""
     points = list(zip(xs, values, strict=True))
     return [
         _line(x1, scale.to_pixel(y1), x2, scale.to_pixel(y2), name)
@@ -229,7 +230,7 @@ def _segments(
 
 
 def _line(x1: float, y1: float, x2: float, y2: float | None, name: str) -> Html:
-    """Draw a line; a level one if y2 is None."""
+    """Draw a line; a horizontal one if `y2` is None."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y1 if y2 is None else y2, class_=name)
 
 

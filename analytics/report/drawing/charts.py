@@ -1,7 +1,8 @@
 """Select the figures of each chart on the page, and draw the charts."""
 
 from analytics.figures.figure import Figure
-from analytics.report import figure_selection, figure_texts, svg_charts
+from analytics.report import figure_selection, figure_texts
+from analytics.report.drawing import svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import NamedScope, PageData
 from jieneng.locale import Translate
@@ -34,7 +35,7 @@ def _glide_path_chart(data: PageData, indicator: str, translate: Translate) -> H
         return Html("")
     base = next((f.baseline_period for f in figures if f.baseline_period), None)
     points = [
-        # The glide path starts at the base year's own value.
+        # In the base year, the glide path equals the value.
         svg_charts.YearPoint(
             f.period, f.value, f.value if f.period == base else f.path, _is_uncertain(f, data)
         )
@@ -76,6 +77,6 @@ def _bar(month: str, figure: Figure | None, data: PageData) -> svg_charts.MonthB
 
 
 def _is_uncertain(figure: Figure, data: PageData) -> bool:
-    """Return True if a figure is covered too little, or its verdict is doubtful."""
+    """Return True if the coverage of a figure is below the floor, or its verdict is doubtful."""
     is_covered = figure.coverage is not None and figure.coverage >= data.coverage_floor
     return not is_covered or figure.status == "doubtful"

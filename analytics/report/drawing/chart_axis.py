@@ -55,7 +55,7 @@ def make_axis(
 
 
 def _round_step(rough: float) -> float:
-    """Return the smallest of 1, 2, 2.5, 5, 10 times a power of ten that is not below `rough`."""
+    """Return the smallest number of the form (1, 2, 2.5 or 5) times 10^n that is >= `rough`."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(
         unit * power for unit in (1.0, 2.0, 2.5, 5.0, 10.0) if unit * power >= rough * 0.999

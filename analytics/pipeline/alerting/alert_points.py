@@ -1,0 +1,130 @@
+"""Convert alerts to points of the store, and back. Pure.
+
+Law: an alert that comes back from its point equals the one that was written, except for
+`acknowledged_by`, `silenced` and `caused_by`, which are found anew from marks, maintenance and the
+other alerts. In the store these are 1 or 0.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from analytics.alerts.alert import ENDS, PHASES, Alert
+from analytics.alerts.alert_rule import SEVERITIES
+from jieneng.metering import schema
+from jieneng.metering.schema import Point, Value
+
+#: Values of `told`, with their numbers in the store.
+_TOLD: Final = ("", *SEVERITIES)
+#: Attributes that are tags.
+_TAGS: Final = ("rule", "signal", "subject", "severity")
+#: Names of the field of each attribute that has another name.
+_FIELD_NAMES: Final = {
+    "acknowledged_by": "acknowledged",
+    "caused_by": "caused",
+}
+#: The field that holds text.
+FIRES: Final = "fires"
+
+
+def _number(value: float) -> float:
+    return float(value)
+
+
+def _has_text(text: str) -> float:
+    return float(bool(text))
+
+
+#: How attributes are written that are no numbers.
+_WRITERS: Final[Mapping[str, Callable[[Any], Value]]] = {
+    "phase": lambda phase: float(PHASES.index(phase)),
+    "end": lambda end: float(ENDS.index(end)),
+    "told": lambda told: float(_TOLD.index(told)),
+    FIRES: lambda times_ms: " ".join(map(str, times_ms)),
+    "acknowledged_by": _has_text,
+    "caused_by": _has_text,
+}
+#: How attributes are read that are no floats.
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "phase": lambda number: PHASES[int(number)],
+    "end": lambda number: ENDS[int(number)],
+    "told": lambda number: _TOLD[int(number)],
+    FIRES: lambda text: tuple(map(int, text.split())),
+    "held_late": bool,
+    "held": int,
+    "value": float,
+    "limit": float,
+    "peak": float,
+    "held_peak": float,
+}
+_ATTRIBUTES: Final = tuple(name for name in Alert.__struct_fields__ if name not in _TAGS)
+#: Attributes that are found anew.
+_DERIVED: Final = frozenset({"acknowledged_by", "silenced", "caused_by"})
+#: Attributes that change with each value, and are not worth a point for it.
+_VOLATILE: Final = {"value": 0.0, "peak": 0.0, "seen_ms": 0}
+
+#: The float fields of a point.
+NUMBER_FIELDS: Final = tuple(
+    _FIELD_NAMES.get(name, name) for name in _ATTRIBUTES if name != FIRES and name not in _DERIVED
+)
+
+
+def alert_point(site: str, alert: Alert, time_ms: int) -> Point:
+    """Return the point of an alert at a time."""
+    tags = {"site": site, **{name: getattr(alert, name) for name in _TAGS}}
+    fields = (
+        (
+            _FIELD_NAMES.get(name, name),
+            _WRITERS.get(name, _number)(getattr(alert, name)),
+        )
+        for name in _ATTRIBUTES
+    )
+    return Point.of(
+        schema.ALERT,
+        tuple(sorted(tags.items())),
+        [(name, value) for name, value in fields if _is_known(value)],
+        time_ms,
+    )
+
+
+def alert_from_fields(tags: Mapping[str, str], fields: Mapping[str, Value]) -> Alert:
+    """Return the alert of a point.
+
+    Args:
+        tags: tags of the point.
+        fields: fields of the point, without those that are not known.
+    """
+    known = {
+        name: _READERS.get(name, int)(fields[name])
+        for name in _ATTRIBUTES
+        if name in fields and name not in _DERIVED
+    }
+    unknown = dict.fromkeys(("value", "peak", "limit"), math.nan)
+    return msgspec.convert({**{name: tags[name] for name in _TAGS}, **unknown, **known}, Alert)
+
+
+def is_change(before: Alert | None, after: Alert) -> bool:
+    """Return True if the difference of two states of an alert is worth a point."""
+    if before is None:
+        return not is_pristine(after)
+    return before != after and _without_volatile(before) != _without_volatile(after)
+
+
+def is_pristine(alert: Alert) -> bool:
+    """Return True if there is nothing to remember of an alert."""
+    return alert.phase == "inactive" and not alert.ended_ms and not alert.held
+
+
+def _without_volatile(alert: Alert) -> tuple[object, ...]:
+    steady = msgspec.structs.replace(alert, **_VOLATILE)
+    # NaN differs from itself.
+    return tuple(
+        None if isinstance(value, float) and math.isnan(value) else value
+        for value in msgspec.structs.astuple(steady)
+    )
+
+
+def _is_known(value: Value) -> bool:
+    return bool(value) if isinstance(value, str) else math.isfinite(value)
