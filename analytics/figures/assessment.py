@@ -163,7 +163,7 @@ def _figure(
         return figure
     for target in comparison.rules.targets:
         if (target.plan, target.indicator) == (plan.id, indicator.id):
-            base_year = result(comparison.base_year)
+            base_year = result(comparison.base_year if comparison.is_running_year else None)
             return with_target(figure, target, plan, comparison, current, baseline, base_year)
     for cap in comparison.rules.caps:
         if (cap.plan, cap.indicator) == (plan.id, indicator.id) and applies_to(cap, scope):
