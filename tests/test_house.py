@@ -22,6 +22,7 @@ PACKAGES = ("jieneng", *SERVICES)
 IO_ROOMS = {
     "analytics.alerts.alert_files",
     "analytics.alerts.delivery.notice_outbox",
+    "analytics.alerts.delivery.notice_dispatch",
     "analytics.alerts.delivery.notify",
     "analytics.alerts.delivery.receiver_address",
     "analytics.app",

@@ -1,0 +1,115 @@
+"""Name the function of each signal, and the stored fields that it needs.
+
+Pure: no clock, no store.
+
+Laws: each row of `jieneng.metering.alert_signals.SIGNALS` has a row here. To add a signal: a row
+there, a function in a module of this folder, and a row here that names it.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from analytics.alerts.signals.agent_states import (
+    DROPPED_SPAN_MS,
+    LEDGER_FIELDS,
+    clock_untrusted,
+    ledger_gap,
+    status,
+)
+from analytics.alerts.signals.measured_values import RATE_SPAN_MS, quantity, rate
+from analytics.alerts.signals.poll_failures import POLL_SPAN_MS, failed_polls
+from analytics.alerts.signals.sampling import SignalInput
+from analytics.alerts.signals.silence import age_s
+from jieneng.metering import schema
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Function of a signal of readings, polls or statuses.
+SampledFunction = Callable[[SignalInput], "NDArray[np.float64]"]
+
+
+class SampledSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal of readings, polls or statuses, which are evaluated once, in their own time.
+
+    Attributes:
+        function: the signal.
+        measurement: measurement of its fields; None for the medium of each meter.
+        fields: stored fields; empty for the quantity of the rule.
+        lookback_ms: time before a step whose readings enter into its value [ms], beside the last
+            reading before that time.
+    """
+
+    function: SampledFunction
+    measurement: str | None = None
+    fields: tuple[str, ...] = ()
+    lookback_ms: int = 0
+
+
+class AgeSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal of the time since the last message, which grows while nothing comes in.
+
+    Attributes:
+        function: the signal.
+        measurement: measurement of the messages; None for the medium of each meter.
+        field: field that each message has.
+        wanted: value of the field in a message that counts; None for any.
+    """
+
+    function: "Callable[..., NDArray[np.float64]]"
+    measurement: str | None = None
+    field: str
+    wanted: float | None = None
+
+
+class ComputedSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal of stored consumption or indicators, which late data may change.
+
+    Attributes:
+        function: the signal.
+        source: the stored series: consumption by hour (`hours`, `nights`) or by day, or indicators.
+    """
+
+    function: "Callable[..., NDArray[np.float64]]"
+    source: Literal["hours", "nights", "days", "indicators"]
+
+
+SignalFunction = SampledSignal | AgeSignal | ComputedSignal
+
+
+def _status(field: str, function: SampledFunction = status) -> SampledSignal:
+    return SampledSignal(function=function, measurement=schema.AGENT, fields=(field,))
+
+
+#: The functions of the signals by name.
+FUNCTIONS: Final[Mapping[str, SignalFunction]] = MappingProxyType(
+    {
+        "quantity": SampledSignal(function=quantity),
+        "rate": SampledSignal(function=rate, lookback_ms=RATE_SPAN_MS),
+        "reading_age": AgeSignal(function=age_s, field=schema.QUALITY),
+        "failed_polls": SampledSignal(
+            function=failed_polls,
+            measurement=schema.POLL,
+            fields=("ok",),
+            lookback_ms=POLL_SPAN_MS,
+        ),
+        "agent_age": AgeSignal(
+            function=age_s, measurement=schema.AGENT, field="online", wanted=1.0
+        ),
+        "ledger_gap": SampledSignal(
+            function=ledger_gap,
+            measurement=schema.LEDGER,
+            fields=LEDGER_FIELDS,
+            lookback_ms=DROPPED_SPAN_MS,
+        ),
+        "spool_age": _status("spool_age_s"),
+        "spool_share": _status("spool_share"),
+        "disk_used": _status("disk_used"),
+        "certificate_days": _status("certificate_days"),
+        "clock_untrusted": _status("clock_ok", clock_untrusted),
+    }
+)
