@@ -18,8 +18,8 @@ from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
-from analytics.pipeline.recomputation import consumption_digest, figures_with, require_over
 from analytics.publications.publication import Publication
+from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
 from jieneng import config_file
