@@ -9,10 +9,11 @@ Laws:
 3. All mistakes are reported at once, each with file and line. A file with a mistake has no rules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -28,13 +29,14 @@ from analytics.alerts.alert_rule import (
 )
 from analytics.alerts.checking.routing_check import RoutingContext, at, routing_problems
 from analytics.alerts.checking.rule_check import RuleContext, rule_problems, switches_off
+from analytics.alerts.checking.rule_warnings import WarningContext, alert_warnings
 from jieneng import config_file
 from jieneng.locale import languages
+from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import ConfigError, Problem, UnreadKeys
 from jieneng.metering.site import Site
 
 ALERTS_FILE: Final = "alerts.toml"
-_ALL_READ: Final = UnreadKeys()
 
 
 class AlertExamination(msgspec.Struct, frozen=True):
@@ -42,7 +44,7 @@ class AlertExamination(msgspec.Struct, frozen=True):
 
     Attributes:
         document: the site's `alerts.toml`; empty if it has none.
-        rules: the rules; None if there are problems.
+        rules: the rules; None if there are problems, or if the site has mistakes.
         problems: every mistake in the site's file.
         warnings: probable mistakes.
     """
@@ -73,14 +75,19 @@ def examine_alerts(
     path: Path,
     site: Site,
     *,
-    site_unread: UnreadKeys = _ALL_READ,
+    models: Mapping[str, Model] = MappingProxyType({}),
+    years: Sequence[int] = (),
+    site_unread: UnreadKeys | None = None,
 ) -> AlertExamination:
     """Read the alert rules of a site's folder, and find all mistakes in its `alerts.toml`.
 
     Args:
         path: the site's folder.
         site: the site, which may have mistakes that are reported elsewhere.
-        site_unread: places of `site.toml` that could not be read.
+        models: meter models by id, for warnings.
+        years: calendar years whose public holidays are needed, for warnings.
+        site_unread: places of `site.toml` that could not be read; None if the site has no mistake.
+            There are neither rules nor warnings while it has one.
     """
     document = config_file.parse("", ALERTS_FILE)
     if (path / ALERTS_FILE).exists():
@@ -90,9 +97,10 @@ def examine_alerts(
             return AlertExamination(document, None, error.problems, ())
     draft = config_file.decode_draft(document, AlertsFile)
     packaged = packaged_alert_rules()
-    context = RuleContext(site, packaged, draft.unread, site_unread)
+    unread_site = UnreadKeys() if site_unread is None else site_unread
+    context = RuleContext(site, packaged, draft.unread, unread_site)
     ids = {*packaged, *(rule.id for rule in draft.settings.rule)}
-    routing = RoutingContext(site, ids, languages(), draft.unread, site_unread)
+    routing = RoutingContext(site, ids, languages(), draft.unread, unread_site)
     problems = [
         *draft.problems,
         *map(document.locate, rule_problems(draft.settings.rule, context)),
@@ -101,7 +109,15 @@ def examine_alerts(
     if problems:
         by_line = sorted(problems, key=lambda problem: problem.line or 0)
         return AlertExamination(document, None, tuple(by_line), ())
-    return AlertExamination(document, merge_alert_rules(draft.settings, packaged, site), (), ())
+    if site_unread is not None:
+        return AlertExamination(document, None, (), ())
+    warnings = alert_warnings(draft.settings, WarningContext(site, models, years))
+    return AlertExamination(
+        document,
+        merge_alert_rules(draft.settings, packaged, site),
+        (),
+        tuple(map(document.locate, warnings)),
+    )
 
 
 def merge_alert_rules(

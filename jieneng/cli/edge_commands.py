@@ -49,7 +49,7 @@ def edge_run(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from edge_agent import app
     from edge_agent.settings import AgentSettings
-    from jieneng.cli.broker_checks import refuse_broker_files
+    from jieneng.cli.checks.broker_checks import refuse_broker_files
     from jieneng.site_folder import load, read_settings
 
     def read() -> "tuple[SiteFolder, AgentSettings]":

@@ -44,7 +44,7 @@ def ingest() -> None: ...
 def ingest_run(site_dir: Path, config_file: Path, log_level: str, log_json: bool | None) -> None:
     from ingest import app
     from ingest.settings import IngestSettings
-    from jieneng.cli.broker_checks import refuse_broker_files
+    from jieneng.cli.checks.broker_checks import refuse_broker_files
     from jieneng.site_folder import load, read_settings
 
     folder = load(site_dir)

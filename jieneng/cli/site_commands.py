@@ -50,8 +50,11 @@ def init(folder: Path) -> None:
 )
 @site_option
 def check(site_dir: Path) -> None:
+    from jieneng.cli.checks.alert_checks import check_alerts
+    from jieneng.clock import SystemClock
     from jieneng.site_folder import examine
 
+    now_ms = SystemClock().now_ms()
     agent_files = read_agent_files(site_dir)
     of_services = [
         *agent_files.problems,
@@ -61,14 +64,16 @@ def check(site_dir: Path) -> None:
     try:
         found = examine(site_dir)
     except ConfigError as error:
-        raise ConfigError([*error.problems, *of_services]) from error
+        of_alerts = check_alerts(site_dir, None, now_ms).problems
+        raise ConfigError([*error.problems, *of_services, *of_alerts]) from error
+    alerts = check_alerts(site_dir, found, now_ms)
     problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
-    problems += [*of_services, *_mapping_problems(site_dir, found)]
+    problems += [*of_services, *alerts.problems, *_mapping_problems(site_dir, found)]
     if problems:
-        _print_warnings(found.warnings)
+        _print_warnings([*found.warnings, *alerts.warnings])
         raise ConfigError(_by_place([*problems, *found.omissions]))
     _print_bus_budgets(found)
-    _print_warnings([*found.warnings, *_bus_warnings(found)])
+    _print_warnings([*found.warnings, *_bus_warnings(found), *alerts.warnings])
     if found.omissions:
         raise ConfigError(found.omissions)
     _print_unrated(found.site)
@@ -175,7 +180,7 @@ def _bus_warnings(found: "Examination") -> list[Problem]:
 
 def _agent_broker_problems(site_dir: Path, agent_files: AgentFiles) -> list[Problem]:
     """Return the files that the agents need to reach the broker, and that can't be used."""
-    from jieneng.cli.broker_checks import broker_problems
+    from jieneng.cli.checks.broker_checks import broker_problems
 
     return [
         problem
@@ -203,7 +208,7 @@ def _service_problems(site_dir: Path) -> list[Problem]:
     from analytics.app import load_rules
     from analytics.settings import AnalyticsSettings
     from ingest.settings import IngestSettings
-    from jieneng.cli.broker_checks import broker_problems
+    from jieneng.cli.checks.broker_checks import broker_problems
     from jieneng.site_folder import read_settings
     from simulators.faults import FaultsFile
     from simulators.settings import SimulatorSettings

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.server
 
 OTHERS = (
     "agent.toml", "ingest.toml", "analytics.toml", "simulator.toml", "plan.toml", "factors.toml",
+    "alerts.toml",
 )  # fmt: skip
 
 

@@ -165,7 +165,7 @@ def _side_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:
             values=values,
             path=(given,),
         )
-    elif _is_share(signal) and not _lies_in_share(rule):
+    elif is_share(signal) and not _lies_in_share(rule):
         yield Problem(
             text="rule {rule}: this limit alerts always or never, because the signal {signal} lies"
             " between 0 and 100 %.",
@@ -188,7 +188,7 @@ def _lies_in_share(rule: AlertRule) -> bool:
     return 0 <= rule.limit < 100 if rule.is_above else 0 < rule.limit <= 100
 
 
-def _is_share(signal: AlertSignal) -> bool:
+def is_share(signal: AlertSignal) -> bool:
     """Return True for a signal whose values lie between 0 and 100 %."""
     return signal.of_data and signal.unit == "%"
 

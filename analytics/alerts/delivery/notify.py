@@ -68,6 +68,20 @@ def address_problem(address: str) -> Msgid | None:
     return None
 
 
+def holds_secret(address: str) -> bool:
+    """Return True if an address that can be sent to holds a password, a token or a key."""
+    if chat_robots.parse_robot(address) is not None:
+        return True
+    service = _service(address)
+    if service is None:
+        return False
+    shown: set[str] = {
+        service.url(privacy=hides)  # type: ignore[no-untyped-call]  # Apprise has no types for it
+        for hides in (True, False)
+    }
+    return len(shown) > 1
+
+
 async def send(
     address: str, title: str, body: str, clock: Clock, *, timeout_s: float = TIMEOUT_S
 ) -> Outcome:

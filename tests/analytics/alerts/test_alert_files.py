@@ -1,6 +1,5 @@
 """`alerts.toml` overrides the packaged rules, and each mistake in it is told with line and fix."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from analytics.alerts.alert_rule import Grouping, Hours
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site
+from tests.analytics.alerts.file_cases import file_cases
 from tests.analytics.sites import site
 
 SITE = """
@@ -111,15 +111,7 @@ def test_a_maintenance_without_offset_is_local_to_the_site(tmp_path: Path, centr
     assert maintenance.to == datetime(2026, 12, 1, 3, tzinfo=UTC)
 
 
-def mistakes() -> Iterator[tuple[str, str, str]]:
-    """Yield (title, file, sentences) of each case of `mistakes.txt`."""
-    for case in (Path(__file__).parent / "mistakes.txt").read_text("utf-8").split("### ")[1:]:
-        title, rest = case.split("\n", 1)
-        file, sentences = rest.split("--- says\n")
-        yield title, file, sentences.strip()
-
-
-MISTAKES = {title: (file, sentences) for title, file, sentences in mistakes()}
+MISTAKES = file_cases("mistakes.txt")
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -1,0 +1,96 @@
+"""Check `alerts.toml` beside a site that may have mistakes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from analytics.alerts.alert_files import examine_alerts
+from analytics.alerts.alert_rule import Receiver
+from analytics.alerts.delivery.notify import address_problem, holds_secret
+from analytics.alerts.delivery.receiver_address import receiver_address
+from jieneng.metering.errors import Msgid, Problem, UnreadKeys, UsageError
+from jieneng.metering.site import Site, SiteInfo
+from jieneng.site_folder import Examination
+
+_NOTHING_READ: Final = UnreadKeys(frozenset({()}))
+_DECEMBER: Final = 12
+
+
+class Checked(NamedTuple):
+    """The problems and the warnings of a file."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def check_alerts(site_dir: Path, found: Examination | None, now_ms: int) -> Checked:
+    """Return the mistakes and probable mistakes of `alerts.toml`.
+
+    Args:
+        site_dir: the site's folder.
+        found: the site; None if `site.toml` could not be read at all.
+        now_ms: the time [UTC, ms]. Holidays of the running year are needed, and from December on,
+            when those of the next year are published, of that one too.
+    """
+    if found is None:
+        unknown = Site(site=SiteInfo(id="unknown", name=""))
+        examined = examine_alerts(site_dir, unknown, site_unread=_NOTHING_READ)
+        return Checked(examined.problems, ())
+    today = datetime.fromtimestamp(now_ms / 1000, UTC)
+    years = [today.year, today.year + 1] if today.month == _DECEMBER else [today.year]
+    examined = examine_alerts(
+        site_dir,
+        found.site,
+        models=found.models,
+        years=years,
+        site_unread=found.unread if found.problems else None,
+    )
+    rules = examined.rules
+    if rules is None:
+        return Checked(examined.problems, ())
+    of_addresses = _check_addresses(site_dir, rules.receivers)
+    return Checked(
+        tuple(map(examined.document.locate, of_addresses.problems)),
+        (*examined.warnings, *map(examined.document.locate, of_addresses.warnings)),
+    )
+
+
+def _check_addresses(site_dir: Path, receivers: Sequence[Receiver]) -> Checked:
+    """Return the problems and warnings of the addresses, with their places in `alerts.toml`."""
+    problems, warnings = list[Problem](), list[Problem]()
+    for number, receiver in enumerate(receivers):
+        key = "url" if receiver.url is not None else "url_file"
+        place = ("receiver", number, key)
+        try:
+            address = receiver_address(receiver, site_dir)
+        except UsageError as error:
+            problems.append(
+                Problem(
+                    text=error.text,
+                    fix="Addresses are explained in docs/alerts.md, [[receiver]].",
+                    values=error.values,
+                    path=place,
+                )
+            )
+            continue
+        mistake: Msgid | None = address_problem(address)
+        if mistake is not None:
+            problems.append(
+                Problem(
+                    text=mistake,
+                    fix="Addresses are explained in docs/alerts.md, [[receiver]].",
+                    path=place,
+                )
+            )
+        elif receiver.url is not None and holds_secret(address):
+            warnings.append(
+                Problem(
+                    text="the address of receiver {receiver} holds a password or a key, which"
+                    " everybody can read who gets a copy of alerts.toml.",
+                    fix='Move the address to a file: url_file = "secrets/{receiver}.url"',
+                    values={"receiver": receiver.id},
+                    path=place,
+                )
+            )
+    return Checked(tuple(problems), tuple(warnings))

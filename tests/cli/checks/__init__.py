@@ -1,0 +1,1 @@
+"""Tests of jieneng.cli.checks."""
