@@ -21,6 +21,7 @@ from jieneng.cli import (
     site_commands,
     up,
 )
+from jieneng.cli.alerts import alert_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
@@ -60,6 +61,7 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    alert_commands.alerts,
     grafana_commands.grafana,
 ):
     jieneng.add_command(command)
