@@ -1,4 +1,4 @@
-"""The commands `jieneng alerts list` and `rules`, and the group that holds all of them."""
+"""The command `jieneng alerts list`, and the group that holds all commands of alerts."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from jieneng.cli.alerts import mark_commands
+from jieneng.cli.alerts import mark_commands, rule_commands
 from jieneng.cli.alerts.span_option import seconds
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
 
@@ -106,5 +106,10 @@ def _print_tables(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms
         click.echo(line, err=True)
 
 
-for command in (mark_commands.ack, mark_commands.silence, mark_commands.unsilence):
+for command in (
+    mark_commands.ack,
+    mark_commands.silence,
+    mark_commands.unsilence,
+    rule_commands.rules,
+):
     alerts.add_command(command)

@@ -84,7 +84,8 @@ def _unknown(text: str, known: Sequence[str]) -> UsageError:
 
 
 def _not_firing(name: str, active: "Sequence[Alert]") -> UsageError:
-    close = nearest(name, {text for one in active for text in (one.rule, one.key)})
+    known = dict.fromkeys(text for one in active for text in (one.rule, one.key))
+    close = nearest(name, known)
     if close is None:
         return UsageError(
             "no alert {name} fires, so there is nothing to acknowledge. List the alerts with: "
