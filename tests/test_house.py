@@ -22,6 +22,7 @@ PACKAGES = ("jieneng", *SERVICES)
 IO_ROOMS = {
     "analytics.alerts.alert_files",
     "analytics.alerts.delivery.notice_outbox",
+    "analytics.alerts.delivery.notice_dispatch",
     "analytics.alerts.delivery.notify",
     "analytics.alerts.delivery.receiver_address",
     "analytics.app",
@@ -29,6 +30,7 @@ IO_ROOMS = {
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
     "analytics.pipeline.register_reader",
+    "analytics.publications.publication_files",
     "edge_agent.app",
     "edge_agent.commissioning.bus_probe",
     "edge_agent.links.exchange",

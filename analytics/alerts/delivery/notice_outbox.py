@@ -135,7 +135,7 @@ class NoticeOutbox:
     def settle(self, entries: Sequence[OutboxEntry], outcome: Outcome, now_ms: int) -> None:
         """Book the outcome of a message, and end the lease of its entries.
 
-        When a message was sent, whatever else waits for its receiver is due at once.
+        When a message was sent, whatever else could not reach its receiver is due at once.
 
         Raises:
             OutboxUnavailable: the file can't be used.
@@ -147,11 +147,21 @@ class NoticeOutbox:
             if outcome.kind == "sent":
                 db.executemany(
                     "UPDATE entry SET due_ms = min(due_ms, ?) "
-                    "WHERE receiver = ? AND state = 'waiting' AND tries > 0",
+                    "WHERE receiver = ? AND state = 'waiting' "
+                    "AND json_extract(retry, '$.unreachable') > 0",
                     [(now_ms, receiver) for receiver in {one.queued.receiver for one in entries}],
                 )
 
         self._in_transaction(work)
+
+    def renew(self, entries: Sequence[OutboxEntry], until_ms: int) -> None:
+        """Prolong the lease of entries. Raises as `release`."""
+        self._in_transaction(
+            lambda db: db.executemany(
+                "UPDATE entry SET leased_until_ms = ? WHERE id = ?",
+                [(until_ms, entry.id) for entry in entries],
+            )
+        )
 
     def release(self, entries: Sequence[OutboxEntry], due_ms: int) -> None:
         """End the lease of entries that were not tried, and set the time of their next try.

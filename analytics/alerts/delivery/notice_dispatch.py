@@ -1,0 +1,198 @@
+"""Send the notices of the outbox that are due to their receivers, until cancelled.
+
+Laws:
+
+1. Receivers are served side by side: one that is slow or down holds up no other.
+2. A message that reaches nobody ends the turn of its receiver: the next one would not either.
+3. A fault of a receiver is logged once when it begins and once when it ends. A notice that is given
+   up is logged on its own.
+4. Trouble with one receiver, or with the text of one notice, never ends the service.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from analytics.alerts.alert import Notice
+from analytics.alerts.alert_rule import AlertRules, Receiver
+from analytics.alerts.delivery import notify
+from analytics.alerts.delivery.notice_outbox import NoticeOutbox
+from analytics.alerts.delivery.outbox_entry import OutboxEntry, messages
+from analytics.alerts.delivery.receiver_address import receiver_address
+from analytics.alerts.delivery.retry_plan import Outcome, after_failure
+from analytics.alerts.texts.notice_text import NoticeText, digest_text, notice_text
+from jieneng.clock import Clock
+from jieneng.locale import translator
+from jieneng.locale.finding_text import labels
+from jieneng.metering.errors import OutboxUnavailable, UsageError
+from jieneng.metering.site import Site
+from jieneng.observe import Log, LoggedFault
+
+#: Interval at which the outbox is asked for what has become due [s].
+_POLL_S: Final = 5.0
+#: Messages to one receiver within `_PAUSE_MS`: chat robots take 20 a minute.
+_MOST_MESSAGES: Final = 10
+_PAUSE_MS: Final = 60_000
+#: Time after which another process may take an entry; longer than a try.
+_LEASE_MS: Final = round(notify.TIMEOUT_S * 1000) + 60_000
+#: Refusals in a row after which a receiver has to wait: one alone may be due to the message.
+_MOST_REFUSALS: Final = 2
+_PRUNE_MS: Final = 86_400_000
+
+
+class NoticeDispatch:
+    """Delivers the notices of an outbox.
+
+    Args:
+        outbox: the outbox.
+        site: the site.
+        folder: folder of the site, in which files with addresses are.
+        clock: clock of due times and signatures.
+        log: logger of the service.
+        on_result: called after each message, with receiver, kind of the outcome and number of
+            notices.
+    """
+
+    def __init__(
+        self,
+        outbox: NoticeOutbox,
+        site: Site,
+        folder: Path,
+        clock: Clock,
+        log: Log,
+        on_result: Callable[[str, str, int], None] = lambda *_: None,
+    ) -> None:
+        self._outbox = outbox
+        self._site = site
+        self._folder = folder
+        self._clock = clock
+        self._log = log
+        self._on_result = on_result
+        self._rules = AlertRules(rules=())
+        self._labels = labels(site)
+        self._woken = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._faults: dict[str, LoggedFault] = {}
+        self._outbox_fault = LoggedFault(log, "outbox can't be read")
+        self._pruned_ms = 0
+
+    def use(self, rules: AlertRules) -> None:
+        """Take texts and receivers from these rules from now on."""
+        self._rules = rules
+
+    def wake(self) -> None:
+        """Look into the outbox at once."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            while True:
+                await self.deliver_due()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_S):
+                        await self._woken.wait()
+                self._woken.clear()
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+
+    async def deliver_due(self) -> None:
+        """Begin to send what is due to each receiver that is not being served."""
+        now_ms = self._clock.now_ms()
+        try:
+            due = await asyncio.to_thread(self._outbox.take, now_ms, _LEASE_MS, tuple(self._busy))
+            if now_ms - self._pruned_ms > _PRUNE_MS and due:
+                await asyncio.to_thread(self._outbox.prune, now_ms)
+                self._pruned_ms = now_ms
+        except OutboxUnavailable as error:
+            self._outbox_fault.report(error)
+            return
+        self._outbox_fault.clear()
+        for receiver in dict.fromkeys(entry.queued.receiver for entry in due):
+            of_receiver = [entry for entry in due if entry.queued.receiver == receiver]
+            task = asyncio.create_task(self._serve(receiver, of_receiver))
+            self._busy[receiver] = task
+            task.add_done_callback(partial(self._done, receiver))
+
+    def _done(self, receiver: str, _: asyncio.Task[None]) -> None:
+        self._busy.pop(receiver, None)
+
+    async def idle(self) -> None:
+        """Wait until no message is on its way."""
+        while self._busy:
+            await asyncio.wait(self._busy.values())
+
+    async def _serve(self, receiver: str, entries: Sequence[OutboxEntry]) -> None:
+        """Send the messages of a receiver until one reaches nobody, and book each outcome."""
+        refusals, waiting = 0, messages(entries)
+        try:
+            for number, message in enumerate(waiting):
+                if number:
+                    await self._book(self._outbox.renew, message, self._clock.now_ms() + _LEASE_MS)
+                outcome = await self._send(receiver, message)
+                now_ms = self._clock.now_ms()
+                await self._book(self._outbox.settle, message, outcome, now_ms)
+                self._report(receiver, message, outcome, now_ms)
+                refusals = refusals + 1 if outcome.kind == "refused" else 0
+                next_ms = now_ms + _PAUSE_MS
+                if outcome.kind == "sent":
+                    goes_on = number + 1 < _MOST_MESSAGES
+                else:
+                    goes_on = 0 < refusals < _MOST_REFUSALS
+                    next_ms = after_failure(message[0].retry, outcome, now_ms)[1] or next_ms
+                if not goes_on:
+                    left = [entry for later in waiting[number + 1 :] for entry in later]
+                    await self._book(self._outbox.release, left, next_ms)
+                    return
+        except OutboxUnavailable as error:
+            # The lease ends by itself, and what is not booked is sent again.
+            self._outbox_fault.report(error)
+
+    async def _book(self, work: Callable[..., None], *arguments: object) -> None:
+        await asyncio.to_thread(work, *arguments)
+
+    async def _send(self, receiver_id: str, message: Sequence[OutboxEntry]) -> Outcome:
+        receiver = next((one for one in self._rules.receivers if one.id == receiver_id), None)
+        if receiver is None:
+            return Outcome("refused", "alerts.toml has no such receiver")
+        try:
+            address = await asyncio.to_thread(receiver_address, receiver, self._folder)
+        except UsageError:
+            return Outcome("refused", "the receiver has no address")
+        try:
+            text = self.text([entry.queued.notice for entry in message], receiver)
+            return await notify.send(address, text.title, text.body, self._clock)
+        except Exception as error:  # noqa: BLE001 - a library's fault must not end the service
+            self._log.error("sending failed", receiver=receiver_id, error=type(error).__name__)
+            return Outcome("unreachable", type(error).__name__)
+
+    def text(self, notices: Sequence[Notice], receiver: Receiver) -> NoticeText:
+        """Return the text of notices in a receiver's language."""
+        translate = translator(receiver.language or self._site.site.language)
+        if len(notices) == 1:
+            return notice_text(notices[0], self._rules, translate, self._labels)
+        return digest_text(notices, self._rules, translate, self._labels)
+
+    def _report(
+        self, receiver: str, message: Sequence[OutboxEntry], outcome: Outcome, now_ms: int
+    ) -> None:
+        self._on_result(receiver, outcome.kind, len(message))
+        fault = self._faults.setdefault(
+            receiver, LoggedFault(self._log, "notices can't be delivered", receiver=receiver)
+        )
+        if outcome.kind == "sent":
+            fault.clear()
+            return
+        fault.report(outcome.reason)
+        for entry in message:
+            if after_failure(entry.retry, outcome, now_ms)[1] is None:
+                self._log.error(
+                    "notice given up",
+                    notice=entry.queued.notice.id,
+                    receiver=receiver,
+                    reason=outcome.reason,
+                )
