@@ -95,11 +95,11 @@ def _print_tables(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms
 
     console = Console()
     console.width = max(console.width, _TABLE_WIDTH)  # a cut-off key would be another one
-    rows = alert_rows(found.alerts, of.rules, of.translate, of.labels, now_ms, since_ms=since_ms)
+    rows = alert_rows(found.alerts, of.rules, of.tr, of.labels, now_ms, since_ms=since_ms)
     if rows:
-        console.print(alert_tables.terminal_table(rows, of.translate))
+        console.print(alert_tables.terminal_table(rows, of.tr))
     else:
-        click.echo(of.translate("No alert fires, and none did lately."))
+        click.echo(of.tr("No alert fires, and none did lately."))
     if silences := silences_of(found.marks, now_ms):
         console.print(alert_list.silences_table(silences, of, now_ms))
     if line := alert_list.evaluation_line(of, found.evaluated_ms, now_ms):

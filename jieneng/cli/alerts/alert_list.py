@@ -52,9 +52,9 @@ def _alert(alert: "Alert", of: "SiteAlerts") -> dict[str, Any]:
         "signal": signal,
         "state": alert_row.alert_state(alert),
         "severity": alert.severity,
-        "name": alert_texts.alert_name(rule, signal, of.translate),
-        "subject_name": alert_texts.subject_name(signal, subject, of.labels, of.translate),
-        "place": alert_texts.place(signal, subject, of.labels, of.translate),
+        "name": alert_texts.alert_name(rule, signal, of.tr),
+        "subject_name": alert_texts.subject_name(signal, subject, of.labels, of.tr),
+        "place": alert_texts.place(signal, subject, of.labels, of.tr),
         "value": alert.value,  # NaN becomes null
         "limit": alert.limit,
         "peak": alert.peak,
@@ -93,7 +93,7 @@ def silences_table(silences: "Sequence[AlertMark]", of: "SiteAlerts", now_ms: in
 
     from analytics.alerts.texts import alert_texts
 
-    tr = of.translate
+    tr = of.tr
     table = Table(
         title=tr("Silences"),
         title_justify="left",
@@ -119,7 +119,7 @@ def evaluation_line(of: "SiteAlerts", evaluated_ms: int | None, now_ms: int) -> 
     """Return a sentence if the alerts were not evaluated lately; None if all is well."""
     from analytics.alerts.texts import alert_texts
 
-    tr = of.translate
+    tr = of.tr
     if evaluated_ms is None:
         return tr(
             "The alerts have not been evaluated within the last day. Start: jieneng analytics run."

@@ -31,7 +31,7 @@ def rules(site_dir: Path, config_file: Path) -> None:
 
     of = load_site(site_dir, config_file)
     packaged = packaged_alert_rules()
-    translate = of.translate
+    translate = of.tr
     table = Table(header_style="dim", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in (translate("Rule"), translate("Limit"), translate("Severity")):
         table.add_column(heading, overflow="fold")
@@ -50,7 +50,7 @@ def _cells(rule: "AlertRule", of: "SiteAlerts", packaged: "AlertRule | None") ->
     from analytics.alerts import rule_subjects
     from analytics.alerts.texts import alert_texts
 
-    translate = of.translate
+    translate = of.tr
     name = escape(alert_texts.alert_name(rule, rule.signal, translate))
     count = len(rule_subjects.subjects(rule, of.folder.site))
 
@@ -70,4 +70,4 @@ def _value_name(rule: "AlertRule", of: "SiteAlerts") -> str:
 
     if not alert_texts.has_value(rule, rule.signal):
         return ""
-    return alert_texts.value_name(rule, rule.signal, of.translate)
+    return alert_texts.value_name(rule, rule.signal, of.tr)

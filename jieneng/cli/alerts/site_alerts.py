@@ -30,14 +30,14 @@ class SiteAlerts(NamedTuple):
         settings: settings of the analytics.
         rules: the rules.
         labels: names of the site.
-        translate: function that translates into the language of the site or the reader.
+        tr: function that translates into the language of the site or the reader.
     """
 
     folder: "SiteFolder"
     settings: "AnalyticsSettings"
     rules: "AlertRules"
     labels: "Labels"
-    translate: "Translate"
+    tr: "Translate"
 
 
 class StoredAlerts(NamedTuple):
