@@ -99,6 +99,9 @@ def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -
     alerts.update(zip(values.subjects, before, strict=True))
     if not values.subjects or not values.times_ms.size:
         return Evaluation(alerts, ())
+    if _is_idle(rule, before, values):
+        alerts.update(_idle_states(rule, before, values))
+        return Evaluation(alerts, ())
     steps = _evaluate(rule, before, values)
     episodes = _episodes(rule, before, steps)
     last_ends = {episode.subject: episode.ended_ms for episode in episodes}
@@ -106,15 +109,52 @@ def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -
     return Evaluation(alerts, tuple(episodes))
 
 
+def _is_idle(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> bool:
+    """Return True if no alert is active and no value beyond the limit, as in most rounds."""
+    if any(alert.phase != "inactive" for alert in before):
+        return False
+    beyond = given.values > rule.limit if rule.is_above else given.values < rule.limit
+    return not beyond.any()
+
+
+def _idle_states(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> dict[str, Alert]:
+    """Return the alerts after steps in which nothing happens, of the subjects with new steps."""
+    first, last, _ = _new_steps(before, given)
+    times = [*given.times_ms.tolist(), 0]
+    values = given.values[np.arange(len(before)), last].tolist()
+    changed = {}
+    for alert, begin, end, value in zip(before, first.tolist(), last.tolist(), values, strict=True):
+        if end >= 0:
+            changed[alert.subject] = replace(
+                alert,
+                value=value,
+                limit=rule.limit,
+                seen_ms=times[end],
+                missing_ms=times[end + 1],
+            )
+        elif times[begin] and not 0 < alert.missing_ms <= times[begin]:
+            changed[alert.subject] = replace(alert, missing_ms=times[begin])
+    return changed
+
+
+def _new_steps(
+    before: Sequence[Alert], given: SignalValues
+) -> "tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]":
+    """Return the first new step of each subject, its last known one or -1, and the new steps."""
+    count = given.times_ms.size
+    seen = np.array([alert.seen_ms for alert in before], np.int64)
+    first = given.times_ms.searchsorted(seen, side="right")
+    is_new: NDArray[np.bool_] = np.arange(count) >= first[:, np.newaxis]
+    known = is_new & (given.values == given.values)  # NaN is unequal to itself
+    last = np.where(known.any(axis=1), count - 1 - known[:, ::-1].argmax(axis=1), -1)
+    return first, last, is_new
+
+
 def _evaluate(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> _Steps:
     """Return the phases of all steps."""
     times, values = given.times_ms, given.values
     count = times.size
-    seen = np.array([alert.seen_ms for alert in before], np.int64)
-    first = np.searchsorted(times, seen, side="right")
-    is_new = np.arange(count) >= first[:, np.newaxis]
-    known = is_new & ~np.isnan(values)
-    last = np.where(known.any(axis=1), count - 1 - np.argmax(known[:, ::-1], axis=1), -1)
+    first, last, is_new = _new_steps(before, given)
     if rule.is_above:
         is_beyond, is_back = values > rule.limit, values <= rule.clear_limit
     else:
