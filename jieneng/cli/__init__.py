@@ -13,7 +13,6 @@ from jieneng.cli import (
     analytics_commands,
     demo,
     edge_commands,
-    grafana_commands,
     import_commands,
     indicator_commands,
     ingest_commands,
@@ -21,6 +20,7 @@ from jieneng.cli import (
     site_commands,
     up,
 )
+from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
