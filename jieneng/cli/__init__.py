@@ -17,6 +17,7 @@ from jieneng.cli import (
     indicator_commands,
     ingest_commands,
     prepare_command,
+    publish_command,
     site_commands,
     up,
 )
@@ -60,6 +61,7 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    publish_command.publish,
     grafana_commands.grafana,
 ):
     jieneng.add_command(command)
