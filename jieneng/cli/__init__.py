@@ -17,9 +17,11 @@ from jieneng.cli import (
     indicator_commands,
     ingest_commands,
     prepare_command,
+    publish_command,
     site_commands,
     up,
 )
+from jieneng.cli.alerts import alert_commands
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
@@ -60,6 +62,8 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    alert_commands.alerts,
+    publish_command.publish,
     grafana_commands.grafana,
 ):
     jieneng.add_command(command)
