@@ -2,10 +2,11 @@
 
 Laws:
 
-1. A period is local: a year of Huai'an begins at 2024-12-31T16:00Z. Stored times are UTC.
-2. Intervals are counted from each local midnight, so that none lies in two days. On the day of a
-   clock change a day has 23 or 25 hours, and its last interval may be shorter.
-3. Grids of one zone agree where they overlap: the edges of an interval do not depend on the period.
+1. Periods are in local time: in Huai'an, the year 2025 begins at 2024-12-31T16:00Z. Stored times
+   are UTC.
+2. Intervals are counted from each local midnight, so that no interval is in two days. A day with a
+   clock change has 23 or 25 hours, and its last interval may be shorter.
+3. The edges of intervals do not depend on the period for which they are computed.
 """
 
 import re
@@ -35,7 +36,7 @@ class Period(msgspec.Struct, frozen=True):
     """A range of local days.
 
     Attributes:
-        id: id for people: `2025`, `2025-Q2`, `2025-06`, `2025-06-30`.
+        id: id that people write: `2025`, `2025-Q2`, `2025-06`, `2025-06-30`.
         start: first local day.
         end: local day after the last one.
         whole_year: True for a calendar year; only a year can meet a plan's target.
@@ -77,10 +78,10 @@ class Period(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> Period:
-    """Return the period of a text such as `2025`, `2025-Q2`, `2025-06` or `2025-06-30`.
+    """Return the period for a text such as `2025`, `2025-Q2`, `2025-06` or `2025-06-30`.
 
     Raises:
-        UsageError: the text is no period.
+        UsageError: the text is not a period.
     """
     for pattern, make in _FORMS.items():
         if found := re.fullmatch(pattern, text.strip()):
@@ -89,8 +90,8 @@ def parse(text: str) -> Period:
             except ValueError:
                 break
     raise UsageError(
-        "{period} is no period: write a year (2025), a quarter (2025-Q2), a month (2025-06)"
-        " or a day (2025-06-30).",
+        "{period} is not a period: write a year (2025), a quarter (2025-Q2), a month"
+        " (2025-06) or a day (2025-06-30).",
         period=text,
     )
 
@@ -130,7 +131,7 @@ _FORMS: Final[Mapping[str, Callable[..., Period]]] = MappingProxyType(
 
 
 def months_later(first: date, months: int) -> date:
-    """Return the first day of the month that lies `months` after the month of `first`."""
+    """Return the first day of the month that is `months` after the month of `first`."""
     count = first.year * 12 + first.month - 1 + months
     return date(count // 12, count % 12 + 1, 1)
 
@@ -138,15 +139,15 @@ def months_later(first: date, months: int) -> date:
 def _same_day_in(day: date, year: int, instead: date) -> date:
     try:
         return day.replace(year=year)
-    except ValueError:  # no 29 February there
+    except ValueError:  # the year has no 29 February
         return instead
 
 
-@lru_cache(maxsize=16384)  # figures ask for the midnights of the same years again and again
+@lru_cache(maxsize=16384)  # figures need the midnights of the same years many times
 def midnight_ms(day: date, zone: ZoneInfo) -> int:
     """Return the time at which a local day begins [UTC, ms].
 
-    If a clock change skips midnight, that is the time of the change.
+    If a clock change skips midnight, the day begins at the time of the change.
     """
     local = datetime(day.year, day.month, day.day, tzinfo=zone)
     return round(local.astimezone(UTC).timestamp() * 1000)

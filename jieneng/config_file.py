@@ -13,6 +13,7 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -178,7 +179,7 @@ class _Decoder:
             if key not in forms:
                 self._refuse_unknown(key, data, forms, path)
         values: dict[str, object] = {}
-        for field in msgspec.structs.fields(struct):
+        for field in _fields(struct):
             key = field.encode_name
             value: object = msgspec.UNSET
             if key in data:
@@ -256,6 +257,12 @@ class _Decoder:
             self.unread.append((*path, meant, len(rows)))
 
 
+@cache  # msgspec evaluates the annotations at each call, and a file has many tables of one kind
+def _fields(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a struct."""
+    return msgspec.structs.fields(struct)
+
+
 def _placeholder(struct: type[msgspec.Struct]) -> msgspec.Struct:
-    required = [field.name for field in msgspec.structs.fields(struct) if field.required]
+    required = [field.name for field in _fields(struct) if field.required]
     return struct(**dict.fromkeys(required, msgspec.UNSET))

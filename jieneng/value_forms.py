@@ -7,9 +7,9 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,7 @@ _HOST_LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_HOST: Final = 253  # characters of a name (RFC 1035, section 2.3.4, less the length bytes)
 
 
-class Form(NamedTuple):
+class Form(msgspec.Struct, frozen=True, dict=True):  # dict: for what is derived once
     """The form of a key's value.
 
     Attributes:
@@ -31,7 +31,7 @@ class Form(NamedTuple):
     limits: Meta
     default: object = None
 
-    @property
+    @cached_property
     def items(self) -> "Form | None":
         """Return the form of a list's items; None if this can be no list of any length."""
         is_union = typing.get_origin(self.base) in (typing.Union, types.UnionType)
@@ -41,14 +41,14 @@ class Form(NamedTuple):
                 return form_of(arguments[0])
         return None
 
-    @property
+    @cached_property
     def mapped(self) -> "Form | None":
         """Return the form of the values under names of any kind; None if this is no such table."""
         if typing.get_origin(self.base) in (dict, Mapping):
             return form_of(typing.get_args(self.base)[1])
         return None
 
-    @property
+    @cached_property
     def structs(self) -> Sequence[type[msgspec.Struct]]:
         """Return the struct, or the structs of a tagged union; none if this is something else."""
         is_union = typing.get_origin(self.base) in (typing.Union, types.UnionType)
@@ -67,7 +67,7 @@ class Form(NamedTuple):
         condition = (self.limits.extra or {}).get("condition")
         return condition is None or _CONDITIONS[condition](converted)
 
-    @property
+    @cached_property
     def annotation(self) -> Any:
         """Return the type with its limits, as msgspec takes it."""
         return Annotated[self.base, self.limits]

@@ -7,6 +7,9 @@ import pytest
 
 from jieneng.locale import collect, known_language, languages, preferred, translator
 
+#: One search of the source in a worker is enough for all of them.
+pytestmark = pytest.mark.xdist_group("sentences")
+
 _PLACEHOLDER = re.compile(r"\{(\w*)[^}]*\}")
 
 

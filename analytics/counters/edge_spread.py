@@ -1,19 +1,19 @@
-"""Find how much of the consumption at an edge of a period is known only by interpolation.
+"""Compute the estimated consumption at the edges of a period.
 
-If an edge lies between two readings, the growth between them is divided by time into two parts. The
-smaller part is the measure of how much is estimated. Example: a meter is read at 17:00 on the last
-day of each month. Only the consumption of the seven hours up to midnight is estimated, and not that
-of the month.
+If an edge of a period lies between two readings, the consumption between them is divided at the
+edge, in proportion to time. The smaller part is regarded as estimated; it is called the spread.
+Example: a meter is read at 17:00 on the last day of each month. Then only the consumption of the
+seven hours up to midnight is estimated, not that of the whole month.
 
 Laws:
 
 1. The spread at an edge is the smaller of the two parts into which the edge divides the consumption
-   around it: between two readings, or in an imported interval. At a reading and at the end of an
-   imported interval it is 0.
+   between two readings, or in an imported interval. It is 0 if a reading lies exactly at the edge,
+   or if an imported interval ends there.
 2. The spread is also 0 if the two readings are at most two hours apart without a gap, or if the
    imported interval is at most two hours long.
-3. At an edge inside an imported interval, the interval decides; at any other edge, the register.
-4. The spread at an edge depends only on the two readings, or on the interval, around it.
+3. If the edge is inside an imported interval, this interval is divided; otherwise the register.
+4. The spread at an edge depends only on the two readings, or on the interval, around the edge.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -37,7 +37,7 @@ def spread_over_edges(
     edges_ms: "NDArray[np.int64]",
     imported: "ImportedConsumption | None" = None,
 ) -> "NDArray[np.float64]":
-    """Return the consumption that was spread over each edge [kWh, m3 or GJ].
+    """Return the spread at each edge [kWh, m3 or GJ].
 
     Args:
         register: the believed register.
@@ -45,7 +45,7 @@ def spread_over_edges(
         imported: imported consumption, without overlaps.
 
     Returns:
-        Shape (n,); 0 where nothing was spread or nothing is known.
+        Shape (n,); 0 if nothing is estimated or nothing is known.
     """
     spread = _over_register(register, edges_ms)
     if imported is None or not len(imported.start_ms):
@@ -62,7 +62,7 @@ def spread_over_edges(
 def _over_register(
     register: "BelievedRegister", edges_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return what the register spreads over each edge (law 1)."""
+    """Return the spread at each edge, as if there were no imports (laws 1 and 2)."""
     read = np.flatnonzero(register.is_read)
     if len(read) < 2:
         return np.zeros(len(edges_ms))

@@ -1,7 +1,7 @@
 """Imported consumption of a meter: intervals of any length, each with its consumption.
 
-Law: intervals do not overlap. An interval that begins before an earlier one has ended is left out.
-A small overlap is clock drift: then the interval is kept and shortened.
+Law: intervals do not overlap. If an interval begins before the end of an earlier one, it is left
+out. A small overlap is regarded as clock drift; then the interval is kept, and its start is moved.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -14,8 +14,8 @@ from jieneng.metering.reading import Quality
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Largest overlap that is clock drift: as a share of the second interval, and as a time [ms]. Both
-#: limits apply.
+#: Largest overlap that is regarded as clock drift: as a share of the second interval, and as a time
+#: [ms]. Both limits apply.
 _LARGEST_DRIFT: Final = 0.1
 _LARGEST_DRIFT_MS: Final = 900_000
 
@@ -27,7 +27,7 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
         start_ms: shape (n,), start of each interval [UTC, ms], ascending.
         end_ms: shape (n,), end of each interval, not included.
         amount: shape (n,), in the consumption quantity's unit.
-        estimated: shape (n,), True if the amount was not read, but estimated by whoever wrote it.
+        estimated: shape (n,), True if the file marks the amount as estimated.
     """
 
     start_ms: "NDArray[np.int64]"
@@ -42,7 +42,7 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
         amounts: "tuple[NDArray[np.int64], NDArray[np.float64]]",
         qualities: "tuple[NDArray[np.int64], NDArray[np.float64]] | None" = None,
     ) -> "ImportedConsumption":
-        """Return the intervals of which both length [s] and amount are known.
+        """Return the intervals whose length and amount are both known.
 
         Args:
             lengths_s: (times [UTC, ms], lengths [s]), each of shape (n,).
@@ -62,9 +62,9 @@ class ImportedConsumption(msgspec.Struct, frozen=True):
     def without_overlaps(self) -> "ImportedConsumption":
         """Return the intervals without those that overlap an earlier one.
 
-        A logger's clock drifts. So an interval may begin before the end of the previous one: by up
-        to a tenth of its length, and by up to 15 min. Its start is then moved to that end, and its
-        consumption stays the same.
+        Small overlaps are caused by the drift of a logger's clock: up to a tenth of the interval,
+        and up to 15 min. Then the start of the interval is moved to the end of the previous one,
+        and its consumption is unchanged.
         """
         if not (self.start_ms[1:] < self.end_ms[:-1]).any():
             return self

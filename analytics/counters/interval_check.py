@@ -1,29 +1,29 @@
-"""Decide which imported intervals to believe: a logger's export may hold wrong values.
+"""Decide which imported intervals are believed, because exports of loggers contain wrong values.
 
 An example, hourly values [kWh] of a meter with a nameplate of 100 kW:
 
     time   00    01    02    03    04    05    06    07    08
     value  20    21    -999  22    99    -57   20    1003  20
 
--999 at 02 is how the logger writes "no value". -57 at 05 takes back what 04 counted too much:
-together they are 42 kWh, as usual, and both stay. 1003 kWh at 07 can't have flowed in an hour. So
-02 and 07 are set aside, and everything else counts.
+-999 at 02 is the logger's number for "no value". -57 at 05 corrects the value at 04, which was too
+large. Together they are 42 kWh, as usual, so both are kept. 1003 kWh in an hour at 07 is
+impossible. So 02 and 07 are set aside, and all other values count.
 
 Laws:
 
-1. The consumption of an interval that is set aside is unknown. The interval is neither counted nor
-   covered. It leaves no doubt, because the consumption of the other intervals stays right.
-2. A number that means "no value" (`sentinels`) is set aside. A negative one is kept if it occurs
-   once and cancels an equal positive value within a day: then it is a correction.
+1. An interval that is set aside counts as unknown: it adds no consumption and is not covered. It
+   leaves no doubt, because the consumption of the other intervals is not affected.
+2. A number that means "no value" (`sentinels`) is set aside. There is one exception: a negative
+   number is kept if it occurs only once and cancels an equal positive value within a day.
 3. A negative value is a correction in three cases: it cancels an equal positive value within a day,
    it takes back the excess of an earlier value within a day, or it is as small as a rounding error.
    A correction and the value that it corrects are kept if their sum is plausible. Any other
    negative value is set aside.
 4. A value is plausible up to the rated maximum x time, with a tolerance of one resolution. The time
-   counts from the end of the last positive value, but at most a week: after an outage, a logger
-   writes all consumption into one interval.
-5. A value is judged by the values within `context_ms` around it, so a window has the same result as
-   the whole.
+   is counted from the end of the last positive value, up to a week, because some loggers write the
+   consumption of an outage into the first interval after it.
+5. The decision about a value depends only on values within `context_ms` around it. So a window
+   gives the same result as the whole history.
 """
 
 from collections.abc import Iterator
@@ -52,8 +52,8 @@ _DAY_MS: Final = 24 * HOUR_MS
 #: longer.
 _REACH_MS: Final = _DAY_MS
 _REACH_INTERVALS: Final = 3
-#: Longest row of negative values that may be corrections. A longer one has another meaning, such as
-#: energy that went out.
+#: Longest sequence of negative values that may be corrections. A longer sequence has another
+#: meaning, such as exported energy.
 _CORRECTIONS_MAX: Final = 8
 #: Number of values on each side whose median is the usual value.
 _USUAL_VALUES: Final = 8
@@ -61,7 +61,7 @@ _USUAL_VALUES: Final = 8
 _EXCESS: Final = 0.9
 #: Largest negative value that is a rounding error, as a share of the usual value.
 _ROUNDING: Final = 0.01
-#: Relative difference of equal values.
+#: Relative difference up to which two values are equal.
 _EQUAL: Final = 1e-9
 #: 65535 means "no value" if it is more than this multiple of its neighbours.
 _STANDS_OUT: Final = 3.0
@@ -79,7 +79,7 @@ class JudgedIntervals(msgspec.Struct, frozen=True):
 
     Attributes:
         believed: the intervals that are believed.
-        findings: what was found, at most one finding of a code for each day (UTC).
+        findings: findings about the others, at most one for each code and UTC day.
     """
 
     believed: ImportedConsumption
@@ -87,7 +87,7 @@ class JudgedIntervals(msgspec.Struct, frozen=True):
 
 
 def context_ms(longest_ms: int) -> int:
-    """Return the time around a window whose intervals can change the judgement in it [ms].
+    """Return the length of the context before and after a window that can affect its result [ms].
 
     Args:
         longest_ms: length of the meter's longest interval.
@@ -131,7 +131,8 @@ def _select(imported: ImportedConsumption, kept: "NDArray[np.bool_]") -> Importe
 def _is_no_value(amount: "NDArray[np.float64]") -> "NDArray[np.bool_]":
     """Return True for each number that means "no value" (law 2).
 
-    65535 and its fractions may be consumption. They mean "no value" only well above both sides.
+    65535 and its fractions may be real consumption. They count as "no value" only if they are far
+    above both neighbours.
     """
     found = is_one_of(amount, LONG_SENTINELS) | is_one_of(amount, NEGATIVE_SENTINELS)
     short = is_one_of(amount, SHORT_SENTINELS)
@@ -149,7 +150,9 @@ def _is_no_value(amount: "NDArray[np.float64]") -> "NDArray[np.bool_]":
 def _corrected_by(imported: ImportedConsumption) -> "NDArray[np.int64]":
     """Return the index of the value that each value corrects (law 3).
 
-    Shape (n,); -1 for a value that is no correction, and its own index for a rounding error.
+    Returns:
+        Shape (n,); -1 for a value that is not a correction; a value's own index for a rounding
+        error.
     """
     amount, start_ms = imported.amount, imported.start_ms
     corrected = np.full(len(amount), -1, dtype=np.int64)
@@ -189,7 +192,7 @@ def _possible_corrections(amount: "NDArray[np.float64]") -> "NDArray[np.int64]":
 
 
 def _usual(amount: "NDArray[np.float64]", index: int) -> float:
-    """Return the median of the values near an index, without negative ones; 0 if none is left."""
+    """Return the median of the non-negative values near an index; 0 if there is none."""
     around = amount[max(index - _USUAL_VALUES, 0) : index + _USUAL_VALUES + 1]
     known = around[around >= 0]
     return float(np.median(known)) if len(known) else 0.0
@@ -226,7 +229,7 @@ def _is_too_much(
 def _set_aside(
     code: str, meter: str, imported: ImportedConsumption, is_aside: "NDArray[np.bool_]"
 ) -> Iterator[RegisterFinding]:
-    """Yield a finding for each day (UTC) with intervals that are set aside for a reason."""
+    """Yield a finding for each UTC day that has intervals set aside for the reason `code`."""
     index = np.flatnonzero(is_aside)
     bounds = np.flatnonzero(np.diff(imported.start_ms[index] // _DAY_MS, prepend=-1))
     for low, end in pairwise([*bounds.tolist(), len(index)]):

@@ -1,7 +1,7 @@
-"""Derive the devices of a meter in order of time from `site.toml` and the meter models.
+"""List the devices of a meter in order of time, from `site.toml` and the meter models.
 
-A device determines the greatest growth of its register, the value at which it rolls over, its
-resolution, and the transformer ratio in its stored values.
+The device determines the largest possible growth of the register, its resolution, the value at
+which it rolls over, and the transformer ratio by which stored values were multiplied.
 """
 
 import math
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUR_MS: Final = 3_600_000
-#: Length of the past from which the largest rate of a meter without a nameplate is taken [ms]. A
-#: week has working days and days off.
+#: Length of the past in which the largest rate of a meter without a known nameplate is determined
+#: [ms]. A week contains working days and days off.
 OWN_PAST_MS: Final = 7 * 24 * HOUR_MS
 
 #: Growth of a register in an hour at a rate of 1 kW (electricity, heat) or 1 m3/h (water, gas), in
@@ -38,15 +38,15 @@ _PER_HOUR: Final[Mapping[Medium, float]] = {
 
 _ALWAYS_MS: Final = 2**62
 
-#: Largest relative difference of a stored value from the "no value" content that it stands for.
+#: Relative difference up to which a stored value counts as a "no value" number.
 _NO_VALUE_TOLERANCE: Final = 1e-8
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A device of a meter, from its installation to its removal.
 
-    "Register" is the counter of the device itself, in the canonical unit, before CT and PT. A
-    stored value is register times ratio.
+    "Register" means the value in the device itself, in the canonical unit, before CT and PT. The
+    stored value is the register times the ratio.
 
     Attributes:
         from_ms: time of the installation [UTC, ms]; the distant past for the first device.
@@ -54,7 +54,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         initial: first stored value; NaN if it is not recorded.
         final: last stored value; NaN if it is not recorded.
         ratios: (time [UTC, ms], product of CT and PT from then on) pairs, by time.
-        modulus: register value at which the register rolls over to 0; infinity if unknown.
+        modulus: value at which the register rolls over to 0; infinity if unknown.
         step: resolution of the register; 0 if unknown.
         is_float32: True if the register is a 32-bit float: its resolution gets coarser as it grows.
         no_values: register values that mean "no value".
@@ -71,7 +71,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     no_values: tuple[float, ...] = ()
 
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
-        """Return the ratio in force at each time."""
+        """Return the ratio valid at each time."""
         since, ratios = zip(*self.ratios, strict=True)
         found: NDArray[np.float64] = np.array(ratios)[
             np.searchsorted(np.array(since), times_ms, side="right") - 1
@@ -88,10 +88,10 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     def is_no_value(self, register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
         """Return True for each register value that means "no value".
 
-        Such a value may be stored with a small error: imported with few decimals, or rounded after
-        the ratio was applied. So there is a tolerance. A few true readings may lie within it, near
-        the end of the register's range. To leave them out changes no consumption, because the next
-        reading of the counter contains it.
+        There is a tolerance, because such a value may be stored with a small error: it may have
+        been imported with few decimals, or rounded after multiplication with the ratio. The
+        tolerance may include a few true readings near the end of the register's range. Leaving them
+        out changes no consumption, because the next reading contains it.
         """
         found = np.zeros(len(register), dtype=np.bool_)
         for value in self.no_values:
@@ -106,10 +106,10 @@ class MeterDevices(msgspec.Struct, frozen=True):
     Attributes:
         meter: id of the meter.
         devices: the devices by time, without gaps.
-        rate_max_per_h: greatest growth of the stored value in an hour; infinity without a
-            nameplate.
+        rate_max_per_h: largest possible growth of the stored value in an hour; infinity if the
+            nameplate is unknown.
         resets: period at which the register is reset to 0; None if it is not reset.
-        zone: time zone of these periods.
+        zone: time zone in which the periods of `resets` begin.
     """
 
     meter: str
@@ -129,8 +129,8 @@ def devices_of(
 ) -> MeterDevices:
     """Return the devices of a meter, as `site.toml` records them.
 
-    The model of a device is that of its `replaced` row. The first device has no such row; its model
-    is that of the meter.
+    The model of a device is stated in its `replaced` row. The first device has the model of the
+    meter.
 
     Args:
         meter: the meter.
@@ -177,8 +177,8 @@ def _device(
     ends: tuple[tuple[int, int], tuple[float, float]],
 ) -> Device:
     (from_ms, until_ms), (initial, final) = ends
-    # A meter without a model is read by hand or imported. If it has a ratio, its values were
-    # multiplied by it.
+    # Readings of a meter without a model are entered by hand or imported. If the meter has a ratio,
+    # they were already multiplied by it.
     applied = ("ct", "pt") if row is None else row.ratio
     dated = {"ct": meter.ct, "pt": meter.pt}
     is_float32 = row is not None and row.float_step == SINGLE_FLOAT_STEP
@@ -196,7 +196,7 @@ def _device(
 
 
 def _step(row: Point | None, *, is_float32: bool) -> float:
-    """Return the resolution of a register; of a 32-bit float, the unit of its significand."""
+    """Return the resolution of a register; for a 32-bit float the unit of its significand."""
     if row is None:
         return 0.0
     return float(row.canonical_scale()) if is_float32 else row.step()

@@ -1,4 +1,4 @@
-"""Report resets, rollovers and readings set aside, from the best-scoring path (`reading_runs`).
+"""Report resets, rollovers and readings that were set aside, by the best path (`reading_runs`).
 
 Laws:
 
@@ -97,7 +97,7 @@ def set_aside_findings(
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each unbroken sequence of readings that are not on the path.
 
-    Sequences that begin in the same quarter of an hour are merged into one finding. That bounds the
+    Sequences that begin in the same quarter of an hour are merged into one finding, to limit the
     number of findings.
     """
     is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)

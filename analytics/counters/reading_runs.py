@@ -1,43 +1,45 @@
-"""Split readings into runs, and find the best-scoring path through them: the readings to believe.
+"""Select the readings that are believed: split readings into runs, and find the best path of runs.
 
-A run is a sequence of readings, each of which follows plausibly from the one before it. A path is a
-selection of runs in order of time. From one run to the next, the register continued plausibly,
-rolled over (at a known or a guessed modulus, see `rollover`) or was reset. The score of a path is
-the sum of its runs' scores, minus 1 for each reset. The score of a run is the number of resets that
-its evidence outweighs: 1 for six hours and three steps.
+A run is a sequence of readings in which each step is plausible. A path is a selection of runs in
+order of time. Between two runs of a path, the register continued plausibly, rolled over (at a known
+or a guessed modulus, see `rollover`), or was reset. The score of a path is the sum of the scores of
+its runs, minus 1 for each reset. The score of a run grows with its duration and its number of
+steps; it is 1 for six hours and three steps.
 
 An example, hourly readings [kWh] of a meter with a nameplate of 100 kW:
 
     time   00    01    02    03    04    05    06    07    08    09
     value  5000  5010  5020  0     5040  9999  5060  5070  5080  5090
 
-The zero at 03 is left out beforehand (`stray_readings`): it lies between two readings that follow
-each other. Of the rest, 9999 follows from nothing, as no meter of 100 kW counts 4959 kWh in an
-hour. That leaves three runs:
+The zero at 03 is removed beforehand (`stray_readings`), because the step from 5020 to 5040 is
+plausible without it. The step to 9999 is not plausible, because a meter of 100 kW can't count
+4959 kWh in an hour. So there are three runs:
 
     run  readings  lasts  steps  evidence                      score
     A    00 to 04  4 h    3      min(4 h / 6 h, 3 / 3) = 0.67  0.67
     B    05        0 h    0      0                             0.00
     C    06 to 09  3 h    3      min(3 h / 6 h, 3 / 3) = 0.50  0.50
 
-(Every reading adds a millionth, which decides between equal paths.) The paths:
+(Each reading adds a millionth to the score, which decides between equal paths.) The paths:
 
     A         0.67
     A, B      0.67 + 0.00 - 1 = -0.33: a reset between A and B
     A, B, C   0.67 + 0.00 + 0.50 - 2 = -0.83: a second reset between B and C
     A, C      0.67 + 0.50 = 1.17: C follows from A, 20 kWh in two hours
 
-The path A, C wins. The spike B is left out and loses nothing. If the register had really been reset
-after a long A (score 2.5), a new run from 0 would not follow from A either. The path of A and the
-new run scores 2.5 - 1 + the score of the new run. It beats A alone as soon as the new run has
-lasted longer than six hours.
+The path A, C has the highest score. The spike B is set aside, and no consumption is lost. Now
+assume that the register was really reset after a long run A (score 2.5), and a new run N began at
+0. The path A, N has the score 2.5 - 1 + the score of N. This is more than the score of A alone as
+   soon
+as N has lasted longer than six hours.
 
 Laws:
 
-1. After a fall, either the level before it or the level after it may be wrong. So runs are split at
-   two levels: a run is split where it passes the level to which a later run falls, and where it
-   passes the level from which an earlier run fell. Zeros are always a separate run.
-2. A run that outweighs two resets lies on the best-scoring path in any case.
+1. If the register falls, either the readings before the fall or those after it may be wrong. So
+   that a path can leave out either of them, a run is split at two levels: at the level to which a
+   later run falls, and at the level from which an earlier run fell. Zeros are always a separate
+   run.
+2. A run with a score above 2 is always on the best path.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,26 +56,27 @@ from analytics.counters.rollover import greatest_usual_step, guessed_modulus
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: How a register continues from one run of a path to the next.
+#: Continuation of a register from one run of a path to the next one.
 Continuation = Literal["follows", "rollover", "rollover_guess", "reset"]
 
-#: Duration and steps of a run that outweighs one reset. Six hours are longer than most faults of a
-#: gateway, and short enough for a replaced meter to be counted on the same day. Three steps prevent
-#: two stray readings that lie far apart from being taken for a run.
+#: Duration and number of steps of a run with the score 1. Six hours are longer than most faults of
+#: a gateway, but a replaced meter still counts on the same day. Three steps are required so that
+#: two stray readings far apart are not taken for a run.
 _RESET_DURATION_MS: Final = 6 * HOUR_MS
 _RESET_STEPS: Final = 3.0
-#: Factor by which a run of zeros must be longer: ten days instead of six hours. A gateway answers
-#: zeros for a meter that it can't reach. Only a new meter without consumption shows zeros for long.
+#: Factor by which a run of zeros must last longer: ten days instead of six hours. Some gateways
+#: return zeros for a meter that they can't reach. Only a new meter without consumption really shows
+#: zeros for a long time.
 _ZERO_RUN_FACTOR: Final = 40.0
-#: Evidence at which a run is certain; also its upper limit. To leave a run out of a path saves at
-#: most two resets, one on each side. So a run with evidence above 2 is never left out.
+#: Evidence at which a run is certain, and largest evidence of a run. A path without the run has at
+#: most two resets less, one on each side. So a run with evidence above 2 is never left out.
 _CERTAIN: Final = 2.5
-#: Score of each reading, so that of two equal paths the one with more readings wins. The readings
-#: of a run score at most a thousandth of a reset together, which decides nothing else.
+#: Score added for each reading, so that of two otherwise equal paths the one with more readings is
+#: chosen. All readings of a run together add at most 0.001, which affects no other decision.
 _SCORE_PER_READING: Final = 1e-6
 _SCORED_READINGS_MAX: Final = 1000
-#: Number of earlier runs from which a run may continue, past runs that are left out. This bounds
-#: the work if every reading is a run of its own.
+#: Largest number of earlier runs that are tried as the run before a given run in a path. It limits
+#: the work if each reading is a run of its own.
 _LOOK_BACK_RUNS: Final = 32
 #: Number of readings on each side of a fall from which the usual steps are taken (`rollover`).
 _NEAR_READINGS: Final = 24
@@ -90,11 +93,11 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         device: the device that was read.
         times_ms: shape (n,), UTC ms, ascending.
         stored: shape (n,), stored values: register times ratio.
-        ratio: shape (n,), transformer ratio in force.
-        register: shape (n,), counter of the device itself.
+        ratio: shape (n,), transformer ratio valid at the time.
+        register: shape (n,), value in the device itself, before the ratio.
         resolution: shape (n,), resolution of the register.
-        rate: shape (n,), greatest growth of the register in a millisecond; infinity without a
-            nameplate.
+        rate: shape (n,), largest possible growth of the register in a millisecond; infinity if the
+            nameplate is unknown.
     """
 
     device: Device
@@ -112,10 +115,10 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def last_change_ms(self) -> "NDArray[np.int64]":
-        """Time since which the register has had the value of each reading [UTC, ms].
+        """For each reading, the time since which the register has had this value [UTC, ms].
 
-        A step after a standstill may contain all consumption since then, if a display had frozen or
-        a logger updates its registers only every few minutes.
+        The step after a standstill may contain all consumption since this time: the register may
+        have been frozen, or a logger may update its registers only every few minutes.
         """
         moved = np.append(True, self.register[1:] != self.register[:-1])[: len(self.register)]
         since: NDArray[np.int64] = np.maximum.accumulate(np.where(moved, self.times_ms, 0))
@@ -144,8 +147,8 @@ class Run(msgspec.Struct, frozen=True):
     Attributes:
         first: index of the first reading.
         end: index after the last reading.
-        max_register: greatest register value.
-        evidence: number of resets that duration and steps outweigh, at most `_CERTAIN`.
+        max_register: largest register value.
+        evidence: score by duration and steps, at most `_CERTAIN`.
     """
 
     first: int
@@ -160,7 +163,7 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def is_certain(self) -> bool:
-        """True if the run is believed in any case (law 2)."""
+        """True if the run is always believed (law 2)."""
         return self.evidence >= _CERTAIN
 
 
@@ -192,7 +195,7 @@ def split_runs(readings: Readings) -> Iterator[Run]:
 
 
 def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
-    """Return the number of resets that a run outweighs."""
+    """Return the evidence of a run."""
     steps = end - first - 1
     duration_ms = int(readings.times_ms[end - 1] - readings.times_ms[first])
     evidence = min(duration_ms / _RESET_DURATION_MS, steps / _RESET_STEPS)
@@ -202,7 +205,7 @@ def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
 
 
 def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, Continuation]]:
-    """Return the best-scoring path: its runs, each with its continuation from the one before."""
+    """Return the best-scoring path as (run, continuation from the run before it) pairs."""
     scores: list[float] = []
     origins: list[tuple[int, Continuation]] = []
     for number, run in enumerate(candidates):
@@ -218,7 +221,7 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
         scores.append(best + run.score)
         origins.append(origin)
     path: list[tuple[Run, Continuation]] = []
-    # Of equal paths, take the one that ends last.
+    # If several paths have the same score, choose the one that ends last.
     number = len(scores) - 1 - int(np.argmax(scores[::-1]))
     while number >= 0:
         earlier, continuation = origins[number]
@@ -228,7 +231,7 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
 
 
 def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
-    """Return how the register continues from the end of one run to the start of a later one."""
+    """Return the continuation of the register from the end of a run to the start of a later one."""
     last, first = earlier.end - 1, later.first
     tolerance = max(readings.resolution[last], readings.resolution[first])
     tolerance += _ROUNDING * earlier.max_register
@@ -255,7 +258,7 @@ def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
 
 
 def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
-    """Return the greatest step that a guessed rollover from one run to the other may make."""
+    """Return the largest step that is allowed for a guessed rollover between two runs."""
     last, first = earlier.end - 1, later.first
     if earlier.end - earlier.first < _LEAST_READINGS:  # a spike, which has no usual step
         return 0.0
@@ -268,10 +271,10 @@ def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
 
 
 def stable_span(readings: Readings, certain: Sequence[Run]) -> tuple[int, int] | None:
-    """Return the span whose result doesn't depend on readings outside the window.
+    """Return the time span in which the result doesn't depend on readings outside the window.
 
-    A fall outside the window could split off the ends of a certain run (law 1). So a reading is
-    stable only if enough of certain runs lies before and after it.
+    Readings outside the window could split a certain run by law 1. So a time is in this span only
+    if enough readings of certain runs lie before and after it.
 
     Args:
         readings: the readings.

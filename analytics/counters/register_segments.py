@@ -1,15 +1,16 @@
-"""Join the believed readings of a meter's devices to segments without interruption.
+"""Divide the believed readings of a meter into segments in which consumption is known.
 
 Laws:
 
-1. In a segment the stored register never falls, and one transformer ratio is in force. If CT or PT
-   change, the register is interpolated at that time, and a new segment starts with the new ratio.
-2. Between two segments consumption is unknown, unless the second starts at the time at which the
-   first ends (a replacement, a rollover, a new ratio).
+1. In a segment the stored register never falls, and there is only one transformer ratio. If CT or
+   PT change, the register is interpolated at that time, and a new segment starts with the new
+   ratio.
+2. Between two segments consumption is unknown. There is one exception: if the second segment starts
+   at the time at which the first ends (a replacement, a rollover, a new ratio), nothing is unknown.
 3. The distance of two readings is a gap if it is longer than 15 minutes and longer than three times
    the median of the eleven nearest distances. A distance of more than 35 days is always a gap. In a
-   gap the meter is not covered: the consumption is known, but not when it occurred. A meter that is
-   read by hand every day or month is covered.
+   gap the meter is not covered: the total consumption of the gap is known, but not its distribution
+   over time. A meter that is read by hand regularly, each day or month, is covered.
 """
 
 from collections.abc import Sequence
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 #: Longest usual distance, as a multiple of the median of the distances around it.
 _USUAL_FACTOR: Final = 3.0
-#: Number of distances on each side that enter into the median.
+#: Number of distances on each side that are used for the median.
 _NEIGHBOURS: Final = 5
-#: Distance up to which there is no gap [ms]: every interval of 15 min contains a reading.
+#: Distance up to which there is never a gap [ms]: each interval of 15 min contains a reading.
 _SHORTEST_GAP_MS: Final = HOUR_MS / 4
-#: Longest usual distance in any case [ms]: a month, read some days late.
+#: Longest distance that can be usual [ms]: a month that is read some days late.
 _LONGEST_USUAL_MS: Final = 35 * 24 * HOUR_MS
 
 
@@ -41,12 +42,12 @@ class DeviceRegister(msgspec.Struct, frozen=True):
 
     Attributes:
         device: the device that was read.
-        times_ms: shape (n,), UTC ms, ascending; the same time twice at a rollover.
-        register: shape (n,), counter of the device, before ratios.
-        stored: shape (n,), register times the ratio in force.
+        times_ms: shape (n,), UTC ms, ascending; a rollover has the same time twice.
+        register: shape (n,), value in the device, before the ratio.
+        stored: shape (n,), register times the ratio valid at the time.
         starts_segment: shape (n,), True if the consumption before a reading is unknown.
-        stable_ms: first and last time between which no reading outside the window can change
-            anything; None if unknown.
+        stable_ms: (first, last time) of the span in which readings outside the window can't change
+            the result; None if there is no such span.
         is_end_estimated: True if the last value was not read, but estimated.
     """
 
@@ -63,16 +64,16 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     """The believed register of a meter, through all its devices.
 
     Attributes:
-        times_ms: shape (n,), UTC ms, ascending; the same time twice where a segment ends and the
-            next starts at one time.
+        times_ms: shape (n,), UTC ms, ascending; if a segment starts when the one before it ends,
+            this time occurs twice.
         stored: shape (n,), the stored register [kWh, m3 or GJ]; never falls in a segment.
         segment: shape (n,), number of the segment.
         covered: shape (n,), True if the time from this reading to the next is covered.
         estimated: shape (n,), True if the next value was not read, but estimated.
         is_read: shape (n,), False for a value that was interpolated at a change of CT or PT.
-        stable_ms: first and last time between which no reading outside the window can change
-            anything; None if unknown.
-        findings: what was found about the readings, with times and doubts.
+        stable_ms: (first, last time) of the span in which readings outside the window can't change
+            the result; None if there is no such span.
+        findings: findings about the readings, with times and doubts.
     """
 
     times_ms: "NDArray[np.int64]"
@@ -85,7 +86,7 @@ class BelievedRegister(msgspec.Struct, frozen=True):
     findings: "tuple[RegisterFinding, ...]" = ()
 
     def cumulative(self) -> "NDArray[np.float64]":
-        """Return the consumption since the first reading, shape (n,), through all segments."""
+        """Return the sum of the consumption in all segments up to each reading, shape (n,)."""
         steps = np.diff(self.stored)
         steps[np.diff(self.segment) != 0] = 0.0
         total: NDArray[np.float64] = np.concatenate([np.zeros(1), np.cumsum(steps)])
@@ -138,7 +139,7 @@ def join_devices(
 
 
 def _before_end(count: int, *, is_estimated: bool) -> "NDArray[np.bool_]":
-    """Return a mask of values: True for the last but one if the last value was estimated."""
+    """Return a mask of `count` values: True for the last but one if the last one is estimated."""
     mask = np.zeros(count, dtype=np.bool_)
     mask[-2:-1] = is_estimated
     return mask
@@ -175,7 +176,7 @@ def _split_at_ratio_changes(
 
 
 def _is_usual_distance(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-    """Return True for each distance between two readings that is no gap (law 3)."""
+    """Return True for each distance between two readings that is not a gap (law 3)."""
     distances = np.diff(times).astype(np.float64)
     long = np.flatnonzero(distances > _SHORTEST_GAP_MS)
     usual = np.ones(len(distances), dtype=np.bool_)

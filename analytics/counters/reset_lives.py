@@ -7,19 +7,19 @@ An example, `resets = "daily"` [kWh]:
     time   22:00   23:00   00:00   01:00   02:00
     shown  210     220     0       8       18
 
-Each day is a life of its own, as if the device had been replaced at midnight: the new life begins
-at 0, so the 8 kWh until 01:00 are known. What the old life counted after 23:00 was never read. It
-was growing by 10 kWh in an hour, and the new life by 8, so 9 kWh are estimated.
+Each day is a life of its own, as if the device had been replaced at midnight. The new life begins
+at 0, so its 8 kWh up to 01:00 are known. The consumption of the old life after 23:00 was not read.
+The rate was 10 kWh in an hour before and 8 afterwards, so the estimate is 9 kWh.
 
 Laws:
 
-1. Within a life, and from its beginning, nothing is estimated.
+1. Between the beginning of a life and its last reading, nothing is estimated.
 2. The consumption from the last reading of a life to its end is estimated from the rates just
    before and just after. The estimate is made for at most three times the distance between the last
    two readings of the life. Beyond that the consumption is unknown.
-3. Normally a life begins at local midnight. Clocks differ, so it begins at the fall of the register
-   if the register falls within 15 minutes of midnight. A reading after midnight that has not fallen
-   yet belongs to the old life, and ends it.
+3. A life begins at local midnight. Because clocks differ, the register may fall up to 15 minutes
+   before or after midnight; then the life begins at the fall. A reading after midnight and before
+   the fall is the final reading of the old life.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ from analytics.counters.reset_pattern import reset_moments
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Greatest distance of a reset from midnight [ms].
+#: Largest time difference between a reset and midnight [ms].
 _SLACK_MS: Final = HOUR_MS // 4
 #: Longest time that is estimated, as a multiple of the last distance between readings.
 _LONGEST_ESTIMATE: Final = 3
@@ -73,9 +73,9 @@ def lives(
 def _end_of_life(
     times: "NDArray[np.int64]", shown: "NDArray[np.float64]", midnight_ms: int
 ) -> tuple[int, float]:
-    """Return the time of the reset near a midnight, and the register's final value then.
+    """Return the time of the reset near a midnight, and the final value of the register before it.
 
-    The final value is NaN if it was not read at this time.
+    The final value is NaN if it was not read.
     """
     low = int(np.searchsorted(times, midnight_ms - _SLACK_MS)) - 1
     high = int(np.searchsorted(times, midnight_ms + _SLACK_MS, side="right")) + 1

@@ -5,9 +5,9 @@ register falls at each midnight, or each first day of a month or a year, and at 
 
 Laws:
 
-1. A pattern is recognised if it has all of these properties. At least 80 % of the falls lie at the
-   beginning of a period, and go to half of the value or less. At least 80 % of the periods with
-   consumption end in a fall. A fall may lie up to 15 minutes from the beginning: clocks differ.
+1. A pattern must have two properties. First, at least 80 % of the falls are at the beginning of a
+   period, and halve the value at least. Second, at least 80 % of the periods with consumption end
+   with a fall. The time of a fall may differ by up to 15 minutes from the beginning of a period.
 2. There must be at least six readings a period on average. With fewer, a series of consumption
    values could look like such a register.
 3. At least three falls are needed for days and months, and two for years.
@@ -29,13 +29,13 @@ from jieneng.metering.site import Resets
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Least number of falls that make a pattern.
+#: Smallest number of falls in a pattern.
 _LEAST_FALLS: Final[Mapping[Resets, int]] = MappingProxyType(
     {"daily": 3, "monthly": 3, "yearly": 2}
 )
-#: Least mean number of readings in a period.
+#: Smallest mean number of readings in a period.
 _LEAST_READINGS: Final = 6.0
-#: Greatest distance of a fall from the beginning of a period [ms].
+#: Largest time difference between a fall and the beginning of a period [ms].
 _SLACK_MS: Final = HOUR_MS // 4
 #: Smallest share of falls at beginnings of periods, and of periods that end in a fall (law 1).
 _LEAST_SHARE: Final = 0.8

@@ -1,17 +1,17 @@
 """Guess the modulus of a register that rolled over, if its number of digits is not recorded.
 
-A display of five digits goes from 99999 to 0. If its digits are not recorded, a fall from just
-below a power of ten may be a rollover or a reset. A rollover is guessed if the step across it is of
-usual size. Example: monthly readings grew by 500 to 600, then the register went from 99980 to 540.
-A rollover at 100000 makes that a step of 560.
+A register of five digits goes from 99999 to 0. If the number of digits is not recorded, a fall from
+just below a power of ten may be a rollover or a reset. A rollover is guessed if it gives a step of
+usual size. Example: the monthly steps were 500 to 600, and then the register fell from 99980 to
+540. With a rollover at 100000, this step is 560.
 
 Laws:
 
 1. A rollover at a power of ten is guessed only if the register fell from the last tenth of the
    range into the first tenth. The step must be at most three times as large as the meter's largest
    step over the same length of time nearby.
-2. A guess leaves a doubt: if the register was reset instead, up to one whole range was counted too
-   much.
+2. A guess leaves a doubt: if the register was really reset, the consumption is too large by up to
+   the whole range of the register.
 """
 
 import math
@@ -22,9 +22,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Smallest register whose digits are guessed: displays have at least three.
+#: Smallest modulus that is guessed: displays have at least three digits.
 _LEAST_MODULUS: Final = 1000.0
-#: Shares of the range: a rollover is guessed only from above the first into below the second.
+#: A rollover is guessed only if the register falls from above the first share of its range to below
+#: the second one.
 _LAST_SHARE: Final = 0.9
 _FIRST_SHARE: Final = 0.1
 #: Largest step of a guessed rollover, as a multiple of the meter's largest usual step.

@@ -1,16 +1,16 @@
 """Recognise numbers that mean "no value": all bits set, the sign bit alone, -999.
 
-A device without a value sends a register with all bits set. A driver that does not know this stores
-4294967295, or 429496729.5 if the register counts tenths. A logger writes -999. The meter model
-lists such contents of its own registers (`Device.no_values`). This module lists the common ones.
+Many devices set all bits of a register to report "no value". A driver that does not know this
+stores 4294967295, or 429496729.5 if the register counts tenths. Some loggers write -999. A meter
+model lists such values of its own registers (`Device.no_values`). This module lists common ones.
 
 Laws:
 
-1. A positive number is a sentinel if it is one of a few register contents, or such a content
+1. A positive number is a sentinel if it is one of the listed register values, or such a value
    divided by 10, 100 or 1000.
-2. A register may pass through such a number as it counts. So a sentinel is kept as a reading if it
-   lies between the readings before and after it. The first or last reading has one neighbour only:
-   it is kept if it differs from this neighbour by at most a tenth.
+2. A register may reach such a number by counting. So a sentinel is kept as a reading if it is
+   between the readings before and after it. The first or last reading has only one neighbour; it is
+   kept if it differs from this neighbour by at most a tenth.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,17 +20,18 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: All ones and the sign bit alone, of 32 and 64 bits, and their neighbours that a float rounds to.
+#: All bits set, and only the sign bit set, for 32 and 64 bits; also the next numbers, to which a
+#: float may round them.
 _LONG_CONTENTS: Final = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**64 - 1)
-#: All ones of 16 bits. Many meters reach this number, so callers check the neighbours as well.
+#: All 16 bits set. Many meters reach this number by counting, so callers also check its neighbours.
 _SHORT_CONTENT: Final = 2**16 - 1
 _SCALES: Final = (1.0, 0.1, 0.01, 0.001)
-#: Numbers of loggers, and contents of signed registers.
+#: Numbers that loggers write, and values of signed registers.
 _NEGATIVE: Final = (
     *(-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0, -99.9, -999.9),
     *(-content * scale for content in (2**15, 2**31) for scale in _SCALES),
 )
-#: Relative difference up to which two numbers are the same.
+#: Relative difference up to which two numbers are equal.
 _EQUAL: Final = 1e-9
 #: Largest relative distance of a first or last reading from its only neighbour (law 2).
 _NEAR: Final = 0.1
@@ -70,7 +71,7 @@ def is_no_reading(register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
         return found
     others = np.append(register[~found], np.nan)
     following = np.searchsorted(np.flatnonzero(~found), index)
-    after, before = others[following], others[following - 1]  # nan at both ends
+    after, before = others[following], others[following - 1]  # NaN at the beginning and the end
     value = register[index]
     before, after = (
         np.where(np.isnan(before) & (after <= value * (1 + _NEAR)), value, before),

@@ -5,17 +5,19 @@ An example, hourly readings of a new meter, before and after its gateway knows i
     time   00    01    02       03       04           05       06
     value  0     0     1103325  1103400  4294967295   0        1103560
 
-The zeros at 00 and 01 were never shown: the register grows by 75 in an hour, and did not count a
-million between 01 and 02. It begins at 02. 4294967295 is all ones, and the zero at 05 lies between
-two readings that follow each other. What flowed before 02 is unknown, not 1103325.
+The register can't have shown the zeros at 00 and 01: it grows by 75 in an hour, so it can't have
+counted a million between 01 and 02. 4294967295 has all bits set. The zero at 05 is between two
+readings whose difference is plausible. So the register begins at 02, and the consumption before 02
+is unknown, not 1103325.
 
 Laws:
 
-1. A number that means "no value" (`sentinels`) is left out, unless the register passes through it.
+1. A number that means "no value" (`sentinels`) is removed, unless the register reached it by
+   counting.
 2. Zeros before the first positive reading are kept only if the step from zero is plausible: at most
    three times the largest step over the same length of time in the first day, or in the first 24
    readings if that is longer. If an initial value of the device is recorded, they are always kept.
-3. Zeros between two readings that follow each other are left out.
+3. Zeros between two readings are removed if the step between these two readings is plausible.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -68,7 +70,7 @@ def _without_leading_zeros(readings: Readings) -> Readings:
 
 
 def _without_stray_zeros(readings: Readings) -> Readings:
-    """Return the readings without the zeros between two readings that follow each other."""
+    """Return the readings without zeros between two readings with a plausible step (law 3)."""
     positive = np.flatnonzero(readings.register > 0)
     before, after = positive[:-1], positive[1:]
     apart = after - before > 1

@@ -2,14 +2,13 @@
 
 Laws:
 
-1. A published value is stored as published and never recomputed. Water has no factor, because it is
-   not an energy carrier.
-2. Of the rows in use that share kind, medium, convention and region, at most one is in force on a
-   day. Two rows that overlap are refused.
-3. A day on which no row is in force takes the latest row that ended before the day, and the factor
-   is reported as provisional. A day before all rows takes the first row, and the factor is reported
-   as a proxy.
-4. A site uses the rows of the narrowest region that contains the site's division code.
+1. Factors are stored as published, and never recomputed. Water has no factor, because it is not an
+   energy carrier.
+2. On each day, at most one row is valid for the same kind, medium, convention, region and class of
+   supply. Files with overlapping rows are refused. Rows with `in_use = false` are ignored.
+3. If no row is valid on a day, the latest row that ended before it is used, and reported as
+   provisional. Before all rows, the first row is used, and reported as a substitute.
+4. A site uses the rows of the smallest region that contains its division code.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,15 +40,16 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
         kind: coal equivalent or carbon.
         medium: energy carrier to whose consumption the factor is applied.
         convention: convention of electricity's coal equivalent; omitted for all other factors.
-        region: first digits of the division codes (行政区划) for which the row holds; empty for the
-            whole country.
-        supply: class of purchased electricity to whose carbon the row applies; omitted for every
-            class without a row of its own, and for all other factors.
+        region: first digits of the division codes (行政区划) of the region; empty for the whole
+            country.
+        supply: class of purchased electricity to which a carbon factor applies. If omitted, the
+            factor applies to all classes without a row of their own. Only for carbon of
+            electricity.
         value: coal equivalent or carbon of one unit of consumption, in `unit`.
         unit: kgce or kgCO2 per kWh, m3 or GJ, as `kind` and `medium` require.
-        from_: first local day in force; omitted if there is no earlier limit.
-        to: last local day in force; omitted if there is no later limit.
-        in_use: false for an alternative value, which a site can switch to.
+        from_: first valid local day; omitted if there is no lower limit.
+        to: last valid local day; omitted if there is no upper limit.
+        in_use: false for an alternative value, which a site may select.
         source: document, table and page of the value.
         confidence: `verified` if the value was read in the official text, `transcribed` if it was
             read in a third party's copy, `recalled` if neither text was seen.
@@ -79,32 +79,32 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
 
     @property
     def first_ordinal(self) -> int:
-        """Proleptic Gregorian ordinal of the first day in force."""
+        """Proleptic Gregorian ordinal of the first valid day."""
         return (self.from_ or date.min).toordinal()
 
     @property
     def last_ordinal(self) -> int:
-        """Proleptic Gregorian ordinal of the last day in force."""
+        """Proleptic Gregorian ordinal of the last valid day."""
         return (self.to or date.max).toordinal()
 
     @property
     def series_key(self) -> tuple[object, ...]:
-        """Key of a series of rows, of which at most one may be in force on a day."""
+        """Key of a series of rows; at most one row of a series may be valid on a day."""
         return self.kind, self.medium, self.convention, self.supply, self.region
 
 
 class FactorsFile(msgspec.Struct, frozen=True):
-    """The form of `factors.toml`."""
+    """The content of `factors.toml`."""
 
     factor: tuple[Factor, ...] = ()
 
 
 class DailyFactor(msgspec.Struct, frozen=True):
-    """The factor to apply on each of some days.
+    """The factor for each day of a period.
 
     Attributes:
         values: shape (days,), kgce or kgCO2 per unit of consumption.
-        findings: one for each row that is used on days on which it is not in force.
+        findings: one for each row that is used on days on which it is not valid.
     """
 
     values: "NDArray[np.float64]"
@@ -129,8 +129,8 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
             yield (
                 index,
                 Problem(
-                    text="factor {id} is 0, which would make the whole energy carrier 0.",
-                    fix="Correct the value. Only a class of supply may be without carbon.",
+                    text="factor {id} is 0, so the energy carrier would always count as 0.",
+                    fix="Correct the value. Only the carbon factor of a class of supply may be 0.",
                     values={"id": row.id},
                     path=("value",),
                 ),
@@ -151,8 +151,8 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
             yield (
                 index,
                 Problem(
-                    text="factor {id} has a convention, which only coal equivalents of electricity"
-                    " have.",
+                    text="factor {id} has the key convention, which only coal equivalents of"
+                    " electricity may have.",
                     fix="Remove convention.",
                     values={"id": row.id},
                     path=("convention",),
@@ -162,8 +162,8 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
             yield (
                 index,
                 Problem(
-                    text="factor {id} has a class of supply, which only carbon factors of"
-                    " electricity have.",
+                    text="factor {id} has the key supply, which only carbon factors of"
+                    " electricity may have.",
                     fix="Remove supply.",
                     values={"id": row.id},
                     path=("supply",),
@@ -184,7 +184,7 @@ def check_factors(rows: Sequence[Factor]) -> Iterator[tuple[int, Problem]]:
                 yield (
                     index,
                     Problem(
-                        text="factors {id} and {other} are in force on the same days.",
+                        text="factors {id} and {other} are valid on the same days.",
                         fix="Let one end (to = ...) before the other begins, or write"
                         " in_use = false in one of them.",
                         values={"id": row.id, "other": other.id},
@@ -219,9 +219,10 @@ def daily_factor(
         kind: coal equivalent or carbon.
         medium: energy carrier.
         convention: convention of electricity's coal equivalent.
-        division: division code of the site, which selects the region.
+        division: division code of the site, by which the region is selected.
         days: local days, ascending.
-        supply: class of purchased electricity. A class without rows of its own has those of all.
+        supply: class of purchased electricity. A class without rows of its own uses the rows
+            without a class.
 
     Returns:
         None if there is no row for this carrier, convention and region.
@@ -245,8 +246,8 @@ def daily_factor(
     )
     ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
     starts = [row.first_ordinal for row in series]
-    # Arrays of shape (days,): the index of each day's row.
-    latest_started = np.searchsorted(starts, ordinals, side="right") - 1  # -1 before the first row
+    # For each day, the index of the latest row that has begun; -1 before the first row.
+    latest_started = np.searchsorted(starts, ordinals, side="right") - 1
     chosen = np.maximum(latest_started, 0)
     is_expired = ordinals > np.array([row.last_ordinal for row in series])[chosen]
     findings = [
@@ -261,7 +262,7 @@ def daily_factor(
 
 
 def _substitute_finding(code: str, row: Factor, ordinals: "NDArray[np.int64]") -> Finding:
-    """Return the finding that a row is used on these days although it is not in force."""
+    """Return the finding that a row is used on these days although it is not valid."""
     first, last = (date.fromordinal(int(ordinal)) for ordinal in (ordinals[0], ordinals[-1]))
     return Finding.of(
         code,

@@ -1,7 +1,7 @@
 """Series of consumption by interval, for indicators that need more than daily sums.
 
-Law: the function of an indicator states which series it needs, and is given exactly these. A series
-that no indicator needs is not read.
+Law: the function of an indicator states the series that it needs, and receives exactly these. Other
+series are not read.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -31,7 +31,7 @@ class SeriesNeed(msgspec.Struct, frozen=True):
 
     @property
     def hours(self) -> float:
-        """Usual length of an interval [h]; on a day with a clock change it may differ."""
+        """Usual length of an interval [h]; on days with a clock change it may differ."""
         return _HOURS[self.interval]
 
 
@@ -39,11 +39,11 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     """A scope's consumption by interval, in arrays of shape (n,).
 
     Attributes:
-        starts_ms: start of each interval [UTC, ms]; ascending, each interval ends where the next
-            one starts.
-        amount: consumption [kWh, m3 or GJ]; NaN where nothing is stored.
-        coverage: share of meter-time with accepted readings, 0 to 1; 0 where nothing is stored.
-        estimated: part of `amount` that was spread over gaps between readings.
+        starts_ms: start of each interval [UTC, ms], ascending. An interval ends when the next one
+            starts.
+        amount: consumption [kWh, m3 or GJ]; NaN if nothing is stored.
+        coverage: share of the meters' time without gaps, 0 to 1; 0 if nothing is stored.
+        estimated: part of `amount` that was distributed over gaps between readings.
     """
 
     starts_ms: "NDArray[np.int64]"
@@ -61,6 +61,6 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         return float(self.coverage.mean()) if len(self.coverage) else np.nan
 
     def estimated_share(self) -> float:
-        """Return the share of the consumption that was spread over gaps, 0 to 1; 0 without any."""
+        """Return the share of the consumption that was distributed over gaps, 0 to 1."""
         total = float(np.nansum(np.abs(self.amount)))
         return min(float(np.nansum(np.abs(self.estimated))) / total, 1.0) if total else 0.0

@@ -1,16 +1,15 @@
-"""Derive the uncertainty of a scope's consumption from the findings about its meters.
+"""Compute the uncertainty of a scope's consumption from the findings about its meters.
 
 The doubt of a finding is the amount by which the meter's consumption may be wrong.
 
 Laws:
 
-1. A finding that lies only partly in the period counts with a part of its doubt: the share of its
-   time that lies in the period.
-2. Findings of one code and meter in a period are merged into one. Findings that a person confirmed
-   are merged separately, and their doubt is 0.
-3. The weight of a finding is its doubt as a share of the medium's amount. If its doubt is 0, its
-   weight is the share of the consumption during the finding. If its doubt has no bound, its weight
-   is None.
+1. If only a part of a finding's time span is in the period, only this share of its doubt counts.
+2. Findings with the same code and meter in a period are merged into one. Findings that a person has
+   confirmed are merged separately, and have a doubt of 0.
+3. The weight of a finding is its doubt divided by the medium's amount. If the doubt is 0, the
+   weight is the share of the consumption during the finding. If the doubt has no known limit, the
+   weight is None.
 """
 
 import math
@@ -37,10 +36,10 @@ class PeriodFinding(msgspec.Struct, frozen=True):
 
     Attributes:
         whole: the merged finding, with its doubt in the period.
-        spans_ms: shape (findings, 2), first and last time of each finding, clipped to the period
+        spans_ms: shape (findings, 2), first and last time of each finding within the period
             [UTC, ms].
         unit: unit of the meter's consumption.
-        confirmed: statement of a person that the finding is no error; None without one.
+        confirmed: confirmation by a person that the values are right; None if there is none.
     """
 
     whole: RegisterFinding
@@ -49,7 +48,7 @@ class PeriodFinding(msgspec.Struct, frozen=True):
     confirmed: Confirmation | None
 
     def days(self, edges_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        """Return True for each day that one of the findings touches.
+        """Return True for each day on which at least one of the findings exists.
 
         Args:
             edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
@@ -64,18 +63,18 @@ class PeriodFinding(msgspec.Struct, frozen=True):
     def flow(self, edges_ms: "NDArray[np.int64]", amount: "NDArray[np.float64]") -> float:
         """Return the meter's consumption during the findings.
 
-        The consumption of a day is taken as constant over the day.
+        The rate is assumed constant within a day.
 
         Args:
             edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
-            amount: shape (days,), the meter's consumption; NaN where unknown.
+            amount: shape (days,), the meter's consumption; NaN if unknown.
         """
         sums = np.concatenate([np.zeros(1), np.cumsum(zero_where_unknown(amount))])
         at = np.interp(self.spans_ms, edges_ms, sums)
         return float(np.abs(at[:, 1] - at[:, 0]).sum())
 
 
-#: What was found in a period, by meter id.
+#: Findings in a period, by meter id.
 PeriodFindings: TypeAlias = Mapping[str, Sequence[PeriodFinding]]
 
 
@@ -84,8 +83,8 @@ class MediumDoubts(msgspec.Struct, frozen=True):
 
     Attributes:
         findings: the findings, each with its weight (law 3).
-        amount: greatest amount by which the scope's consumption may be wrong [kWh, m3 or GJ]; NaN
-            if nothing bounds it.
+        amount: largest amount by which the scope's consumption may be wrong [kWh, m3 or GJ]; NaN if
+            no limit is known.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -93,7 +92,7 @@ class MediumDoubts(msgspec.Struct, frozen=True):
 
 
 def period_findings(found: Sequence[RegisterFinding], period: Period, site: Site) -> PeriodFindings:
-    """Return what was found about each meter in a period.
+    """Return the findings about each meter in a period.
 
     Args:
         found: findings, in order of time.
@@ -156,7 +155,7 @@ def medium_doubts(
 def confirmed_days(
     found: PeriodFindings, metered: MeterConsumption, edges_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.bool_]":
-    """Return the days that a person found in order, shape (flows, days): nothing is missing then.
+    """Return a mask (flows, days): True for days that a person has confirmed as right.
 
     Args:
         found: result of `period_findings`.
@@ -184,8 +183,8 @@ def _part_in(one: RegisterFinding, start_ms: int, end_ms: int) -> RegisterFindin
 def _confirmations(found: Sequence[RegisterFinding], site: Site) -> Mapping[int, Confirmation]:
     """Return the `[[confirmed]]` statement of each confirmed finding, by its index in `found`.
 
-    A row confirms the findings of its meter and code that begin on its days. If no finding begins
-    on them, the row confirms the findings that go on or end on these days.
+    A row confirms the findings with its meter and code that begin on its days. If no finding begins
+    on these days, the row confirms the findings that continue or end on them.
     """
     confirmed: dict[int, Confirmation] = {}
     for row in site.confirmed:

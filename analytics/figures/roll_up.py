@@ -1,17 +1,19 @@
-"""Roll meters up to scopes: areas, institutions and the site, by one boundary rule.
+"""Add up the consumption of meters by scope: the site, areas and institutions.
 
 Laws:
 
-1. A scope is a set of areas. What enters through its boundary counts, and what leaves through it
-   is deducted. A meter in the scope whose parent is outside has weight +1. A meter outside whose
-   parent is in the scope has weight -1 (a let shop behind its own meter). Every other meter has
-   weight 0, because another meter measures its consumption too. A meter that does not count is
-   outside of every scope.
+1. A scope is a set of areas. Energy that enters through its boundary is added, and energy that
+   leaves through it is deducted. A meter in the scope has the weight +1 if its parent is outside. A
+   meter outside has the weight -1 if its parent is in the scope (for example a shop that is let
+   out). All other meters have the weight 0, because another meter also measures their consumption.
+   A meter that does not count is outside of every scope.
 2. Energy generated in a scope is consumed there, unless it is exported. A meter of generation or
-   export with a parent belongs to the scope of its parent: energy is fed in or taken out there.
-3. The boundary is that of the day: meters and areas come and go (`site_structure`).
-4. The floor area and headcount of an area include those of its sub-areas. An area that states none
-   has the sum of its sub-areas. A sub-area outside the scope is deducted.
+   export belongs to the scope of its parent, if it has one, because the energy is fed in or taken
+   out there.
+3. The boundary is determined for each day, because meters and areas are added and removed over time
+   (`site_structure`).
+4. The floor area and the headcount of an area include those of its sub-areas. If an area states
+   none, it has the sum of its sub-areas. Sub-areas outside the scope are deducted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Kinds of areas that need not state the denominator.
+#: Kinds of areas that may lack a denominator, by denominator.
 _KINDS_WITHOUT: Final[Mapping[Denominator, frozenset[AreaKind]]] = {
     "headcount": frozenset(("canteen", "data_room", "plant", "other")),
     "floor_area_m2": frozenset(("plant", "other")),
@@ -39,12 +41,12 @@ _KINDS_WITHOUT: Final[Mapping[Denominator, frozenset[AreaKind]]] = {
 
 ScopeKind = Literal["site", "area", "institution"]
 
-#: Least weight of a meter in its scope's coverage, as a share of the average meter's consumption.
-#: A meter without consumption must be read too.
+#: Smallest weight of a meter in its scope's coverage, as a share of the average meter's
+#: consumption. Gaps of a meter without consumption must lower the coverage, too.
 _MIN_COVERAGE_WEIGHT: Final = 0.1
-#: What a meter of generated or exported energy adds to the consumption of its scope.
+#: Sign with which a meter of generated or exported energy counts in the consumption of its scope.
 _ROLE_SIGNS: Final = {"generation": 1.0, "export": -1.0}
-#: Energy that leaves through an export register is deducted from the energy that entered.
+#: Sign with which the export register of a consumption meter counts.
 _EXPORT_SIGN: Final = -1.0
 
 
@@ -53,7 +55,7 @@ class Scope(msgspec.Struct, frozen=True):
 
     Attributes:
         id: id of the site, area or institution.
-        kind: which of the three it is.
+        kind: kind of the scope: site, area or institution.
         areas: ids of all areas in the scope.
         structure: the structure of the site by day.
     """
@@ -88,7 +90,7 @@ def scopes(site: Site) -> tuple[Scope, ...]:
 
 
 def _responsible_institutions(area: Area, areas: Mapping[str, Area]) -> tuple[str, ...]:
-    """Return the institutions of an area: its own, or those of the nearest area above."""
+    """Return the institutions of an area; if it states none, those of the nearest area above it."""
     nearest: Area | None = area
     while nearest is not None and not nearest.institutions:
         nearest = areas.get(nearest.parent or "")
@@ -96,7 +98,7 @@ def _responsible_institutions(area: Area, areas: Mapping[str, Area]) -> tuple[st
 
 
 def shared_areas(scope: Scope, site: Site) -> list[str]:
-    """Return the areas that an institution shares with others. Each counts them completely."""
+    """Return the areas that an institution shares with others; each counts the whole area."""
     if scope.kind != "institution":
         return []
     return [
@@ -127,7 +129,7 @@ def boundary_weights(
     for span, structure in scope.structure.spans(days):
         areas = counted_areas(scope, structure)
         for number, flow in enumerate(flows):
-            if flow.kind in counted:  # only meters of consumption have export registers that count
+            if flow.kind in counted:  # only consumption meters have export registers that count
                 sign = _EXPORT_SIGN if flow.is_export else 1.0
                 weight[number, span] = sign * _boundary_weight(flow.meter, areas, structure)
     return weight
@@ -136,7 +138,7 @@ def boundary_weights(
 def supply_masks(
     scope: Scope, flows: Sequence[Flow], days: Sequence["date"]
 ) -> "dict[Supply, NDArray[np.bool_]]":
-    """Return for each class of supply a mask of shape (flows, days): True where a flow has it."""
+    """Return a mask (flows, days) for each class of supply: True if the flow has this class."""
     masks: dict[Supply, NDArray[np.bool_]] = {}
     for span, structure in scope.structure.spans(days):
         for number, flow in enumerate(flows):
@@ -161,9 +163,9 @@ def _boundary_weight(meter: Meter, areas: frozenset[str], structure: DayStructur
 
 
 def counted_areas(scope: Scope, structure: DayStructure) -> frozenset[str]:
-    """Return the areas of a scope on a day, without those that are let out.
+    """Return the areas of a scope on a day, without areas that are let out.
 
-    An area that is let out counts in its own figures, and in those of the areas within it.
+    An area that is let out counts only in its own figures, and in those of the areas inside it.
     """
     own = "" if scope.kind == "site" else scope.id
     let = [areas for areas in structure.let_areas.values() if own not in areas]
@@ -174,11 +176,11 @@ def roll_up(weight: "NDArray[np.float64]", meters: Consumption) -> Consumption:
     """Return the consumption of one scope by interval.
 
     A meter with unknown consumption adds nothing to the scope's amount, and lowers its coverage.
-    The coverage is weighted by the consumption of each meter in the interval. An unknown meter has
-    the weight of an average one.
+    The coverage is the mean of the meters' coverages, weighted by their consumption in the
+    interval. A meter with unknown consumption has the weight of an average meter.
 
     Args:
-        weight: shape (meters, 1) or (meters, intervals), of `boundary_weights`.
+        weight: shape (meters, 1) or (meters, intervals), result of `boundary_weights`.
         meters: the meters' consumption, in arrays of shape (meters, intervals).
 
     Returns:
@@ -214,10 +216,11 @@ def stacked(meters: Sequence[Consumption]) -> Consumption:
 
 
 def has_denominator(scope: Scope, name: Denominator) -> bool:
-    """Return False if a scope has no floor area or no headcount by its nature.
+    """Return False if a scope can't have this denominator.
 
-    That is so if none of its areas states one, and all of them are of kinds that may have none: a
-    canteen is used by people who are counted elsewhere. An office without one lacks data instead.
+    This is the case if no area of the scope states it, and all areas are of kinds that may lack it.
+    For example, a canteen has no headcount, because its users are counted elsewhere. An office
+    without a headcount lacks data; then the result is True.
     """
     return not scope.areas or any(
         getattr(area, name) or area.kind not in _KINDS_WITHOUT[name]
@@ -229,9 +232,9 @@ def has_denominator(scope: Scope, name: Denominator) -> bool:
 def daily_denominator(
     scope: Scope, name: Denominator, days: Sequence["date"]
 ) -> "NDArray[np.float64]":
-    """Return the floor area [m2] or headcount of a scope on each day; NaN where none is stated.
+    """Return the floor area [m2] or headcount of a scope on each day; NaN if none is stated.
 
-    An area that is closed has 0. One that is let out is deducted.
+    A closed area has 0. An area that is let out is deducted.
 
     Returns:
         Shape (days,).
@@ -246,7 +249,7 @@ def daily_denominator(
 def _denominator(
     scope: Scope, name: Denominator, structure: DayStructure, days: Sequence["date"]
 ) -> "NDArray[np.float64]":
-    """Return the denominator on days of one structure."""
+    """Return the denominator on days with the same structure."""
     site, inside = scope.structure.site, counted_areas(scope, structure)
     ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
     children: dict[str | None, list[str]] = {}
@@ -271,7 +274,7 @@ def _denominator(
 def _sum_known(
     parts: "Sequence[NDArray[np.float64]]", like: "NDArray[np.float64]"
 ) -> "NDArray[np.float64]":
-    """Return the daily sum of the known parts, of the shape of `like`; NaN where none is known."""
+    """Return the daily sum of the known parts, in the shape of `like`; NaN if none is known."""
     if not parts:
         return np.full_like(like, np.nan)
     stack = np.array(parts)
@@ -282,7 +285,7 @@ def _sum_known(
 def dated_values(
     dated: Sequence[DatedValue], ordinals: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return the value in force on each day; NaN before the first one.
+    """Return the value valid on each day; NaN before the first value.
 
     Args:
         dated: the values, in order of time.

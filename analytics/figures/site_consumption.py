@@ -5,8 +5,8 @@ Laws:
 1. Unknown consumption is NaN, with coverage 0.
 2. On days on which a meter or its area does not exist, consumption is 0 with coverage 1
    (`lifetime`).
-3. Earlier versions did not store `bounded` and the spreads. For their days `bounded` is the
-   coverage, and the spreads are NaN.
+3. Days stored by earlier versions have no `bounded`, `spread_start` and `spread_end`. For them,
+   `bounded` is set to the coverage, and the spreads are NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,14 +41,14 @@ class MeterConsumption(msgspec.Struct, frozen=True):
 
     Attributes:
         meters: ids of the meters.
-        amount: consumption [kWh, m3 or GJ]; NaN where unknown.
-        coverage: share of the time with accepted readings, 0 to 1; 0 where unknown.
-        estimated: magnitude of the part of `amount` that was spread over gaps; 0 where unknown.
-        bounded: share of the time of which the consumption is known, 0 to 1; 0 where unknown.
-        spread_start: consumption that was spread over the interval's start; NaN if not stored.
-        spread_end: consumption that was spread over the interval's end; NaN if not stored.
+        amount: consumption [kWh, m3 or GJ]; NaN if unknown.
+        coverage: share of the time without gaps, 0 to 1; 0 if unknown.
+        estimated: absolute part of `amount` that was distributed over gaps; 0 if unknown.
+        bounded: share of the time for which consumption is known, 0 to 1; 0 if unknown.
+        spread_start: estimated consumption at the interval's start; NaN if not stored.
+        spread_end: estimated consumption at the interval's end; NaN if not stored.
         left_out: consumption stored for times after the removal of the meter; it is not counted.
-        exports: number of rows of export registers; they are the last rows.
+        exports: number of rows for export registers; these are the last rows.
     """
 
     meters: tuple[str, ...]
@@ -73,7 +73,7 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         return flows_of(meters[:registers], meters[registers:])
 
     def without_exports(self) -> "MeterConsumption":
-        """Return the rows of the consumption registers."""
+        """Return only the rows of consumption registers."""
         if not self.exports:
             return self
         registers = slice(len(self.meters) - self.exports)
@@ -81,7 +81,7 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         return MeterConsumption(meters[registers], *(column[registers] for column in columns))
 
     def between(self, first: int, end: int) -> "MeterConsumption":
-        """Return the intervals from an index up to, not including, another."""
+        """Return the intervals from index `first` up to, not including, `end`."""
         meters, *columns, exports = msgspec.structs.astuple(self)
         part = MeterConsumption(meters, *(column[:, first:end] for column in columns))
         return msgspec.structs.replace(part, exports=exports)
@@ -93,9 +93,9 @@ class SiteConsumption(msgspec.Struct, frozen=True):
     Attributes:
         start: the first local day.
         media: consumption of all meters by day, by medium.
-        series: consumption by interval, for indicators for which daily sums are not enough; by need
-            and scope id.
-        findings: what was found about the meters in this time, in order of time.
+        series: consumption by interval, by need and scope id, for indicators that need more than
+            daily sums.
+        findings: findings about the meters in this time, in order of time.
     """
 
     start: date
@@ -117,7 +117,7 @@ def align_to_grid(
 ) -> "NDArray[np.float64]":
     """Return the stored value of each interval.
 
-    A point that does not lie at the start of an interval is left out: it was computed with another
+    A point whose time is not the start of an interval is left out: it was computed with another
     time zone.
 
     Args:
@@ -150,8 +150,8 @@ def site_consumption(
         structure: the site, for its meters.
         start: the first local day.
         end: the local day after the last one.
-        rows: stored values by day, NaN where none is stored.
-        exports: the same of the export registers.
+        rows: stored values by day; NaN if none is stored.
+        exports: stored values of the export registers by day.
         begins: first days of generation and export.
     """
     period_days = days(start, end)
@@ -177,7 +177,7 @@ def meter_consumption(
         structure: the site, for its meters.
         medium: medium of the meters.
         interval_days: local day of each interval.
-        rows: stored values by interval, NaN where none is stored.
+        rows: stored values by interval; NaN if none is stored.
         exports: stored values of the export registers, for the meters that have one.
         begins: first days of generation and export.
     """

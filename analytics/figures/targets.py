@@ -150,8 +150,8 @@ def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
                     number,
                     Problem(
                         text="plans {id} and {other} cover the same years.",
-                        fix="Let one end before the other begins. To replace {other}, give the plan"
-                        " its id.",
+                        fix="Let one plan end before the other begins. If this plan is to"
+                        " replace {other}, give it the id {other}.",
                         values={"id": row.id, "other": other.id},
                         path=("from",),
                     ),

@@ -2,10 +2,10 @@
 
 Laws:
 
-1. Scopes are written before their meters. If the work is interrupted, days of the meters are still
-   missing or outdated, and `outdated_days` finds them.
-2. The newest days are stored by hour and quarter of an hour too. Older days that are stored in this
-   way are updated as well, so that intervals of different lengths agree.
+1. Scopes are written before their meters. If the work is interrupted in between, the days of the
+   meters are still missing or outdated, and `outdated_days` finds them in the next run.
+2. For the latest days, values by hour and by quarter of an hour are stored, too. If older days
+   still have such values, these are updated as well, so that they agree with the daily values.
 3. Findings are written before the consumption of their days, for the same reason as scopes.
 """
 
@@ -36,11 +36,12 @@ class ConsumptionWindows:
     Args:
         site: the site.
         scopes: scopes of the site.
-        consumption: store of the consumption.
+        consumption: stored consumption of the site.
         registers: reader of the registers.
-        findings: store of the findings.
+        findings: stored findings of the site.
         counted: function that returns the kinds of flows that count in a year.
-        detail_days: number of the newest days that are stored by hour and quarter of an hour too.
+        detail_days: number of latest days for which values by hour and by quarter of an hour are
+            stored, too.
         window_months: length of a window.
     """
 
@@ -110,7 +111,7 @@ class ConsumptionWindows:
         stored: StoredTimes,
         counted: frozenset[FlowKind],
     ) -> None:
-        """Write a window: the scopes, sub-items and rests, then their meters (law 1)."""
+        """Write a window: first the scopes, sub-items and rests, then the meters (law 1)."""
         flows, amounts = [flow for flow, _ in computed], [amount for _, amount in computed]
         begins = {
             (flow.series, flow.meter.id): periods.local_day(first_ms, self._site.zone)
@@ -138,7 +139,7 @@ class ConsumptionWindows:
     async def _forget_exports(
         self, exporting: Collection[str], grids: Grids, stored: StoredTimes
     ) -> None:
-        """Delete the stored export of meters that have none any more."""
+        """Delete the stored export of meters that no longer have an export register."""
         for meter in self._site.meter:
             series = {"kind": "export", "scope": meter.id, "medium": meter.medium}
             is_stored = any(series.items() <= dict(tags).items() for tags in stored)
@@ -147,13 +148,13 @@ class ConsumptionWindows:
                 await self._consumption.rewrite(series, nothing, grids, stored)
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
-        """Return the first day that is stored in detail, counted back from the newest reading."""
+        """Return the first day with values by hour, counted back from the latest reading."""
         newest_ms = max((end for meter in meters for _, end in meter.spans()), default=0)
         newest = periods.local_day(newest_ms, self._site.zone)
         return newest - timedelta(days=self._detail_days - 1)
 
     async def _grids(self, start: date, end: date, detail: date) -> Grids:
-        """Return the edges of a window's intervals; those below a day begin at `detail` (law 2)."""
+        """Return the edges of a window's intervals; intervals below a day begin at day `detail`."""
         if start < detail:
             detail = await self._consumption.first_hourly_day(start, detail) or detail
         zone = self._site.zone
@@ -165,6 +166,6 @@ class ConsumptionWindows:
 
 
 def _unknown(size: int) -> Consumption:
-    """Return unknown consumption of a number of intervals."""
+    """Return a consumption of `size` intervals in which nothing is known."""
     unknown, nothing = np.full(size, np.nan), np.zeros(size)
     return Consumption(unknown, nothing, nothing, nothing, nothing, nothing)

@@ -1,11 +1,13 @@
-"""Read and write what was found about the registers of a site: the measurement `finding`.
+"""Read and write the findings about the registers of a site, in the measurement `finding`.
 
 Laws:
 
-1. The findings of one code, meter and local day are one point, at the first time that they concern.
-2. A meter's findings are rewritten as a whole within a window of local days: what is no longer
-   found is deleted. A finding that begins before the window belongs to the window before it.
-3. Findings that compare with the whole past (`FindingKind.of_past`) have a window of their own.
+1. All findings with the same code, meter and local day are one point. Its time is the start of the
+   first of them.
+2. Within a window of local days, a meter's findings are rewritten as a whole: stored findings that
+   no longer exist are deleted. A finding belongs to the window in which it begins.
+3. Findings from the comparison with the whole past (`FindingKind.of_past`) are rewritten
+   separately, for the whole history.
 """
 
 import math
@@ -23,9 +25,9 @@ from jieneng.metering.site import Site
 from jieneng.observe import log
 from jieneng.storage import Store
 
-#: A point: meter, code and time [UTC, ms].
+#: Key of a point: (meter, code, time [UTC, ms]).
 _Key: TypeAlias = tuple[str, str, int]
-#: The fields of stored points.
+#: Fields of stored points, by key.
 StoredFindings: TypeAlias = Mapping[_Key, Mapping[str, float]]
 
 #: Time before all findings [UTC, ms].
@@ -46,7 +48,7 @@ class FindingStore:
         self._log = log("analytics")
 
     async def overlapping(self, start_ms: int, end_ms: int) -> tuple[RegisterFinding, ...]:
-        """Return the findings that concern a time from `start_ms` up to `end_ms`, by time."""
+        """Return the findings whose time spans overlap `start_ms` to `end_ms`, in order of time."""
         stored = await self.stored(_BEGIN_MS, end_ms)
         found = [_register_finding(key, fields) for key, fields in stored.items()]
         concerned = [one for one in found if one.until_ms > start_ms or one.first_ms >= start_ms]
@@ -88,14 +90,15 @@ class FindingStore:
         *,
         of_past: bool = False,
     ) -> list[RegisterFinding]:
-        """Write the findings that begin in a window, and delete stored ones that are gone.
+        """Write the findings that begin in a window, and delete stored ones that no longer exist.
 
         Args:
             meter: id of the meter.
-            found: findings about the meter, also of times around the window.
+            found: findings about the meter; may include findings outside the window.
             window: start and end of the window of local days [UTC, ms].
             stored: result of `stored` for the window.
-            of_past: True for the findings that compare with the whole past, False for all others.
+            of_past: True for findings from the comparison with the whole past, False for all
+                others.
 
         Returns:
             The findings of the window, by code and local day.
@@ -103,7 +106,7 @@ class FindingStore:
         daily = self._by_day(found, window)
         points = self._points(meter, daily)
         old = _of_meter(stored, meter, of_past=of_past)
-        # A field that is written no longer would stay, if the point were only written again.
+        # Delete changed points first: writing a point again would keep its old fields.
         is_stale = {
             key: key not in points or not set(fields) <= set(points[key].names)
             for key, fields in old.items()
@@ -133,7 +136,7 @@ class FindingStore:
         window: tuple[int, int],
         stored: StoredFindings,
     ) -> set[date]:
-        """Return the local days whose stored findings differ; the arguments are of `rewrite`."""
+        """Return the local days whose stored findings differ from `found`; see `rewrite`."""
         points = self._points(meter, self._by_day(found, window))
         new = {key: dict(point.fields) for key, point in points.items()}
         old = _of_meter(stored, meter, of_past=False)
@@ -162,7 +165,7 @@ class FindingStore:
 
 
 def _of_meter(stored: StoredFindings, meter: str, *, of_past: bool) -> StoredFindings:
-    """Return the stored findings about a meter that compare with its past, or all others."""
+    """Return a meter's stored findings: those by comparison with its past, or all others."""
     past_codes = {code for code, kind in KINDS.items() if kind.of_past}
     return {
         key: fields
@@ -172,7 +175,7 @@ def _of_meter(stored: StoredFindings, meter: str, *, of_past: bool) -> StoredFin
 
 
 def _stale_runs(is_stale: Mapping[_Key, bool]) -> Iterator[tuple[str, int, int]]:
-    """Yield code, first and last time of each run of stale points without others in between."""
+    """Yield (code, first time, last time) of each sequence of stale points without other points."""
     run: tuple[str, int, int] | None = None
     for key in sorted(is_stale):
         _, code, time_ms = key
@@ -190,7 +193,7 @@ def _order(one: RegisterFinding) -> tuple[int, str, str]:
 
 
 def _fields_of(codes: Iterable[str]) -> list[str]:
-    """Return the fields that points of some codes can have, without the end."""
+    """Return the fields that points with the given codes can have, without the end time."""
     named = {name for code in codes if code in KINDS for name in KINDS[code].value_names}
     return sorted((named | {schema.DOUBT, schema.COUNT}) - {schema.UNTIL_MS})
 

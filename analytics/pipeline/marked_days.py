@@ -1,10 +1,10 @@
-"""Find the local days that the ingest marked because readings came late, each mark once.
+"""Find the local days that the ingest has marked because readings arrived late.
 
 Laws:
 
-- A mark counts until its day was computed after it was read: it is noted in `recomputed_day` only
-  then. So interrupted work is done again, and finished work is not.
-- A day that is written again later has a newer mark, and is computed again.
+1. A mark is open until its day has been computed. Only then is it recorded in `recomputed_day`. So
+   interrupted work is repeated, and finished work is not.
+2. If further late readings arrive for the day, it gets a newer mark, and is computed again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from jieneng.metering.schema import (
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: `written_ms` by meter and begin of the day [UTC, ms].
+#: `written_ms` of marks, by (meter, start of the day [UTC, ms]).
 Marks: TypeAlias = Mapping[tuple[str, int], float]
 
 
@@ -39,7 +39,7 @@ class MarkedDays:
         self._store = store
 
     async def open_marks(self, first: date, last: date) -> Marks:
-        """Return the marks of the days `first` to `last` for which nothing was computed yet."""
+        """Return the open marks of the days `first` to `last`."""
         span = (
             periods.midnight_ms(first, self._site.zone),
             periods.midnight_ms(last, self._site.zone) + 1,
@@ -53,7 +53,7 @@ class MarkedDays:
         return {periods.local_day(time_ms, self._site.zone) for _, time_ms in marks}
 
     def notes(self, marks: Marks) -> Iterable[Point]:
-        """Return the points that note the marks as computed."""
+        """Return the points that record the marks as computed."""
         return [
             recomputed_day_point(self._site.id, meter, time_ms, round(written_ms))
             for (meter, time_ms), written_ms in sorted(marks.items())

@@ -2,12 +2,12 @@
 
 Laws:
 
-1. Figures are computed without readings, so they can be computed again after the readings were
-   deleted.
-2. Periods that are computed together read their base year once. The digits are those of periods
-   that are computed one by one.
-3. The years before a running year, which its forecast needs, are read once a day: nothing that
-   comes in during a day changes them, but for late readings and imports of earlier years.
+1. Figures are computed only from stored consumption. So they can be computed again after the
+   readings have been deleted.
+2. If several periods are computed together, their base year is read only once. The results are the
+   same as if the periods were computed one by one.
+3. A forecast of the running year needs the years before it. They are read only once a day, because
+   apart from late readings and imports nothing changes them during a day.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class WantedFigures(msgspec.Struct, frozen=True):
     scope_ids: tuple[str, ...] | None = None
 
 
-#: Base years that were read, with the kinds of flows and the scopes they were read for.
+#: Base years that were read, by (base year, kinds of flows, ids of scopes).
 _BaseYears: TypeAlias = dict[tuple[Period, frozenset[FlowKind], tuple[str, ...]], SiteConsumption]
 
 
@@ -90,7 +90,7 @@ class PeriodFigures:
         return [await self._figures(one, base_years) for one in wanted]
 
     async def _figures(self, wanted: WantedFigures, base_years: _BaseYears) -> list[Figure]:
-        """Return the figures of a period; read its base year only if it was not read before."""
+        """Return the figures of a period; its base year is taken from `base_years` if possible."""
         whole_period = periods.parse(wanted.period)
         scopes = self._scopes_of(wanted.scope_ids)
         today = periods.local_day(wanted.as_of_ms, self._site.zone)
@@ -140,7 +140,8 @@ class PeriodFigures:
         }
         days = period.start, period.end
         series = await needed_series(needs, scopes, self._site, self._consumption, days, counted)
-        # A confirmation of the day behind the period is about what begins then, if anything does.
+        # Read one day more: a confirmation for the day after the period concerns findings that
+        # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)
         start_ms, end_ms = (
             periods.midnight_ms(day, self._site.zone) for day in (period.start, known_to)
@@ -151,7 +152,7 @@ class PeriodFigures:
         )
 
     def _scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
-        """Return the scopes with these ids; for None, all scopes of the site."""
+        """Return the scopes with the given ids; all scopes of the site if None."""
         if scope_ids is None:
             return tuple(self._scopes.values())
         for scope_id in scope_ids:

@@ -1,4 +1,4 @@
-"""Sum the consumption of meters by scope. Pure."""
+"""Add up the consumption of meters by scope. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,11 +24,11 @@ def scope_consumption(
     counted: frozenset[FlowKind],
     begins: Begins,
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
-    """Yield tags and consumption of each scope and medium, if a meter of the medium counts there.
+    """Yield (tags, consumption) of each scope and medium for which a meter counts in the scope.
 
     Args:
         scopes: scopes of the site.
-        flows: what the registers of all meters of the site count.
+        flows: flows that the registers of all meters of the site count.
         consumption: consumption of each flow, in the order of `flows`.
         grids: edges of the intervals [UTC, ms].
         counted: kinds of flows that count.

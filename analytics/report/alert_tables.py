@@ -16,10 +16,10 @@ from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 
-#: Time for which an alert that is over is shown [ms].
+#: Time for which an ended alert is still shown [ms].
 ENDED_SHOWN_MS: Final = 7 * 86_400_000
 
-#: Width of the terminal's column of names, which holds most keys [columns].
+#: Width of the terminal's column of names [columns]; most keys fit into it.
 _ALERT_WIDTH: Final = 30
 #: Width of a time or a duration [columns].
 _TIME_WIDTH: Final = 13
@@ -38,14 +38,14 @@ _SEVERITY_COLOURS: Final[dict[Severity, str]] = {
 
 
 def page_part(data: PageData, translate: Translate) -> Html:
-    """Return the page's table of alerts; nothing if the site's alerts are not watched."""
+    """Return the page's table of alerts; an empty text if the site's alerts are not watched."""
     if data.alert_rules is None:
         return Html("")
     return html_table(_rows(data, translate), translate)
 
 
 def page_notice(data: PageData, translate: Translate) -> Html:
-    """Return the line at the head of the page that counts the alerts that fire, with a link."""
+    """Return the line at the top of the page with the number of firing alerts, and a link."""
     firing = [row for row in _rows(data, translate) if row.state == "firing"]
     if not firing:
         return Html("")
@@ -122,7 +122,7 @@ def terminal_table(rows: Sequence[AlertRow], translate: Translate, *, keys: bool
     Args:
         rows: the alerts.
         translate: function that translates a msgid.
-        keys: True to show `rule/subject`, which the commands take, below each name.
+        keys: True to show the key `rule/subject` below each name; commands take it as argument.
     """
     table = Table(
         title=translate("Alerts"),
@@ -153,5 +153,5 @@ def terminal_table(rows: Sequence[AlertRow], translate: Translate, *, keys: bool
 
 
 def _lines(text: str, *smaller: str) -> Text:
-    """Return a text, with further ones on dim lines below."""
+    """Return a text, with further texts below it on dim lines."""
     return Text.assemble(text, *(("\n" + line, "dim") for line in smaller if line))

@@ -29,9 +29,9 @@ def to_confirm(figures: Sequence[Figure]) -> list[Finding]:
 def how_to_confirm(translate: Translate) -> str:
     """Return the explanation that is shown before the lines."""
     return translate(
-        "These findings make verdicts doubtful. Correct a wrong reading by importing it again. If a"
-        " finding is in order, confirm it: write your name and the reason into these lines, and add"
-        " them to site.toml."
+        "These findings make verdicts doubtful. If a reading is wrong, import the corrected"
+        " reading. If the readings are right, confirm the finding: write your name and the"
+        " reason into these lines, and add them to site.toml."
     )
 
 

@@ -219,7 +219,7 @@ def findings_summary(figure: Figure, listed: FindingList, translate: Translate) 
     heaviest = listed.heaviest(figure)
     if heaviest is None:
         return UNKNOWN
-    text = translate("{count}, heaviest no. {number}").format(
+    text = translate("{count}, largest: no. {number}").format(
         count=len(figure.findings), number=heaviest.number
     )
     weight = heaviest.finding.weight

@@ -273,24 +273,22 @@ def _notes(data: PageData, translate: Translate) -> Html:
             "With each year's factor, it is the figure of an emission inventory."
         ),
         translate(
-            "Coverage is the share of meter time whose consumption is known, from readings before "
-            "and after it or from imports. If it is below {floor} in the elapsed period, there is "
-            "no verdict."
+            "Coverage is the share of the meters' time for which consumption is known, from"
+            " readings before and after or from imports. If it is below {floor} in the"
+            " elapsed period, there is no verdict."
         ).format(floor=figure_texts.percent(100 * data.coverage_floor)),
         translate(
-            "Estimated is the share of the value that was spread over the begin or the end of the "
-            "period, which lay between two readings. The energy itself is measured; only its "
-            "distribution over time is not."
+            "Estimated is the share of the value that was divided by time, because the"
+            " period begins or ends between two readings. The energy itself was measured;"
+            " only its distribution over time is estimated."
         ),
         translate(
-            "A verdict is doubtful if it would be another one with what was found about the "
-            "meters, in this period or in the base year. The findings are listed with their "
-            "share of the figure. A person may confirm one; then it is listed with the name and "
-            "the reason, and puts nothing in doubt."
+            "A verdict is doubtful if findings about the meters, in this period or in the"
+            " base year, could change it. Each finding is listed with its share of the"
+            " figure. If a person confirms a finding, it is listed with the person's name"
+            " and reason, and no longer makes the verdict doubtful."
         ),
-        translate(
-            "In a period that is not over, value and base value are of the same elapsed days."
-        ),
+        translate("If a period is not over, value and base value are for the same elapsed days."),
         translate("Floor areas and headcounts are time-weighted means of dated values."),
         *data.sources,
     ]

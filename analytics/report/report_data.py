@@ -60,8 +60,8 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
         labels: names of meters and scopes, and the site's time zone, for texts of findings.
         readings: the latest reading of each meter.
         alerts: alerts that fire or are pending, and recently ended alerts.
-        alert_rules: rules of the alerts; None if the site has no alerts; the page then has no
-            section about them.
+        alert_rules: rules of the alerts; None if the site's alerts are not watched. The page then
+            has no section about alerts.
         coverage_floor: smallest coverage for a verdict, 0 to 1.
         sources: sources of targets, factors and conventions, one sentence each.
     """

@@ -101,7 +101,7 @@ def basis_table(figures: Sequence[Figure], names: Mapping[str, str], translate: 
         translate: function that translates a msgid.
     """
     listed = figure_selection.FindingList(figures)
-    table = _table(translate("What the figures rest on"), "")
+    table = _table(translate("Basis of each figure"), "")
     table.add_column(translate("Indicator"), overflow="fold", min_width=21)
     for heading in (translate("Coverage"), translate("Estimated")):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -12,6 +12,7 @@ The search reads the syntax tree of the modules and does not import them.
 """
 
 import ast
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -78,7 +79,7 @@ class MsgidPlaces:
 
     def read(self, module: Module) -> None:
         """Add the annotations of a module."""
-        for node in ast.walk(module.tree):
+        for node in statements(module.tree):
             if isinstance(node, ast.ClassDef):
                 self._read_class(node, module.path)
             elif isinstance(node, Function):
@@ -182,6 +183,28 @@ class MsgidPlaces:
         if contains(node.annotation, "Translate"):
             is_attribute = isinstance(node.target, ast.Attribute)
             (self.translating_attributes if is_attribute else self.translators).add(name)
+
+
+def statements(scope: ast.AST, but_inside: tuple[type[ast.AST], ...] = ()) -> Iterator[ast.stmt]:
+    """Yield the statements in a scope, from the outer to the inner ones.
+
+    No expression is searched: there are ten times as many, and none contains a statement.
+
+    Args:
+        scope: a module, class or function.
+        but_inside: kinds of statements whose inside is left out.
+    """
+    waiting = deque([scope])
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.popleft()):
+            if isinstance(node, ast.stmt):
+                yield node
+            if isinstance(node, _WITH_STATEMENTS) and not isinstance(node, but_inside):
+                waiting.append(node)
+
+
+#: Nodes that can contain statements.
+_WITH_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def contains(annotation: ast.expr | None, type_name: str) -> bool:

@@ -14,10 +14,17 @@ The search reads the syntax tree of the modules and does not import them.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, get_args
 
-from jieneng.locale.msgid_places import Function, Module, MsgidPlaces, contains, last_name
+from jieneng.locale.msgid_places import (
+    Function,
+    Module,
+    MsgidPlaces,
+    contains,
+    last_name,
+    statements,
+)
 
 #: Prefixes of the keywords `en` and `zh` of a row that has a sentence in both languages.
 _BILINGUAL_PREFIXES = ("", "definition_", "many_", "value_", "cause_", "advice_")
@@ -86,7 +93,7 @@ class _Search(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         if self._translates(node.func):
             self._take_values(*node.args[:1])
-        elif ast.unparse(node.func) == "super().__init__":
+        elif _is_super_init(node.func):
             for base in self._places.bases[self._classes[-1]]:
                 self._take_arguments(base, node)
         else:
@@ -112,7 +119,7 @@ class _Search(ast.NodeVisitor):
     ) -> None:
         msgid_variables = {
             last_name(inner.target)
-            for inner in _own_nodes(node)
+            for inner in statements(node, but_inside=(*get_args(Function), ast.ClassDef))
             if isinstance(inner, ast.AnnAssign) and contains(inner.annotation, "Msgid")
         }
         self._msgid_names.append({*msgid_parameters, *msgid_variables})
@@ -170,12 +177,10 @@ class _Search(ast.NodeVisitor):
             self._found.places.setdefault(text, []).append((self._module.path, line))
 
 
-def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes in a scope, without those inside of its functions and classes."""
-    for node in ast.iter_child_nodes(scope):
-        yield node
-        if not isinstance(node, Function | ast.ClassDef):
-            yield from _own_nodes(node)
+def _is_super_init(function: ast.expr) -> bool:
+    """Return True for `super().__init__`."""
+    is_init = isinstance(function, ast.Attribute) and function.attr == "__init__"
+    return is_init and ast.unparse(function) == "super().__init__"
 
 
 def _is_fault_kind(node: ast.ClassDef) -> bool:

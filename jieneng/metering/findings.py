@@ -171,16 +171,17 @@ _ROWS: Final = (
     FindingKind(
         code="gap",
         severity="warning",
-        en="{subject:name}: consumption is unknown at times; readings or imports bound"
-        " {coverage:share} of the period.",
+        en="{subject:name}: the consumption is known for only {coverage:share} of the period,"
+        " from readings before and after it or from imports.",
         zh="{subject:name}：部分时段用量不明，统计期内前后均有读数或导入数据的时间占"
         " {coverage:share}",
     ),
     FindingKind(
         code="spread_gap",
         severity="info",
-        en="{subject:name}: the consumption of the period is known, but only {coverage:share} of"
-        " the period was read at usual distances; in the rest it is not known when it occurred.",
+        en="{subject:name}: the consumption of the period is known, but only {coverage:share}"
+        " of the period has readings at usual intervals; in the rest, its distribution over"
+        " time is estimated.",
         zh="{subject:name}：统计期用量已知，但仅 {coverage:share} 的时间按常规间隔抄读，其余时段的"
         "用量按时间均摊",
     ),
@@ -194,8 +195,9 @@ _ROWS: Final = (
     FindingKind(
         code="not_read",
         severity="info",
-        en="{subject:name}: {estimated:share} of the consumption was not read but estimated: after"
-        " the last reading before its register began again at 0, or in the imported file.",
+        en="{subject:name}: {estimated:share} of the consumption is estimated, not read:"
+        " between the last reading and a reset of the register to 0, or by the imported"
+        " file.",
         zh="{subject:name}：其用量的 {estimated:share} 并非抄表所得，而是估算：计度器清零前最后一次"
         "读数之后的用量，或导入文件中的估计值",
     ),
@@ -223,16 +225,17 @@ _ROWS: Final = (
     FindingKind(
         code="counted_before",
         severity="warning",
-        en="{subject:name}: its generated or exported energy was first read on {until_ms:time}, at"
-        " {before:register}; what it had counted before is taken as 0.",
+        en="{subject:name}: its generated or exported energy was first read on {until_ms:time},"
+        " when the register was already at {before:register}; energy before this reading is"
+        " taken as 0.",
         zh="{subject:name}：自产或外送电量首次抄表为 {until_ms:time}，表底数已为"
         " {before:register}，此前的电量按 0 计",
     ),
     FindingKind(
         code="sub_item_not_added",
         severity="warning",
-        en="{subject:name} measures a sub-item without a parent and is taken for a part of"
-        " {main:name}: it is not added.",
+        en="{subject:name} measures a sub-item and has no parent: it is regarded as a part of"
+        " {main:name} and is not added.",
         zh="{subject:name}为未注明上级表的分项表，视为 {main:name} 的一部分，不重复相加",
     ),
     FindingKind(
@@ -292,8 +295,8 @@ _ROWS: Final = (
         zh="{subject:name}：{after_ms:time} 读数不连续（清零、换表等），由 {before:register}"
         "（{before_ms:time}）变为 {after:register}，其间用量不明，未计入",
         many_en="{subject:name}: the register was reset {count} times from {first_ms:time} to"
-        " {until_ms:time}; consumption around each reset is unknown and not counted. If it begins"
-        " again each day, month or year, state resets in site.toml.",
+        " {until_ms:time}; consumption around each reset is unknown and not counted. If"
+        " it is reset to 0 each day, month or year, state resets in site.toml.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回退 {count} 次，"
         "每次回退前后的用量不明，未计入；如为每日、每月或每年清零，请在 site.toml 中填写 resets",
     ),
@@ -301,12 +304,12 @@ _ROWS: Final = (
         code="counter_rollover",
         severity="info",
         en="{subject:name}: the register rolled over, from {before:register} at"
-        " {before_ms:time} to {after:register} at {after_ms:time}; consumption is counted"
-        " through.",
+        " {before_ms:time} to {after:register} at {after_ms:time}; the consumption across"
+        " the rollover is counted.",
         zh="{subject:name}：{after_ms:time} 计度器满量程翻转，由 {before:register}"
         "（{before_ms:time}）变为 {after:register}，用量已连续计入",
         many_en="{subject:name}: the register rolled over {count} times from {first_ms:time} to"
-        " {until_ms:time}; consumption is counted through.",
+        " {until_ms:time}; the consumption across each rollover is counted.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 计度器满量程翻转 {count} 次，"
         "用量已连续计入",
     ),
@@ -314,28 +317,29 @@ _ROWS: Final = (
         code="rollover_guess",
         severity="warning",
         en="{subject:name}: the register fell from {before:register} at {before_ms:time} to"
-        " {after:register} at {after_ms:time}; it is taken to have rolled over, which is a guess:"
-        " state its digits or modulus in site.toml.",
+        " {after:register} at {after_ms:time}; this is counted as a rollover, which is a"
+        " guess: state its digits or modulus in site.toml.",
         zh="{subject:name}：读数由 {before:register}（{before_ms:time}）变为 {after:register}"
         "（{after_ms:time}），推测为计度器满量程翻转并按此计量；请在 site.toml 中填写"
         " digits（位数）或 modulus（满量程值）",
         many_en="{subject:name}: the register fell {count} times from {first_ms:time} to"
-        " {until_ms:time} and is taken to have rolled over, which is a guess: state its digits or"
-        " modulus in site.toml.",
+        " {until_ms:time}; these falls are counted as rollovers, which is a guess: state"
+        " its digits or modulus in site.toml.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回落 {count} 次，推测为"
         "计度器满量程翻转并按此计量；请在 site.toml 中填写 digits（位数）或 modulus（满量程值）",
     ),
     FindingKind(
         code="unusual_step",
         severity="warning",
-        en="{subject:name}: {amount:number} were counted from {first_ms:time} to {until_ms:time},"
-        " where the meter's past has at most {usual:number}; it counts, and is in doubt until a"
-        " person confirms it.",
+        en="{subject:name}: {amount:number} were counted from {first_ms:time} to"
+        " {until_ms:time}, and at most {usual:number} in any equal time before; the amount"
+        " counts, but is doubtful until a person confirms it.",
         zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number}，"
         "而该表以往同样时长最多为 {usual:number}；已计入，但须经人工确认",
-        many_en="{subject:name}: {count} times from {first_ms:time} to {until_ms:time} more was"
-        " counted than ever before in such a time, such as {amount:number} where the past has at"
-        " most {usual:number}; it counts, and is in doubt until a person confirms it.",
+        many_en="{subject:name}: {count} times from {first_ms:time} to {until_ms:time}, more was"
+        " counted than in any equal time before, for example {amount:number} instead of"
+        " at most {usual:number}; the amounts count, but are doubtful until a person"
+        " confirms them.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 次用量超过该表以往"
         "同样时长的最大值（如 {amount:number}，以往最多为 {usual:number}）；已计入，但须经人工确认",
         of_past=True,
@@ -343,13 +347,13 @@ _ROWS: Final = (
     FindingKind(
         code="stood_still",
         severity="warning",
-        en="{subject:name}: no consumption for {days:number} days from {first_ms:time}, where its"
-        " past lets expect {expected:number}.",
+        en="{subject:name}: no consumption for {days:number} days from {first_ms:time}; judging"
+        " by its past, about {expected:number} were expected.",
         zh="{subject:name}：自 {first_ms:time} 起 {days:number} 天用量为 0，"
         "而按该表以往情况应约为 {expected:number}",
-        many_en="{subject:name}: no consumption in {count} spells from {first_ms:time} to"
-        " {until_ms:time}, in one of them for {days:number} days, where its past lets expect"
-        " {expected:number}.",
+        many_en="{subject:name}: {count} times no consumption from {first_ms:time} to"
+        " {until_ms:time}, for example for {days:number} days, for which, judging by its"
+        " past, about {expected:number} were expected.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 段时间用量为 0，"
         "其中一段为 {days:number} 天，而按该表以往情况应约为 {expected:number}",
         of_past=True,
@@ -357,8 +361,9 @@ _ROWS: Final = (
     FindingKind(
         code="looks_like_register",
         severity="error",
-        en="{subject:name}: the consumption does not fall once from {first_ms:time} to"
-        " {until_ms:time}, as a register does; were readings imported with --kind interval?",
+        en="{subject:name}: the consumption never falls from {first_ms:time} to"
+        " {until_ms:time}, like a register; were readings of a register imported with --kind"
+        " interval?",
         zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量只升不降，与表底数相同；"
         "是否将读数按 --kind interval 导入？",
         of_past=True,
@@ -366,8 +371,8 @@ _ROWS: Final = (
     FindingKind(
         code="negative_balance",
         severity="error",
-        en="{subject:name}: sub-meters of {medium:word} measured more than the meters above them,"
-        " which leaves {amount:number} {unit:unit}.",
+        en="{subject:name}: sub-meters of {medium:word} measured more than the meters above"
+        " them; the difference is {amount:number} {unit:unit}.",
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
     ),
     FindingKind(
@@ -379,16 +384,16 @@ _ROWS: Final = (
     FindingKind(
         code="far_below_base",
         severity="warning",
-        en="{subject:name}: the figure is only {share:share} of the base year's; are the readings"
-        " of both in the same unit, and of all meters?",
+        en="{subject:name}: the figure is only {share:share} of the base year's; check that"
+        " both years have the readings of all meters, in the same unit.",
         zh="{subject:name}：该指标仅为基期的 {share:share}，请核对两期读数的单位、倍率和"
         "表计是否一致",
     ),
     FindingKind(
         code="no_baseline",
         severity="warning",
-        en="There is no baseline: nothing is known of {subject}. Import its readings to compare"
-        " with them.",
+        en="There is no baseline, because there are no data for {subject}. Import its readings"
+        " to compare with them.",
         zh="无基期数据：请导入 {subject} 年读数后再作比较",
     ),
     FindingKind(
@@ -420,7 +425,7 @@ _ROWS: Final = (
         code="proxy_factor",
         severity="info",
         en="No {factor:word} of {medium:word} was published for {first:date} to {last:date}; a"
-        " later one stands in: {value:exact} {unit:unit} ({subject}).",
+        " later one is used instead: {value:exact} {unit:unit} ({subject}).",
         zh="{first:date} 至 {last:date} 未公布{medium:word}{factor:word}，以后续年份的"
         " {value:exact} {unit:unit} 代替（{subject}）",
     ),
@@ -428,7 +433,7 @@ _ROWS: Final = (
         code="provisional_factor",
         severity="info",
         en="The {factor:word} of {medium:word} for {first:date} to {last:date} is not published"
-        " yet; the latest one stands in: {value:exact} {unit:unit} ({subject}).",
+        " yet; the latest one is used instead: {value:exact} {unit:unit} ({subject}).",
         zh="{first:date} 至 {last:date} 的{medium:word}{factor:word}尚未公布，暂用最近一次公布的"
         " {value:exact} {unit:unit}（{subject}）",
     ),

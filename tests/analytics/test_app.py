@@ -328,7 +328,9 @@ async def test_metrics_are_served(small: SiteFolder) -> None:
     from tests.servers import free_port
 
     port = free_port()
-    (small.path / "analytics.toml").write_text(f"[metrics]\nport = {port}\n", encoding="utf-8")
+    (small.path / "analytics.toml").write_text(
+        f"[metrics]\nport = {port}\n[alerts]\nenabled = false\n", encoding="utf-8"
+    )
     settings = read_settings(small.path / "analytics.toml", AnalyticsSettings)
     start = start_of(small, date(2024, 3, 1))
     clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)

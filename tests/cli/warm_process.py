@@ -1,12 +1,14 @@
 """Run commands in forks of one process that has imported the program, one process a language.
 
-A command takes half a second of processor time to import what it needs, and the suite runs more
-than a hundred. A fork is a process like any other: it has its own output, folder and exit code.
+A command takes half a second of processor time to import what it needs and to read the library of
+models, and the suite runs more than a hundred. A fork is a process like any other: it has its own
+output, folder and exit code.
 
 As a program, this module serves: it reads a request a line, and writes an exit code a line.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -18,6 +20,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
+
+from jieneng import site_folder
 
 #: Modules that commands import when they run.
 _COMMON_MODULES: Final = (
@@ -86,6 +90,8 @@ class WarmProcess:
 def _serve() -> None:
     for module in _COMMON_MODULES:
         importlib.import_module(module)
+    site_folder.packaged_models()  # read once a process
+    gc.freeze()  # a collection in a fork would copy all that it inherits
     for line in sys.stdin.buffer:
         child = os.fork()
         if child == 0:

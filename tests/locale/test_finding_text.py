@@ -40,8 +40,8 @@ def chinese_with(row: str) -> Translate:
         (
             Finding.of("gap", "e-b1", coverage=0.9997),
             (
-                "1号楼总表: consumption is unknown at times; readings or imports bound 99.9 % of"
-                " the period."
+                "1号楼总表: the consumption is known for only 99.9 % of the period, from readings"
+                " before and after it or from imports."
             ),
             "1号楼总表：部分时段用量不明，统计期内前后均有读数或导入数据的时间占 99.9 %",
         ),
@@ -87,7 +87,7 @@ def chinese_with(row: str) -> Translate:
             ),
             (
                 "No carbon emission factor of electricity was published for 2020-01-01 to"
-                " 2020-12-31; a later one stands in: 0.5568 kgCO₂/kWh (grid-2021)."
+                " 2020-12-31; a later one is used instead: 0.5568 kgCO₂/kWh (grid-2021)."
             ),
             (
                 "2020-01-01 至 2020-12-31 未公布电力二氧化碳排放因子，以后续年份的 0.5568 kgCO₂/kWh"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from babel.messages.pofile import read_po, write_po
@@ -12,7 +13,7 @@ from babel.messages.pofile import read_po, write_po
 from jieneng.locale import collect
 from tests.cli import run
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("third language")]
 
 FRENCH = {
     "Meter public buildings, and say whether they meet the plan.": "Compter les bâtiments publics.",
@@ -20,9 +21,20 @@ FRENCH = {
 }
 
 
+class FrenchProject(NamedTuple):
+    """A copy of the project to which a catalogue was added.
+
+    Attributes:
+        root: its folder.
+        collected: output of the collection after the catalogue had got its texts.
+    """
+
+    root: Path
+    collected: str
+
+
 @pytest.fixture(scope="module")
-def french_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the project to which a catalogue was added."""
+def french_project(tmp_path_factory: pytest.TempPathFactory) -> FrenchProject:
     root = tmp_path_factory.mktemp("project")
     for package in collect.PACKAGES:
         shutil.copytree(
@@ -38,8 +50,7 @@ def french_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts[english].string = french  # a KeyError where the sentence was not collected
     with catalogue.open("wb") as file:
         write_po(file, texts)
-    in_copy(root, "jieneng.locale.collect")
-    return root
+    return FrenchProject(root, in_copy(root, "jieneng.locale.collect").stdout)
 
 
 def in_copy(
@@ -57,26 +68,28 @@ def in_copy(
     )
 
 
-def test_the_command_line_speaks_it(french_project: Path) -> None:
-    done = in_copy(french_project, "jieneng", "--help")
+def test_the_command_line_speaks_it(french_project: FrenchProject) -> None:
+    done = in_copy(french_project.root, "jieneng", "--help")
     assert "Compter les bâtiments publics." in done.stdout
     assert "jieneng demo" in done.stdout, "a sentence without a text stays English"
 
 
-def test_a_site_may_ask_for_it(french_project: Path, tmp_path: Path) -> None:
+def test_a_site_may_ask_for_it(french_project: FrenchProject, tmp_path: Path) -> None:
     site = '[site]\nid = "s"\nname = "S"\nlanguage = "fr"\n'
     (tmp_path / "site.toml").write_text(site)
-    assert in_copy(french_project, "jieneng", "check", "--site", tmp_path).returncode == 0
+    assert in_copy(french_project.root, "jieneng", "check", "--site", tmp_path).returncode == 0
     (tmp_path / "site.toml").write_text(site.replace("fr", "it"))
-    done = in_copy(french_project, "jieneng", "check", "--site", tmp_path)
+    done = in_copy(french_project.root, "jieneng", "check", "--site", tmp_path)
     assert done.returncode == 1
     assert 'site.toml:4: language ne peut pas être "it".' in done.stdout + done.stderr
 
 
-def test_its_catalogue_keeps_its_texts_when_sentences_are_collected(french_project: Path) -> None:
-    done = in_copy(french_project, "jieneng.locale.collect")
-    assert f"without a text\nzh: {len(collect.read('zh'))} sentences, 0 without" in done.stdout
-    assert "Compter" in in_copy(french_project, "jieneng", "--help").stdout
+def test_its_catalogue_keeps_its_texts_when_sentences_are_collected(
+    french_project: FrenchProject,
+) -> None:
+    zh = f"without a text\nzh: {len(collect.read('zh'))} sentences, 0 without"
+    assert zh in french_project.collected
+    assert "Compter" in in_copy(french_project.root, "jieneng", "--help").stdout
 
 
 def test_a_language_without_texts_is_refused_with_those_that_have_some() -> None:

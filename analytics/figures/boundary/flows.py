@@ -1,12 +1,13 @@
-"""Define the flows that meters measure, and which of them enter into a figure.
+"""Define the energy flows that meters measure, and which of them count in a figure.
 
 Laws:
 
 1. Consumption within a boundary = energy purchased + energy generated - energy exported. So
    photovoltaic energy that the site uses itself counts as consumption.
-2. The carbon of electricity is that of purchased electricity: E = purchased x factor - resold x
-   factor (JS/T 303-2026). Self-generated energy has none, and exported energy is not deducted.
-3. A plan may count otherwise: `export_deducted` and `export_carbon_deducted` of `plan.toml`.
+2. Carbon is counted for purchased electricity only: E = purchased x factor - resold x factor
+   (JS/T 303-2026). Self-generated electricity causes no carbon, and exported electricity is not
+   deducted.
+3. A plan may define other rules: `export_deducted` and `export_carbon_deducted` in `plan.toml`.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> FlowKind:
-        """The kind of the flow."""
+        """Kind of the flow: consumption, generation, export, ..."""
         return "export" if self.is_export else _OF_ROLE[self.meter.role]
 
     @property
@@ -54,11 +55,11 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 class CountedFlows(msgspec.Struct, frozen=True):
-    """The kinds of flows that enter into figures.
+    """The kinds of flows that count in figures.
 
     Attributes:
-        energy: kinds that enter into consumption, of energy and of all other media.
-        carbon: kinds that enter into carbon emissions.
+        energy: kinds that count as consumption, of energy and of all other media.
+        carbon: kinds that count for carbon emissions.
     """
 
     energy: frozenset[FlowKind]

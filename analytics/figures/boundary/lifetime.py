@@ -2,15 +2,16 @@
 
 Laws:
 
-1. As long as neither the building nor its meter exists, consumption that is not stored is 0. If the
-   building exists and the meter does not, consumption is unknown. Generation and export are 0
-   before the meter is installed or first read: a plant always gets its meter when it is built.
-2. After a meter was removed, its consumption is 0, whatever is stored. What is stored of that time
-   was read by mistake, or the date is wrong: a finding says so.
-3. After an area was closed, consumption that is not stored is 0. What is stored counts: an empty
-   building may still consume.
-4. On the day of a removal or closing, readings end during the day. If the day has any consumption
-   stored, it counts as fully covered.
+1. Before a building and its meter exist, consumption that is not stored is 0. If the building
+   exists and the meter does not, consumption is unknown. Generation and export are 0 before their
+   meter is installed or first read, because a generating plant always gets a meter when it is
+   built.
+2. After a meter was removed, its consumption is 0. If consumption is stored for this time, there is
+   a finding: the readings are wrong, or the date of removal is.
+3. After an area was closed, consumption that is not stored is 0. Stored consumption counts, because
+   an empty building may still consume energy.
+4. On the day of a removal or closing, readings end during the day. If any consumption is stored for
+   this day, the day counts as fully covered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class Lifetime(msgspec.Struct, frozen=True):
-    """The days on which a meter exists, in masks of shape (days,).
+    """The days on which a meter exists, as masks of shape (days,).
 
     Attributes:
-        is_zero_if_unknown: True where consumption that is not stored is 0.
-        is_removed: True where the meter is removed.
-        is_last_day: True on the day of the removal, and of the closing of the area.
+        is_zero_if_unknown: True if consumption that is not stored is 0.
+        is_removed: True if the meter is removed.
+        is_last_day: True on the day of the removal, and on the day on which the area is closed.
     """
 
     is_zero_if_unknown: "NDArray[np.bool_]"

@@ -1,16 +1,16 @@
-"""Find the meter tree and the areas of a site on a day.
+"""Determine the meter tree and the areas of a site on a given day.
 
 Laws:
 
 1. A meter that was removed measures nothing. Its children move to the nearest meter above it that
    is still installed.
-2. The main meter of an area also measures the sub-items of the area. So a sub-item without a parent
-   becomes a child of the main of its area. If the area has no main, it becomes a child of the main
-   of the nearest enclosing area. A sub-item with `counts = true` stays without a parent: the main
-   does not measure it.
-3. A meter with `counts = false` does not count, and neither does any meter below it. Energy resold
-   through a meter is resold, even if a second meter measures a part of it.
-4. A meter measures the class of electricity that it states, or else that of the meters above it.
+2. A sub-item meter without a parent becomes a child of the main meter of its area, because a main
+   usually measures the sub-items, too. If the area has no main, the main of the nearest enclosing
+   area is used. A sub-item with `counts = true` stays without a parent: no main measures it.
+3. A meter with `counts = false` does not count, and the meters below it do not count either. For
+   example, energy measured by a meter of resold energy stays resold if a second meter measures a
+   part of it.
+4. If a meter does not state its class of electricity, it has the class of the meter above it.
 5. The structure changes only on two kinds of days: on the first day of a dated row of an area or a
    meter, and on the day after an area is closed or a meter is removed.
 """
@@ -28,10 +28,10 @@ class MeterPlace(msgspec.Struct, frozen=True):
     """The place of a meter on a day.
 
     Attributes:
-        area: id of the area that it is in.
+        area: id of the meter's area.
         parent: id of the meter above it; None for a main.
-        is_implied: True if the parent follows from its area (law 2).
-        counts: False if its consumption is resold or let out.
+        is_implied: True if the parent is not stated, but follows from the area (law 2).
+        counts: False if its energy is resold, or used in an area that is let out.
         supply: class of the electricity that it measures.
     """
 
@@ -47,9 +47,9 @@ class DayStructure(msgspec.Struct, frozen=True):
 
     Attributes:
         places: the place of each meter, by id.
-        let_areas: ids of an area and of all areas inside it, by id of the area, for each area that
-            is let. A let area counts in its own figures only.
-        closed_areas: ids of the areas that are closed, and of all areas inside them.
+        let_areas: for each area that is let out, by its id: the ids of this area and of all areas
+            inside it. An area that is let out counts only in its own figures.
+        closed_areas: ids of closed areas, and of all areas inside them.
     """
 
     places: dict[str, MeterPlace]
@@ -78,7 +78,7 @@ class SiteStructure:
         return self._found[number]
 
     def spans(self, days: Sequence[date]) -> Iterator[tuple[slice, DayStructure]]:
-        """Split ascending days into runs of one structure; yield each slice and its structure."""
+        """Yield (slice, structure) for each sequence of days with the same structure."""
         first = 0
         while first < len(days):
             number = bisect_right(self._changes, days[first])
@@ -114,7 +114,7 @@ class SiteStructure:
         return MeterPlace(meter.area_on(day), parent_id, is_implied, counts, supply)
 
     def _above(self, meter: Meter) -> Iterator[Meter]:
-        """Yield the meters above a meter, the nearest first. Stop if the parents form a cycle."""
+        """Yield the meters above a meter, nearest first. Stop if the parents form a cycle."""
         seen = {meter.id}
         while (parent := self.site.meters.get(meter.parent or "")) and parent.id not in seen:
             seen.add(parent.id)
@@ -122,7 +122,7 @@ class SiteStructure:
             meter = parent
 
     def _main_around(self, meter: Meter, day: date) -> Meter | None:
-        """Return the main that measures a sub-item without a parent (law 2)."""
+        """Return the main that becomes the parent of a sub-item (law 2); None if there is none."""
         if meter.item is None or meter.role != "consumption":
             return None
         area: Area | None = self.site.areas[meter.area_on(day)]

@@ -1,4 +1,4 @@
-"""Draw the charts of the page as SVG: consumption by month, paths to the targets, bars.
+"""Draw the charts of the page as SVG: monthly consumption, glide paths to the targets, bars.
 
-In: figures. Out: SVG as HTML text. Law: a missing figure is not drawn.
+In: figures. Out: SVG elements as HTML text. Law: a missing figure is not drawn.
 """

@@ -67,7 +67,7 @@ def test_a_figure_rests_on_coverage_estimate_findings_and_basis() -> None:
     text = rendered(terminal_tables.basis_table(figures, LABELS.names, str))
     (first, second) = [line for line in text.splitlines() if "99.3 %" in line]
     assert "0.4 %" in first
-    assert "2, heaviest no. 1 (12.3 %)" in first
+    assert "2, largest: no. 1 (12.3 %)" in first
     assert "equivalent value" in first
     assert second.split()[-2:] == ["—", "—"]
 
@@ -147,6 +147,6 @@ class TestToConfirm:
         )
         text = page.render(data, str)
         assert "<pre>[[confirmed]]\nmeter = &quot;e-a&quot;" in text
-        assert "1, heaviest no. 1 (96.0 %)" in text
+        assert "1, largest: no. 1 (96.0 %)" in text
         quiet = msgspec.structs.replace(data, figures=(figure(reset(9600.0), status="met"),))
         assert "<pre>" not in page.render(quiet, str)

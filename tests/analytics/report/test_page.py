@@ -471,6 +471,7 @@ def test_the_terminal_tables_fit_100_columns() -> None:
         assert "…" not in text
 
 
+@pytest.mark.xdist_group("sentences")
 def test_every_text_for_people_stands_in_a_translate_call() -> None:
     """So that the catalogue can be made from the source."""
     known = set()
