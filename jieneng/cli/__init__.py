@@ -18,6 +18,7 @@ from jieneng.cli import (
     ingest_commands,
     prepare_command,
     publish_command,
+    quota_command,
     site_commands,
     up,
 )
@@ -61,6 +62,7 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    quota_command.quotas,
     publish_command.publish,
     grafana_commands.grafana,
 ):
