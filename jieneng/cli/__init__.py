@@ -22,6 +22,7 @@ from jieneng.cli import (
     site_commands,
     up,
 )
+from jieneng.cli.alerts import alert_commands
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
@@ -63,6 +64,7 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,
 ):

@@ -106,6 +106,31 @@ class AlertStore:
             for series in found
         }
 
+    async def last_evaluation_ms(self) -> int:
+        """Return the time of the last round in which a copy evaluated rules [UTC, ms]; 0 if none.
+
+        A round that only claims the lead evaluates none.
+        """
+        where = {"site": self._site}
+        span = await self._store.span(schema.ALERT_ROUND, where=where, field="watched")
+        if span is None:
+            return 0
+        found = await self._store.read(
+            schema.ALERT_ROUND,
+            "watched",
+            where=where,
+            start_ms=span[1] - _CLOCK_ERROR_MS,
+            end_ms=span[1] + 1,
+        )
+        return max(
+            (
+                int(series.times_ms[series.values > 0][-1])
+                for series in found
+                if series.values.any()
+            ),
+            default=0,
+        )
+
     async def write_round(self, done: Round) -> None:
         """Write a round."""
         point = Point.of(
