@@ -12,11 +12,11 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from analytics.figures import factors, targets
+from analytics.figures import quota as quota_rows
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
-from analytics.figures.quotas import quota as quota_rows
-from analytics.figures.quotas.quota import Quota, QuotasFile
+from analytics.figures.quota import Quota, QuotasFile
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
 from jieneng.config_file import Document, decode

@@ -24,7 +24,7 @@ from analytics.figures.figure import FactorSeries
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import IndicatorResult, PeriodInputs, indicator_result
 from analytics.figures.meter_doubts import period_findings
-from analytics.figures.quotas.quota import Quota
+from analytics.figures.quota import Quota
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_inputs import PeriodFactors, period_factors, scope_inputs
