@@ -21,6 +21,7 @@ from jieneng.cli import (
     site_commands,
     up,
 )
+from jieneng.cli.alerts import alert_commands
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
@@ -61,6 +62,7 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,
 ):

@@ -156,6 +156,16 @@ def limit_text(alert: Alert, rule: AlertRule | None, translate: Translate) -> st
     return text.format(limit=shown)
 
 
+def rule_limit(rule: AlertRule, translate: Translate) -> str:
+    """Return the limit of a rule, and for how long: `above 0.3 m³/h for 5 min`."""
+    shown = amount(rule.limit, rule, rule.signal, translate, digits=_LIMIT_DIGITS)
+    text = translate("above {limit}") if rule.is_above else translate("below {limit}")
+    limit = text.format(limit=shown)
+    if not rule.for_s:
+        return limit
+    return translate("{limit} for {time}").format(limit=limit, time=duration(rule.for_s, translate))
+
+
 def is_above(alert: Alert, rule: AlertRule | None) -> bool:
     """Return True if an alert fires above its limit; of a removed rule, by the peak."""
     return rule.is_above if rule is not None else not alert.peak < alert.limit

@@ -4,7 +4,8 @@ Laws:
 
 1. They are read a minute after an hour is over, and every five minutes: readings come in late, and
    the analytics computes their hours once a minute. A rule without changed values has none.
-2. Values are those of a whole lookback, which late data may have changed (`is_anew`).
+2. Values are those of a whole lookback, which late data may have changed (`is_anew`). Subjects of
+   which nothing is known are left out.
 3. Stored hours are read as a whole once a day, and their last three days in each round between.
 4. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
    signals of hours know less of the past.
@@ -136,7 +137,7 @@ class ComputedReader:
         }
         found = {}
         for one in self._rules:
-            values = await self._values(one, today, now_ms, hours)
+            values = _known(await self._values(one, today, now_ms, hours))
             if not _is_equal(values, self._last.get(one.rule.id)):
                 found[one.rule.id] = values
         self._last.update(found)
@@ -208,6 +209,13 @@ def medium_of(site: Site, subject: str) -> Medium:
     """Return the medium of a meter; electricity for an area."""
     meter = site.meters.get(subject)
     return "electricity" if meter is None else meter.medium
+
+
+def _known(values: SignalValues) -> SignalValues:
+    """Return the values without the subjects of which nothing is known."""
+    rows = np.flatnonzero(np.isfinite(values.values).any(axis=1)).tolist()
+    subjects = tuple(values.subjects[row] for row in rows)
+    return SignalValues(subjects, values.times_ms, values.values[rows], values.is_anew)
 
 
 def _next_hour_ms(now_ms: int) -> int:

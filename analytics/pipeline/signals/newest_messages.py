@@ -75,7 +75,7 @@ class NewestMessages:
             since = np.zeros_like(newest)
             for row in np.flatnonzero(newest == 0).tolist():
                 newest[row] = await self._last_ms(row, now_ms)
-                since[row] = 0 if newest[row] else await self._first_poll_ms(row)
+                since[row] = 0 if newest[row] else await self.first_poll_ms(row)
             self._since_ms = since
         else:
             silent = np.flatnonzero((newest > 0) & (newest < start_ms - FUTURE_MS))
@@ -97,14 +97,18 @@ class NewestMessages:
         last_ms = await self._reader.newest_ms(row)
         if not last_ms or self._wanted is None:
             return min(last_ms, now_ms)
+        return await self.last_before_ms(row, last_ms + 1)
+
+    async def last_before_ms(self, row: int, end_ms: int) -> int:
+        """Return the time of the last message before a time [UTC, ms]; 0 if 40 days have none."""
         newest = np.zeros_like(self._newest_ms)
         span_ms = _FIRST_SPAN_MS
         while not newest[row] and span_ms <= LOOKBACK_MS:
-            self._note(newest, await self._reader.read(last_ms - span_ms, last_ms + 1, row))
+            self._note(newest, await self._reader.read(end_ms - span_ms, end_ms, row))
             span_ms *= 8
         return int(newest[row])
 
-    async def _first_poll_ms(self, row: int) -> int:
+    async def first_poll_ms(self, row: int) -> int:
         """Return the time of the first poll of a meter [UTC, ms]; 0 if it was never polled."""
         if self._source.tag != "meter":
             return 0
