@@ -48,7 +48,9 @@ def page_part(data: PageData, translate: Translate) -> Html:
 
 def page_notice(data: PageData, translate: Translate) -> Html:
     """Return the line at the top of the page with the number of firing alerts, and a link."""
-    firing = [row for row in _rows(data, translate) if row.state == "firing"]
+    firing = [
+        row for row in _rows(data, translate) if row.state == "firing" and not row.is_explained
+    ]
     if not firing:
         return Html("")
     count = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from jieneng.cli.alerts import mark_commands, rule_commands, trial_command
+from jieneng.cli.alerts import mark_commands, notify_command, rule_commands, trial_command
 from jieneng.cli.alerts.span_option import seconds
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
 
@@ -65,16 +65,18 @@ def alerts() -> None: ...
     "--strict", is_flag=True, help=tr("Exit with 1 if an alert fires that nobody silenced.")
 )
 def list_alerts(site_dir: Path, config_file: Path, since_s: float, form: str, strict: bool) -> None:
-    from jieneng.cli.alerts import alert_list, site_alerts
+    from jieneng.cli.alerts import alert_list, site_alerts, undelivered_notices
 
     of = site_alerts.load_site(site_dir, config_file)
     now_ms = site_alerts.now_ms()
     found = run_once(_read(of, now_ms))
     since_ms = now_ms - round(1000 * since_s)
+    undelivered = undelivered_notices.read(of, since_ms)
     if form == "json":
-        click.echo(alert_list.to_json(of, found, now_ms, since_ms))
+        click.echo(alert_list.to_json(of, found, undelivered, now_ms, since_ms))
     else:
         _print_tables(of, found, now_ms, since_ms)
+        undelivered_notices.print_table(undelivered, of, now_ms)
     if strict and any(one.phase == "firing" and not one.silenced for one in found.alerts):
         sys.exit(1)
 
@@ -113,5 +115,6 @@ for command in (
     mark_commands.unsilence,
     rule_commands.rules,
     trial_command.test,
+    notify_command.notify,
 ):
     alerts.add_command(command)
