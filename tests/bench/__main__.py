@@ -18,6 +18,7 @@ from tests.bench import (
     store,
 )
 from tests.boards import board_bench
+from tests.e2e import alert_latency
 
 _ROOMS = {
     "ground": ground,
@@ -30,6 +31,7 @@ _ROOMS = {
     "bus": bus,
     "simulators": simulators,
     "boards": board_bench,
+    "alert-latency": alert_latency,
 }
 
 
