@@ -88,6 +88,12 @@ class AlertStore:
         """Write the states of alerts at a time."""
         await self._write([alert_points.alert_point(self._site, one, now_ms) for one in alerts])
 
+    async def write_episodes(self, episodes: Iterable[Alert]) -> None:
+        """Write episodes that are over."""
+        points = [alert_points.episode_point(self._site, one) for one in episodes]
+        if points:
+            await self._write(points)
+
     async def rounds(self, start_ms: int, end_ms: int) -> dict[str, Round]:
         """Return the last round of each copy in `start_ms <= time < end_ms`, by copy."""
         found = await self._store.read(
