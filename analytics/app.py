@@ -1,5 +1,6 @@
 """Run the analytics, as a service and as commands."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
+from analytics.alert_service import AlertService
 from analytics.figures.figure import Figure
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
@@ -235,8 +237,31 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     async with (
         serving_metrics(settings.metrics, registry, log("analytics")),
         _open_unprepared(folder, settings) as (store, pipeline),
+        _alert_service(folder, settings, clock, registry) as alerts,
+        asyncio.TaskGroup() as tasks,
     ):
-        await _Service(folder, settings, clock, store, pipeline, metrics).run()
+        service = _Service(folder, settings, clock, store, pipeline, metrics)
+        tasks.create_task(service.run(), name="figures")
+        if alerts is not None:
+            tasks.create_task(alerts.run(), name="alerts")
+
+
+@asynccontextmanager
+async def _alert_service(
+    folder: SiteFolder, settings: AnalyticsSettings, clock: Clock, registry: CollectorRegistry
+) -> AsyncIterator[AlertService | None]:
+    """Make the service of the alerts, if it is enabled.
+
+    It has a connection to the store of its own: alerts need not wait while figures are computed.
+    """
+    if not settings.alerts.enabled:
+        yield None
+        return
+    store = open_store(settings.store, folder.path)
+    try:
+        yield AlertService(folder, settings.alerts, clock, store, registry)
+    finally:
+        await store.close()
 
 
 class _Metrics:

@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana.board_frame import board_link, panel_text
 from grafana.board_site import BoardSite
-from grafana.field_display import FieldOverride, Json, bad_from, named_series
+from grafana.field_display import FieldOverride, Json, bad_from, good_from, named_series
 from grafana.panels import PanelText, stat_panel, table_panel, time_series_lines
 from grafana.queries import extremes, latest, latest_series, time_series
 from grafana.verdicts import name_values, online_values, yes_values
@@ -103,6 +103,13 @@ def clocks(of: BoardSite) -> Json:
         "clock_jumps": FieldOverride(tr("Clock jumps"), decimals=0, thresholds=bad_from(1)),
         "uptime_s": FieldOverride(tr("Uptime"), "dtdhms"),
         "spool_bytes": FieldOverride(tr("Pending data"), "decbytes"),
+        "spool_share": FieldOverride(
+            tr("Spool"), "percentunit", 0, thresholds=bad_from(0.5, worse=0.9)
+        ),
+        "disk_used": FieldOverride(
+            tr("Disk"), "percentunit", 0, thresholds=bad_from(0.85, worse=0.95)
+        ),
+        "certificate_days": FieldOverride(tr("Certificate"), "d", 0, thresholds=good_from(21)),
         "boot": FieldOverride(tr("Run")),
     }
     query = latest(schema.AGENT, tuple(fields), _SITE, ("agent",))

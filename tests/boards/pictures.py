@@ -26,8 +26,7 @@ from typing import Any
 import aiohttp
 
 from grafana import build
-from grafana.board_site import BoardSite
-from jieneng.locale import translator
+from jieneng.cli.boards.grafana_commands import board_site
 from tests.boards import simulated_site
 from tests.boards.board_queries import Json, Server, answers, panels, time_range, variables
 from tests.boards.conftest import DATABASE, write
@@ -82,7 +81,7 @@ def _built_viewer() -> Path:
     )
     shutil.copytree(VIEWER, work, dirs_exist_ok=True)
     if not is_installed:
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=work, check=True)
+        subprocess.run(["npm", "install", "--ignore-scripts"], cwd=work, check=True)
     _write_checked_boards(work)
     subprocess.run(["npm", "run", "--silent", "types"], cwd=work, check=True)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=work, check=True)
@@ -116,7 +115,8 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
         server = Server(influx.url, DATABASE)
         server.ask(f'CREATE DATABASE "{DATABASE}"')
         write(server, list(store.lines()))
-        boards = build.site_boards(BoardSite(folder.site, translator(language)))
+        of, *_ = board_site(folder.path, language)
+        boards = build.site_boards(of)
         now_ms = simulated_site.now_ms(folder.site)
         heights = {}
         for key, board in boards.items():

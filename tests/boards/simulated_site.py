@@ -27,6 +27,7 @@ from jieneng.storage import Store
 from simulators.meter_history import midnights
 from simulators.serving.site_server import simulate_site
 from simulators.settings import SimulatorSettings
+from tests.boards import simulated_alerts
 
 EXAMPLE: Final = Path(__file__).parents[2] / "jieneng" / "sites" / "example"
 #: The years whose figures are compared, and the moment at which an engineer looks at the boards.
@@ -120,6 +121,7 @@ async def fill(
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
     await store.write(list(_reports(folder.site)))
+    await simulated_alerts.fill(folder.site, store, now_ms(folder.site))
 
 
 def _ms(site: Site, local: datetime) -> int:
@@ -202,6 +204,9 @@ def _agent_points(site: Site, agent: str, moment: int, number: int) -> Iterator[
         uptime_s=86_400.0 * 12 + 600.0 * number,
         spool_bytes=21_000 * (1 + number % 3),
         spool_age_s=2.0 + number % 4,
+        spool_share=0.0001 * (1 + number % 3),
+        disk_used=0.885 if agent == "agent-1" else 0.41,
+        certificate_days=204.0 - number / 144,
         bus_load={bus.id: 0.35 + 0.02 * (number % 5) for bus in site.bus if bus.agent == agent},
     )
     yield schema.agent_point(site.id, status, moment)
