@@ -1,17 +1,9 @@
-"""What the evaluation of alert rules costs: live rounds of 1,000 meters, and replays of 90 days.
+"""Live rounds of 1,000 meters and ten rules on the embedded store."""
 
-The store's part of live rounds is told apart: what its thread needs for the queries.
-"""
-
-import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from analytics.alerts.alert import Alert
 from analytics.alerts.alert_rule import AlertRule, AlertRules
@@ -20,23 +12,15 @@ from analytics.alerts.planning.notice_plan import NoticePlanner
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering import schema
-from jieneng.metering.quantities import Medium
 from jieneng.metering.reading import PollReport, Sample
 from jieneng.metering.schema import Point
-from jieneng.site_folder import SiteFolder, load
-from jieneng.storage import Series, Store, StoreSettings, open_store
+from jieneng.storage import Series, Store, StoreSettings
 from jieneng.storage.sqlite import SqliteStore
-from tests.bench.result import Result
+from tests.bench.alerts.alert_site import NOW_MS, alert_site, opened
 
 _METERS: Final = 1_000
-_METERS_OF_BUS: Final = 30
 _ROUNDS: Final = 30
 _EVERY_S: Final = 10
-_REPLAYED_METERS: Final = 100
-_REPLAYED_DAYS: Final = 90
-_QUARTER_MS: Final = 900_000
-#: 2025-03-26T10:00+08:00, a Wednesday.
-_NOW_MS: Final = 1_742_954_400_000
 _QUANTITIES: Final = ("energy_kwh", "power_kw", "power_factor", "voltage_a_v")
 
 _RULES: Final = (
@@ -51,22 +35,6 @@ _RULES: Final = (
     AlertRule(id="unusual", signal="deviation", above=2.5, for_s=10_800.0),
     AlertRule(id="idle", signal="idle_load", above=70.0, for_s=7200.0),
 )
-
-
-def results() -> Iterator[Result]:
-    """Measure live rounds on the embedded store, and replays on registers by quarters."""
-    with tempfile.TemporaryDirectory() as folder:
-        evaluation_s, store_s = asyncio.run(_live(Path(folder)))
-    yield Result(
-        bench="alerts.evaluate_1000_meters_10_rules",
-        value=evaluation_s,
-        unit="CPU s a minute",
-        bar="< 1",
-    )
-    yield Result(bench="alerts.read_1000_meters_10_rules", value=store_s, unit="CPU s a minute")
-    with tempfile.TemporaryDirectory() as folder:
-        for rule, seconds in asyncio.run(_replays(Path(folder))).items():
-            yield Result(bench=f"alerts.replay_90_days_100_meters.{rule}", value=seconds, unit="s")
 
 
 class _TimedStore(SqliteStore):
@@ -91,11 +59,11 @@ class _TimedStore(SqliteStore):
         return found
 
 
-async def _live(folder: Path) -> tuple[float, float]:
+async def live_times(folder: Path) -> tuple[float, float]:
     """Return the CPU time of evaluation and of the store, a minute each [s]."""
-    site = _site(folder, _METERS, "electricity", "acrel-dtsd1352", _EVERY_S)
+    site = alert_site(folder, _METERS, "electricity", "acrel-dtsd1352", _EVERY_S)
     store = _TimedStore(folder / StoreSettings().path)
-    async with _opened(store):
+    async with opened(store):
         await _write_hours(store)
         rules = AlertRules(rules=_RULES)
         calendar = WorkingCalendar(rules.hours, site.site.zone)
@@ -104,7 +72,7 @@ async def _live(folder: Path) -> tuple[float, float]:
         alerts: dict[str, Alert] = {}
         total_s = 0.0
         for number in range(-30, _ROUNDS):
-            now_ms = _NOW_MS + number * _EVERY_S * 1000
+            now_ms = NOW_MS + number * _EVERY_S * 1000
             await _write_round(store, now_ms)
             if number == 0:
                 total_s = store.cpu_s = 0.0
@@ -134,7 +102,7 @@ async def _round(
 
 async def _write_hours(store: Store) -> None:
     """Write the hours of the 31 days before, of all meters and their area."""
-    hours = range(_NOW_MS - 31 * 86_400_000, _NOW_MS, 3_600_000)
+    hours = range(NOW_MS - 31 * 86_400_000, NOW_MS, 3_600_000)
     for kind, scopes in (("meter", [f"m{n}" for n in range(_METERS)]), ("area", ["block"])):
         for scope in scopes:
             tags = (
@@ -170,71 +138,3 @@ async def _write_round(store: Store, now_ms: int) -> None:
     state = {"online": 1.0, "spool_age_s": 1.0}
     points.append(schema.point(schema.AGENT, {"site": "bench", "agent": "agent"}, state, now_ms))
     await store.write([point for point in points if point is not None])
-
-
-async def _replays(folder: Path) -> dict[str, float]:
-    """Return the time of replays of a value and of the flow at night, by signal [s]."""
-    site = _site(folder, _REPLAYED_METERS, "water", "tuf-2000m-water", 900)
-    store = open_store(StoreSettings(), folder)
-    async with _opened(store):
-        noise = np.random.default_rng(1)
-        times = range(_NOW_MS - (_REPLAYED_DAYS + 29) * 86_400_000, _NOW_MS, _QUARTER_MS)
-        for number in range(_REPLAYED_METERS):
-            flows = noise.uniform(0.0, 2.0, len(times))
-            volumes = np.cumsum(flows / 4)
-            tags = (("meter", f"m{number}"), ("site", "bench"))
-            names = ("flow_m3_h", "volume_m3", "quality")
-            await store.write(
-                [
-                    Point("water", tags, names, (flow, volume, 0.0), time_ms)
-                    for flow, volume, time_ms in zip(
-                        flows.tolist(), volumes.tolist(), times, strict=True
-                    )
-                ]
-            )
-        rules = (
-            AlertRule(id="value", signal="quantity", quantity="flow_m3_h", above=1.9),
-            AlertRule(id="night", signal="night_flow", above=0.3),
-        )
-        made = AlertRules(rules=rules)
-        calendar = WorkingCalendar(made.hours, site.site.zone)
-        taken = {}
-        for rule in rules:
-            reader = SignalReader(site, store, made, calendar)
-            begin = time.perf_counter()
-            states: Mapping[str, Alert] = {}
-            fired = 0
-            start_ms = _NOW_MS - _REPLAYED_DAYS * 86_400_000
-            async for values in reader.replay(rule, start_ms, _NOW_MS):
-                evaluation = advance(rule, states, values)
-                states = evaluation.alerts
-                fired += len(evaluation.episodes)
-            assert fired > 0
-            taken[rule.signal] = time.perf_counter() - begin
-    return taken
-
-
-def _site(folder: Path, meters: int, medium: Medium, model: str, interval_s: int) -> SiteFolder:
-    buses = -(-meters // _METERS_OF_BUS)
-    text = ['[site]\nid = "bench"\nname = "bench"\n[[area]]\nid = "block"\nname = "block"\n']
-    text += [
-        f'[[bus]]\nid = "bus-{number}"\nagent = "agent"\nhost = "192.0.2.{number + 1}"\n'
-        for number in range(buses)
-    ]
-    text += [
-        f'[[meter]]\nid = "m{number}"\nname = "m{number}"\nmedium = "{medium}"\narea = "block"\n'
-        f'model = "{model}"\nbus = "bus-{number // _METERS_OF_BUS}"\n'
-        f"unit = {number % _METERS_OF_BUS + 1}\ninterval_s = {interval_s}\nrated_max = 100.0\n"
-        for number in range(meters)
-    ]
-    (folder / "site.toml").write_text("\n".join(text), encoding="utf-8")
-    return load(folder)
-
-
-@asynccontextmanager
-async def _opened(store: Store) -> AsyncIterator[None]:
-    await store.prepare()
-    try:
-        yield
-    finally:
-        await store.close()
