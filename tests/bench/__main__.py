@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.bench import (
+    alerts,
     bus,
     draining,
     edge,
@@ -31,6 +32,7 @@ _ROOMS = {
     "bus": bus,
     "simulators": simulators,
     "boards": board_bench,
+    "alerts": alerts,
     "alert-latency": alert_latency,
 }
 
