@@ -74,7 +74,8 @@ _DEAD_MEN: Final = (
 
 def dead_man_rules(of: BoardSite) -> list[Json]:
     """Return the rules that fire if a service writes nothing."""
-    return [_dead_man(of, *row) for row in _DEAD_MEN]
+    watched = [row for row in _DEAD_MEN if of.evaluates_alerts or row[1] != schema.ALERT_ROUND]
+    return [_dead_man(of, *row) for row in watched]
 
 
 def alert_rules(of: BoardSite) -> list[Json]:

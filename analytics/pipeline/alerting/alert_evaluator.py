@@ -36,6 +36,7 @@ class AlertEvaluator:
 
     Attributes:
         alerts: the alerts after the last step, by key.
+        episodes: episodes that ended; whoever stores them empties the list.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class AlertEvaluator:
         self._has_ages = any(rule.signal in AGE_SIGNALS for rule in rules.rules)
         self._signals = SignalReader(folder, store, rules, calendar, since_ms)
         self.alerts: dict[str, Alert] = dict(alerts)
+        self.episodes: list[Alert] = []
 
     @property
     def is_behind(self) -> bool:
@@ -89,6 +91,7 @@ class AlertEvaluator:
             now_ms,
             episodes,
         )
+        self.episodes += episodes
         return notices
 
     async def _known_values(

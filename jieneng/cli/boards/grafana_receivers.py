@@ -3,7 +3,6 @@
 Only the command line knows of both the analytics and the boards.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from jieneng.cli.options import tr
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import unit
+from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:
     from analytics.alerts.alert_rule import AlertRules, Receiver, Route
@@ -118,12 +118,9 @@ def _integrations(
 
 
 def _address(receiver: "Receiver", folder: Path) -> str | None:
-    if receiver.url is not None:
-        return receiver.url
-    if receiver.url_file is None:
-        name = receiver.id.upper().replace("-", "_")
-        return os.environ.get(f"JIENENG_RECEIVER_{name}")
+    from analytics.alerts.delivery.receiver_address import receiver_address
+
     try:
-        return (folder / receiver.url_file).read_text(encoding="utf-8").strip()
-    except OSError:
+        return receiver_address(receiver, folder)
+    except UsageError:  # it may be on another machine only
         return None
