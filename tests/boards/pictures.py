@@ -104,7 +104,7 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
     Returns:
         The heights of each board in grid rows, beside each other and stacked, by its name.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         path = Path(name)
         (path / "site").mkdir()
         folder = simulated_site.write_folder(path / "site")
