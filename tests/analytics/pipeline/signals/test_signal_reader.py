@@ -162,6 +162,20 @@ async def test_the_age_of_a_silent_meter_grows_with_the_time_and_survives_a_rest
         assert known(found, "b") == {now_s: now_s - 7190}
 
 
+async def test_many_silent_meters_are_looked_up_in_a_few_rounds(
+    tmp_path: Path, counted: CountingStore
+) -> None:
+    """A service that starts during an outage of all meters is not held up by asking for each."""
+    ids = [f"m{number}" for number in range(60)]
+    folder = site_folder(tmp_path, *map(meter_row, ids))
+    await counted.write([point for one in ids for point in readings(one, [(0, 1.0)])])
+    live = reader(folder, counted, SILENT)
+    first = (await live.read(at(7200)))["silent"]
+    assert np.isfinite(first.values).sum() == 50
+    second = (await live.read(at(7210)))["silent"]
+    assert (second.values == 7210.0).all()
+
+
 async def test_a_meter_that_never_answered_is_silent_since_its_first_poll(
     tmp_path: Path, store: Store
 ) -> None:
