@@ -16,9 +16,9 @@ import numpy as np
 from analytics.pipeline.signals.reading_feed import (
     FUTURE_MS,
     LOOKBACK_MS,
-    OVERLAP_MS,
     FeedSource,
     FieldReader,
+    window_start_ms,
 )
 from jieneng.metering import schema
 from jieneng.storage import Store
@@ -70,8 +70,10 @@ class NewestMessages:
     async def update(self, now_ms: int) -> None:
         """Read the messages since the last call."""
         is_first = not self._read_to_ms
-        start_ms = now_ms - _FIRST_SPAN_MS if is_first else self._read_to_ms - OVERLAP_MS
         newest, since = self._newest_ms.copy(), self._since_ms.copy()
+        start_ms = now_ms - _FIRST_SPAN_MS
+        if not is_first:
+            start_ms = window_start_ms(self._read_to_ms, int(newest.max(initial=0)), now_ms)
         self._note(newest, await self._reader.read(start_ms, now_ms + FUTURE_MS))
         silent = np.flatnonzero((newest > 0) & (newest < start_ms - FUTURE_MS))
         for number in range(min(_PROBES, len(silent))):

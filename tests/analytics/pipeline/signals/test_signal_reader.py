@@ -123,6 +123,22 @@ async def test_a_meter_that_returns_brings_its_backlog_in_order(
     assert len(counted.queries) <= 3
 
 
+async def test_readings_that_are_all_stored_minutes_late_are_evaluated(
+    tmp_path: Path, counted: CountingStore
+) -> None:
+    """An ingest that is behind, or a demo that runs faster than life."""
+    folder = site_folder(tmp_path, meter_row("a"))
+    live = reader(folder, counted, POWER, SILENT)
+    found: dict[float, float] = {}
+    for seconds in range(0, 600, 10):
+        await counted.write(readings("a", [(float(seconds), float(seconds))]))
+        rounds = await live.read(at(seconds + 200))
+        found |= known(rounds["power"], "a") if "power" in rounds else {}
+        assert known(rounds["silent"], "a") == {seconds + 200.0: 200.0}
+    late = {float(seconds): float(seconds) for seconds in range(10, 600, 10)}
+    assert {time: found[time] for time in late} == late
+
+
 async def test_many_that_return_together_are_read_by_few_queries(
     tmp_path: Path, counted: CountingStore
 ) -> None:
