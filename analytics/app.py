@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.figures.figure import Figure
+from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
@@ -41,13 +42,14 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     """Return the packaged rules; rows in the site's folder replace packaged rows of the same id.
 
     Raises:
-        ConfigError: lists all mistakes in `factors.toml` and `plan.toml`.
+        ConfigError: lists all mistakes in `factors.toml`, `plan.toml` and `quotas.toml`.
     """
     problems = list[Problem]()
     try:
         loaded = merge_rules(
             _rule_documents(path, "factors.toml", problems),
             _rule_documents(path, "plan.toml", problems),
+            _rule_documents(path, "quotas.toml", problems),
             convention=settings.convention,
             coverage_floor=settings.coverage_floor,
         )
@@ -133,6 +135,39 @@ async def report(
         await _catch_up(pipeline, _today(folder, clock))
         await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
+
+
+async def quotas(
+    folder: SiteFolder, settings: AnalyticsSettings, year: str, clock: Clock
+) -> list[QuotaResult]:
+    """Compute missing consumption, and return the results of all quotas of a year.
+
+    Raises:
+        ConfigError: a quota names a scope that the site does not have.
+        NoData: the year has no stored consumption.
+    """
+    async with _open(folder, settings) as (_, pipeline):
+        _require_scopes(pipeline)
+        await _catch_up(pipeline, _today(folder, clock))
+        await pipeline.require_data(year)
+        return await pipeline.quotas(year, clock.now_ms())
+
+
+def _require_scopes(pipeline: Pipeline) -> None:
+    known = {scope.id for scope in pipeline.scopes}
+    problems = [
+        Problem(
+            file="quotas.toml",
+            text="quota {id}: {scope} is no area or institution of site.toml.",
+            fix="Use one of: {known}.",
+            values={"id": quota.id, "scope": scope, "known": ", ".join(sorted(known))},
+        )
+        for quota in pipeline.rules.quotas
+        for scope in quota.scope
+        if scope not in known
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 async def publication(

@@ -18,6 +18,7 @@ from jieneng.cli import (
     ingest_commands,
     prepare_command,
     publish_command,
+    quota_command,
     site_commands,
     up,
 )
@@ -62,6 +63,7 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    quota_command.quotas,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,

@@ -188,7 +188,7 @@ async def test_a_wrong_reading_of_a_meter_read_once_a_day_costs_no_day_anything(
     """Days computed with a reading that later readings refute are computed again."""
     small = site_folder(tmp_path, SITE.replace("rated_max = 100.0", ""))
     start = start_of(small, date(2024, 1, 1))
-    settings = AnalyticsSettings(every_s=12 * 3600, alerts=NO_ALERTS)
+    settings = AnalyticsSettings(every_s=24 * 3600, alerts=NO_ALERTS)  # an hour after each reading
     clock = SteppedClock(start + 9 * HOUR_MS, sleepers=1)
     async with opened(small, settings.store) as store, running(small, settings, clock):
         for day in range(24):

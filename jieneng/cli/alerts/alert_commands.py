@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from jieneng.cli.alerts import mark_commands, rule_commands
+from jieneng.cli.alerts import mark_commands, rule_commands, trial_command
 from jieneng.cli.alerts.span_option import seconds
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
 
@@ -111,5 +111,6 @@ for command in (
     mark_commands.silence,
     mark_commands.unsilence,
     rule_commands.rules,
+    trial_command.test,
 ):
     alerts.add_command(command)
