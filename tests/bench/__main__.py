@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.bench import (
+    alerts,
     bus,
     draining,
     edge,
@@ -30,6 +31,7 @@ _ROOMS = {
     "bus": bus,
     "simulators": simulators,
     "boards": board_bench,
+    "alerts": alerts,
 }
 
 
