@@ -19,6 +19,7 @@ from tests.bench import (
     store,
 )
 from tests.boards import board_bench
+from tests.e2e import alert_latency
 
 _ROOMS = {
     "ground": ground,
@@ -32,6 +33,7 @@ _ROOMS = {
     "simulators": simulators,
     "boards": board_bench,
     "alerts": alerts,
+    "alert-latency": alert_latency,
 }
 
 
