@@ -14,12 +14,13 @@ Laws:
 import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from analytics.alert_metrics import AlertMetrics
-from analytics.alerts.alert import Alert, Notice
+from analytics.alerts.alert import Alert, AlertMark, Notice
 from analytics.alerts.alert_files import ALERTS_FILE, load_alert_rules
 from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.delivery.notice_dispatch import NoticeDispatch
@@ -93,6 +94,7 @@ class AlertService:
         self._is_prepared = False
         self._lead: Lead | None = None
         self._evaluator: AlertEvaluator | None = None
+        self._marks: tuple[AlertMark, ...] = ()
         self._writes = StateWrites({})
         self._unqueued: list[QueuedNotice] = []
 
@@ -121,6 +123,7 @@ class AlertService:
         except StoreUnavailable as error:
             outcome = "store_unavailable"
             self._store_fault.report(error)
+            await self._evaluate_blind()
         except Exception as error:  # noqa: BLE001 - the outermost loop
             outcome = "failed"
             self._round_fault.report(repr(error), exc_info=True)
@@ -190,13 +193,20 @@ class AlertService:
             self._unqueued.clear()
             since_ms = await self._alerts.last_evaluation_ms()
             self._evaluator = self._new_evaluator(stored, since_ms)
-        marks = await self._alerts.marks(now_ms)
+        self._marks = await self._alerts.marks(now_ms)
         for _ in range(_MOST_STEPS):
             now_ms = self._clock.now_ms()
-            notices = await self._evaluator.step(marks, now_ms)
+            notices = await self._evaluator.step(self._marks, now_ms)
             await self._hand_over(notices, now_ms)
             if not self._evaluator.is_behind:
                 return
+
+    async def _evaluate_blind(self) -> None:
+        """Tell that nothing is stored, though the store can't be asked; see `step_blind`."""
+        if self._evaluator is not None:
+            now_ms = self._clock.now_ms()
+            with suppress(StoreUnavailable):
+                await self._hand_over(self._evaluator.step_blind(self._marks, now_ms), now_ms)
 
     async def _hand_over(self, notices: Sequence[Notice], now_ms: int) -> None:
         """Put notices into the outbox, then the states of their alerts into the store."""
@@ -228,6 +238,8 @@ class AlertService:
             if due:
                 await self._alerts.write_states(due, now_ms)
                 self._writes.note(due, alerts, now_ms)
+            await self._alerts.write_episodes(self._evaluator.episodes)
+            self._evaluator.episodes.clear()
         finally:
             if notices:
                 self._dispatch.wake()

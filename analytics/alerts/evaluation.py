@@ -46,7 +46,9 @@ def new_alert(rule: AlertRule, subject: str) -> Alert:
     )
 
 
-def advance(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
+def advance(
+    rule: AlertRule, states: Mapping[str, Alert], values: SignalValues, since_ms: int = 0
+) -> Evaluation:
     """Return the alerts of a rule after some steps, and the episodes that ended within them.
 
     Args:
@@ -54,11 +56,13 @@ def advance(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) 
         states: the alerts before, by subject.
         values: the signal's values. If they are `is_anew`, the alerts are evaluated anew from the
             first step on, and compared with those before.
+        since_ms: time of the last evaluation before the service was started [UTC, ms]; 0 if there
+            was none. Episodes of subjects without a state, which ended since then, are returned.
     """
     if not values.is_anew or not values.times_ms.size:
         return _go_on(rule, states, values)
     start = states_before(states, int(values.times_ms[0]), rule.limit)
-    return compare(states, _go_on(rule, start, values), values)
+    return compare(states, _go_on(rule, start, values), values, since_ms)
 
 
 def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:

@@ -162,6 +162,25 @@ async def test_fire_and_recovery_are_told_once_though_the_service_is_restarted_e
     assert "恢复" in rig.titles[1]
 
 
+async def test_an_episode_that_is_over_is_one_point_at_the_time_at_which_it_fired(
+    rig: Rig,
+) -> None:
+    service = rig.service()
+    await rig.rounds([service], 10, 10, 60, 65, 62, 10, 10, *[10] * 8)
+    span: dict[str, int] = {"start_ms": 0, "end_ms": rig.clock.time_ms}
+    found = {
+        field: await rig.store.read(schema.ALERT_EPISODE, field, where={}, **span)
+        for field in ("lasted_s", "peak", "ended_ms", "end")
+    }
+    (series,) = found["lasted_s"]
+    assert (series.tags["rule"], series.tags["subject"]) == ("power", "e")
+    (lasted_s,) = series.values.tolist()
+    assert 0 < lasted_s <= 5 * STEP_MS / 1000
+    assert found["peak"][0].values.tolist() == [65.0]
+    assert found["ended_ms"][0].values[0] == series.times_ms[0] + 1000 * lasted_s
+    assert found["end"][0].values.tolist() == [1.0]
+
+
 async def test_what_was_read_while_the_service_was_down_is_told(rig: Rig) -> None:
     """Readings keep coming in while the service is away for twenty minutes."""
     await rig.rounds([rig.service()], 10, 10)
@@ -456,10 +475,14 @@ async def test_no_agent_and_no_meter_is_called_silent_while_nothing_at_all_comes
     readings wait on its disk would be told, by another rule."""
     site = Intakes(rig)
     assert await site.minutes(5, up=ALL) == []
-    assert await site.minutes(60, up="") == []
+    (title,) = await site.minutes(60, up="")
+    assert "入库中断" in title
+    told = []
     for left_s in range(3600, 0, -300):
-        assert await site.minutes(1, up=ALL, spool_age_s=left_s) == []
-    assert await site.minutes(5, up=ALL) == []
+        told += await site.minutes(1, up=ALL, spool_age_s=left_s)
+    told += await site.minutes(5, up=ALL)
+    assert len(told) == 1
+    assert "恢复" in told[0]
 
 
 @sqlite_only
@@ -478,8 +501,43 @@ async def test_a_silence_that_began_while_the_ingest_was_down_is_told_after_it(r
     site = Intakes(rig)
     await site.minutes(5, up=ALL)
     await site.minutes(30, up="")
-    (title,) = await site.minutes(8, up="receipt")
-    assert "agent-1" in title
+    titles = await site.minutes(8, up="receipt")
+    assert ["入库中断" in title for title in titles] == [True, False]
+    assert "agent-1" in titles[1]
+
+
+@sqlite_only
+async def test_that_nothing_is_stored_is_told_and_its_end(rig: Rig) -> None:
+    """By the packaged rule: 5 min without a report, for 5 min."""
+    site = Intakes(rig)
+    assert await site.minutes(5, up=ALL) == []
+    assert await site.minutes(9, up="") == []
+    (title,) = await site.minutes(3, up="")
+    assert "入库中断" in title
+    (title,) = await site.minutes(4, up=ALL)
+    assert "恢复" in title
+
+
+@sqlite_only
+async def test_a_database_that_is_down_is_told_as_nothing_stored(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Intakes(rig)
+    await site.minutes(5, up=ALL)
+
+    async def down(*_: object, **__: object) -> Any:
+        raise StoreUnavailable("the database can't be reached")
+
+    with monkeypatch.context() as patch:
+        for call in ("read", "read_text", "span", "write"):
+            patch.setattr(rig.store, call, down)
+        for _ in range(20):
+            rig.clock.time_ms += MINUTE_MS
+            await rig.round([site.service])
+        (title,) = rig.titles
+        assert "入库中断" in title
+    (title,) = await site.minutes(5, up=ALL)
+    assert "恢复" in title
 
 
 @sqlite_only

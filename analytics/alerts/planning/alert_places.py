@@ -64,9 +64,9 @@ class AlertPlaces:
         )
 
     def _above(self, kind: SubjectKind, subject: str) -> dict[SubjectKind, str]:
-        """Return the bus and the agent of a subject."""
+        """Return the bus, the agent and the site of a subject."""
         site = self._site
-        above: dict[SubjectKind, str] = {kind: subject}
+        above: dict[SubjectKind, str] = {"site": site.id, kind: subject}
         if kind == "meter" and subject in site.meters:
             bus = site.meters[subject].bus
             if bus is not None:
@@ -80,10 +80,14 @@ class AlertPlaces:
         if meter is None:
             return ()
         above = self._above("meter", subject)
-        return (*above.values(), *self._areas(meter.last_area))
+        return (
+            above.get("bus", subject),
+            above.get("agent", subject),
+            *self._areas(meter.last_area),
+        )
 
     def _bus(self, subject: str) -> tuple[str, ...]:
-        return tuple(self._above("bus", subject).values())
+        return (self._above("bus", subject).get("agent", subject),)
 
     def _areas(self, area: str) -> tuple[str, ...]:
         """Return an area and the areas around it, the innermost first."""

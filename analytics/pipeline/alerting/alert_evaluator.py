@@ -10,10 +10,12 @@ Laws:
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from analytics.alerts.alert import Alert, AlertMark, Notice, SignalValues
 from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.evaluation import advance
-from analytics.alerts.intake import AGE_SIGNALS, Intake, without_unknown_ages
+from analytics.alerts.intake import Intake, without_unknown_ages
 from analytics.alerts.planning.notice_plan import plan_notices
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.intake_reader import IntakeReader
@@ -36,6 +38,7 @@ class AlertEvaluator:
 
     Attributes:
         alerts: the alerts after the last step, by key.
+        episodes: episodes that ended; whoever stores them empties the list.
     """
 
     def __init__(
@@ -54,9 +57,9 @@ class AlertEvaluator:
         self._calendar = calendar
         self._intake = intake
         self._intake_reader = IntakeReader(folder.site, store)
-        self._has_ages = any(rule.signal in AGE_SIGNALS for rule in rules.rules)
         self._signals = SignalReader(folder, store, rules, calendar, since_ms)
         self.alerts: dict[str, Alert] = dict(alerts)
+        self.episodes: list[Alert] = []
 
     @property
     def is_behind(self) -> bool:
@@ -70,10 +73,33 @@ class AlertEvaluator:
             marks: acknowledgements and silences.
             now_ms: the time [UTC, ms].
         """
+        values = await self._known_values(await self._signals.read(now_ms), now_ms)
+        return self._advance(values, marks, now_ms)
+
+    def step_blind(self, marks: Sequence[AlertMark], now_ms: int) -> tuple[Notice, ...]:
+        """Return the notices that are due while the store can't be read.
+
+        Nothing is known but the time since the ingest was last seen to store something.
+
+        Args:
+            marks: acknowledgements and silences, as far as they are known.
+            now_ms: the time [UTC, ms].
+        """
+        newest_ms = self._intake_reader.newest_ms
+        if newest_ms is None:
+            return ()
+        age_s = max(now_ms - newest_ms, 0) / 1000
+        values = SignalValues((self._folder.site.id,), np.array([now_ms]), np.array([[age_s]]))
+        rules = [rule.id for rule in self._rules.rules if rule.signal == "ingest_age"]
+        return self._advance(dict.fromkeys(rules, values), marks, now_ms)
+
+    def _advance(
+        self, values: Mapping[str, SignalValues], marks: Sequence[AlertMark], now_ms: int
+    ) -> tuple[Notice, ...]:
+        """Advance the alerts by new values of some rules, and return the notices that are due."""
         states: dict[str, dict[str, Alert]] = {}
         for alert in self.alerts.values():
             states.setdefault(alert.rule, {})[alert.subject] = alert
-        values = await self._known_values(await self._signals.read(now_ms), now_ms)
         after, episodes = dict(self.alerts), list[Alert]()
         for rule_id, of_rule in values.items():
             evaluation = advance(self._by_id[rule_id], states.get(rule_id, {}), of_rule)
@@ -89,14 +115,13 @@ class AlertEvaluator:
             now_ms,
             episodes,
         )
+        self.episodes += episodes
         return notices
 
     async def _known_values(
         self, values: Mapping[str, SignalValues], now_ms: int
     ) -> Mapping[str, SignalValues]:
         """Return the values without ages that an outage behind the meters only pretends."""
-        if not self._has_ages:
-            return values
         now_s = asyncio.get_running_loop().time()  # real time, as that of the ingest's reports
         self._intake.note(await self._intake_reader.newest_report_ms(now_ms), now_s)
         knows_ages = self._intake.knows_ages(now_s)

@@ -21,22 +21,25 @@ class IntakeReader:
     Args:
         site: the site.
         store: the store.
+
+    Attributes:
+        newest_ms: time of the newest report so far [UTC, ms]; None if there never was one.
     """
 
     def __init__(self, site: Site, store: Store) -> None:
         self._site = site
         self._store = store
-        self._newest_ms: int | None = None
+        self.newest_ms: int | None = None
         self._rounds = 0
 
     async def newest_report_ms(self, now_ms: int) -> int | None:
         """Return the time of the newest report of any ingest [UTC, ms]; None if there never was."""
         self._rounds += 1
         where = {"site": self._site.id}
-        if self._newest_ms is None and self._rounds % _ASK_AGAIN == 1:
+        if self.newest_ms is None and self._rounds % _ASK_AGAIN == 1:
             span = await self._store.span(schema.RECEIPT, where=where, field="held")
-            self._newest_ms = None if span is None else span[1]
-        if self._newest_ms is not None:
+            self.newest_ms = None if span is None else span[1]
+        if self.newest_ms is not None:
             found = await self._store.read(
                 schema.RECEIPT,
                 "held",
@@ -45,8 +48,8 @@ class IntakeReader:
                 end_ms=now_ms + _WINDOW_MS,
             )
             times = [int(series.times_ms[-1]) for series in found]
-            self._newest_ms = max([self._newest_ms, *times])
-        return self._newest_ms
+            self.newest_ms = max([self.newest_ms, *times])
+        return self.newest_ms
 
     async def backlog_s(self, now_ms: int) -> dict[str, float]:
         """Return the age of the oldest reading that is not stored yet, by meter [s]."""

@@ -6,7 +6,8 @@ Laws:
    the analytics computes their hours once a minute. A rule without changed values has none.
 2. Values are those of a whole lookback, which late data may have changed (`is_anew`). Subjects of
    which nothing is known are left out.
-3. Stored hours are read as a whole once a day, and their last three days in each round between.
+3. Stored hours of the past are read once, a week a round, so that no round takes long. After that
+   only those of the last three days are read again, which late data may have changed.
 4. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
    signals of hours know less of the past.
 """
@@ -44,6 +45,7 @@ EVALUATED_DAYS: Final[Mapping[ComputedSource, int]] = {
     "coverage": 30,
 }
 _HOUR_DAYS: Final = PROFILE_DAYS + EVALUATED_DAYS["hours"]
+_SLICE_DAYS: Final = 7
 _EVERY_MS: Final = 300_000
 _AFTER_HOUR_MS: Final = 60_000
 _KINDS: Final[Mapping[ComputedSource, Literal["meter", "area"]]] = {
@@ -54,11 +56,7 @@ _KINDS: Final[Mapping[ComputedSource, Literal["meter", "area"]]] = {
 
 
 class _Hours:
-    """The stored hours of some meters or areas, of the newest days.
-
-    Attributes:
-        consumption: the hours; None before the first call of `update`.
-    """
+    """The stored hours of some meters or areas, of the newest days."""
 
     def __init__(
         self,
@@ -70,25 +68,49 @@ class _Hours:
         self._kind = kind
         self._rows = rows
         self.numbers = {row_id: number for number, (row_id, _) in enumerate(rows)}
-        self.consumption: HourConsumption | None = None
+        self._known: HourConsumption | None = None
+        #: Numbers of the days that are still to be read: first and end of each slice.
+        self._slices: list[tuple[int, int]] = []
 
-    async def update(self, today: date, site: Site, calendar: WorkingCalendar) -> HourConsumption:
-        """Read the hours of the newest days, or those that may have changed."""
-        end = today + timedelta(days=1)
-        known = self.consumption
+    async def update(
+        self, today: date, site: Site, calendar: WorkingCalendar
+    ) -> HourConsumption | None:
+        """Read a slice of the hours that are not known, or those that may have changed (law 3).
+
+        Returns:
+            The hours of the newest days; None while some are still to be read.
+        """
+        known = self._known
         if known is None or known.grid.days[-1] != today:
-            grid = hour_grid(end - timedelta(days=_HOUR_DAYS), end, site.zone, calendar)
-            self.consumption = await self._series.hours(grid, self._kind, self._rows)
-            return self.consumption
-        newest = hour_grid(end - timedelta(days=EVALUATED_DAYS["hours"]), end, site.zone, calendar)
-        read = await self._series.hours(newest, self._kind, self._rows)
-        kept = len(known.grid.ends_ms) - len(newest.ends_ms)
-        self.consumption = HourConsumption(
-            known.grid,
-            np.concatenate([known.amounts[:, :kept], read.amounts], axis=1),
-            np.concatenate([known.coverage[:, :kept], read.coverage], axis=1),
-        )
-        return self.consumption
+            known = self._known = self._of_day(today, site, calendar)
+        elif not self._slices:
+            self._slices = [(_HOUR_DAYS - EVALUATED_DAYS["hours"], _HOUR_DAYS)]
+        first, end = self._slices[0]
+        days = known.grid.days
+        grid = hour_grid(days[first], days[end - 1] + timedelta(days=1), site.zone, calendar)
+        read = await self._series.hours(grid, self._kind, self._rows)
+        columns = (known.grid.day_numbers >= first) & (known.grid.day_numbers < end)
+        known.amounts[:, columns] = read.amounts
+        known.coverage[:, columns] = read.coverage
+        self._slices = self._slices[1:]
+        return None if self._slices else known
+
+    def _of_day(self, today: date, site: Site, calendar: WorkingCalendar) -> HourConsumption:
+        """Return the hours of the days up to `today`, as far as they are known from before."""
+        begin = today - timedelta(days=_HOUR_DAYS - 1)
+        grid = hour_grid(begin, today + timedelta(days=1), site.zone, calendar)
+        shape = len(self._rows), len(grid.ends_ms)
+        found = HourConsumption(grid, np.full(shape, np.nan), np.zeros(shape))
+        last = self._known
+        if last is None or self._slices or last.grid.days[-1] + timedelta(days=1) != today:
+            firsts = range(0, _HOUR_DAYS, _SLICE_DAYS)
+            self._slices = [(one, min(one + _SLICE_DAYS, _HOUR_DAYS)) for one in firsts]
+            return found
+        _, old, new = np.intersect1d(last.grid.ends_ms, grid.ends_ms, return_indices=True)
+        found.amounts[:, new] = last.amounts[:, old]
+        found.coverage[:, new] = last.coverage[:, old]
+        self._slices = [(_HOUR_DAYS - EVALUATED_DAYS["hours"] - 1, _HOUR_DAYS)]
+        return found
 
 
 class ComputedReader:
@@ -131,10 +153,13 @@ class ComputedReader:
         if not self._rules or now_ms < self._due_ms:
             return {}
         today = periods.local_day(now_ms, self._site.zone)
-        hours = {
-            kind: await one.update(today, self._site, self._calendar)
-            for kind, one in self._hours.items()
-        }
+        hours: dict[str, HourConsumption] = {}
+        for kind, of_kind in self._hours.items():
+            known = await of_kind.update(today, self._site, self._calendar)
+            if known is not None:
+                hours[kind] = known
+        if len(hours) < len(self._hours):
+            return {}
         found = {}
         for one in self._rules:
             values = _known(await self._values(one, today, now_ms, hours))

@@ -36,7 +36,10 @@ def alerts() -> None: ...
 
 @alerts.command(
     "list",
-    help=tr("List the alerts that fire or are pending, those that ended lately, and the silences."),
+    help=tr(
+        "List the alerts that fire or are pending, those that ended lately, the silences, and "
+        "notices that did not arrive."
+    ),
     epilog=examples(
         "jieneng alerts list --site my-site",
         "jieneng alerts list --since 30d",
@@ -65,18 +68,16 @@ def alerts() -> None: ...
     "--strict", is_flag=True, help=tr("Exit with 1 if an alert fires that nobody silenced.")
 )
 def list_alerts(site_dir: Path, config_file: Path, since_s: float, form: str, strict: bool) -> None:
-    from jieneng.cli.alerts import alert_list, site_alerts, undelivered_notices
+    from jieneng.cli.alerts import alert_list, site_alerts
 
     of = site_alerts.load_site(site_dir, config_file)
     now_ms = site_alerts.now_ms()
     found = run_once(_read(of, now_ms))
     since_ms = now_ms - round(1000 * since_s)
-    undelivered = undelivered_notices.read(of, since_ms)
     if form == "json":
-        click.echo(alert_list.to_json(of, found, undelivered, now_ms, since_ms))
+        click.echo(alert_list.to_json(of, found, now_ms, since_ms))
     else:
         _print_tables(of, found, now_ms, since_ms)
-        undelivered_notices.print_table(undelivered, of, now_ms)
     if strict and any(one.phase == "firing" and not one.silenced for one in found.alerts):
         sys.exit(1)
 
@@ -94,7 +95,7 @@ def _print_tables(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_m
     from analytics.alerts.planning.marked_alerts import silences_of
     from analytics.alerts.texts.alert_row import alert_rows
     from analytics.report import alert_tables
-    from jieneng.cli.alerts import alert_list
+    from jieneng.cli.alerts import alert_list, notice_list
 
     console = Console()
     console.width = max(console.width, _TABLE_WIDTH)  # a cut-off key would be another one
@@ -105,6 +106,8 @@ def _print_tables(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_m
         click.echo(of.tr("No alert fires, and none did lately."))
     if silences := silences_of(found.marks, now_ms):
         console.print(alert_list.silences_table(silences, of, now_ms))
+    if notices := notice_list.undelivered(of):
+        console.print(notice_list.notices_table(notices, of, now_ms))
     if line := alert_list.evaluation_line(of, found.evaluated_ms, now_ms):
         click.echo(line, err=True)
 

@@ -1,4 +1,4 @@
-"""Print alerts and silences: as tables, or as JSON for programs. Pure: alerts in, text out."""
+"""Print alerts, silences and undelivered notices: as tables, or as JSON for programs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from jieneng.cli.alerts.mark_targets import Target
+from jieneng.cli.alerts.notice_list import notice_json, undelivered
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from rich.table import Table
 
     from analytics.alerts.alert import Alert, AlertMark
-    from analytics.alerts.delivery.outbox_entry import OutboxEntry
     from analytics.pipeline.alerting.current_alerts import CurrentAlerts
     from jieneng.cli.alerts.site_alerts import SiteAlerts
 
@@ -20,19 +20,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 OLD_MS: Final = 120_000
 
 
-def to_json(
-    of: "SiteAlerts",
-    found: "CurrentAlerts",
-    undelivered: "Sequence[OutboxEntry]",
-    now_ms: int,
-    since_ms: int,
-) -> str:
+def to_json(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int) -> str:
     """Return alerts, silences and the time of the last evaluation as JSON.
 
     Args:
         of: the site.
         found: its alerts.
-        undelivered: notices that could not be delivered.
         now_ms: the time [UTC, ms].
         since_ms: time before which alerts that are over are left out [UTC, ms].
     """
@@ -46,7 +39,7 @@ def to_json(
             if one.phase != "inactive" or one.ended_ms >= since_ms
         ],
         "silences": [_silence(mark, of) for mark in silences_of(found.marks, now_ms)],
-        "undelivered": [_undelivered(entry, of) for entry in undelivered],
+        "undelivered": [notice_json(entry, of) for entry in undelivered(of)],
     }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
@@ -85,19 +78,6 @@ def _silence(mark: "AlertMark", of: "SiteAlerts") -> dict[str, Any]:
         "from": _time(mark.at_ms, of),
         "until": _time(mark.until_ms, of),
         "reason": mark.reason or None,
-    }
-
-
-def _undelivered(entry: "OutboxEntry", of: "SiteAlerts") -> dict[str, Any]:
-    notice = entry.queued.notice
-    return {
-        "notice": notice.id,
-        "receiver": entry.queued.receiver,
-        "state": entry.state,
-        "tries": entry.tries,
-        "reason": entry.reason or None,
-        "at": _time(notice.at_ms, of),
-        "alerts": [one.key for one in notice.alerts],
     }
 
 

@@ -35,11 +35,16 @@ class SeriesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class OutageRow(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
 ):
-    """A table `[[outage]]`: readings of this time arrive at its end."""
+    """A table `[[outage]]`: readings of this time arrive from its end on, the oldest first.
+
+    Attributes:
+        drain: time that it takes until all have arrived.
+    """
 
     from_: str
     to: str
     subject: tuple[str, ...]
+    drain: str = "0s"
 
 
 class MarkRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -30,7 +30,7 @@ from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.alert_points import alert_from_fields, alert_point
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
-from tests.analytics.alerts.case_file import SeriesRow, read_case
+from tests.analytics.alerts.case_file import OutageRow, SeriesRow, read_case
 from tests.analytics.alerts.notice_lines import line_of
 from tests.analytics.alerts.series_text import fill, span_ms, time_ms
 
@@ -209,11 +209,19 @@ class _Series:
                 known[index, covered] = known_ms[covered]
                 for outage in case.outage:
                     if self.subjects[index] in outage.subject:
-                        is_late = (self.times_ms >= player.ms(outage.from_)) & (
-                            self.times_ms < player.ms(outage.to)
-                        )
-                        known[index, is_late] = player.ms(outage.to)
+                        self._arrive_late(player, outage, known[index])
             self._layers.append((values, known))
+
+    def _arrive_late(
+        self, player: CasePlayer, outage: OutageRow, known_ms: "NDArray[np.int64]"
+    ) -> None:
+        """Write the times at which the readings of an outage become known."""
+        start, end = player.ms(outage.from_), player.ms(outage.to)
+        arrived = end + span_ms(outage.drain)
+        share = (self.times_ms - start) / (arrived - start)
+        known = np.maximum(self.times_ms, end + share * (arrived - end)).astype(np.int64)
+        is_late = (self.times_ms >= start) & (self.times_ms < arrived)
+        known_ms[is_late] = known[is_late]
 
     def at(self, now_ms: int, seen_ms: Mapping[str, int]) -> SignalValues:
         """Return what is known at a time: all of it if it is evaluated anew, else the new steps."""

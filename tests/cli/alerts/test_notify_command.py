@@ -1,6 +1,5 @@
-"""`alerts notify --try` says how each receiver took a sample; `list` what did not arrive."""
+"""`jieneng alerts notify --try` says how each receiver took a sample."""
 
-import asyncio
 import json
 import shutil
 import threading
@@ -11,12 +10,7 @@ from typing import Any
 
 import pytest
 
-from analytics.alerts.alert import Notice
-from analytics.alerts.delivery.notice_outbox import NoticeOutbox
-from analytics.alerts.delivery.outbox_entry import QueuedNotice
-from analytics.alerts.delivery.retry_plan import Outcome
-from jieneng.clock import SystemClock
-from tests.cli.alerts.test_alert_commands import EXAMPLE, alert, write
+from tests.cli.alerts.test_alert_commands import EXAMPLE
 from tests.cli.run import jieneng
 
 pytestmark = pytest.mark.server
@@ -84,30 +78,3 @@ def test_a_receiver_that_is_not_there_is_refused(tmp_path: Path) -> None:
     (site / "alerts.toml").write_text("")
     done = jieneng("alerts", "notify", "--try", "--site", site)
     assert (done.returncode, "names no receiver" in done.stderr) == (2, True)
-
-
-def test_the_list_shows_what_could_not_be_delivered(tmp_path: Path) -> None:
-    site = site_with(tmp_path / "site", '[[receiver]]\nid = "duty"\nurl = "http://127.0.0.1:9/x"\n')
-    one = alert("water-at-night", "night_flow", "w-b1")
-    asyncio.run(write(site, one))
-    now_ms = SystemClock().now_ms()
-    notice = Notice(
-        id="fired-1",
-        event="fired",
-        rule=one.rule,
-        severity="warning",
-        group="block-1",
-        alerts=(one,),
-        at_ms=now_ms,
-    )
-    outbox = NoticeOutbox(site / "outbox.sqlite")
-    outbox.add([QueuedNotice(notice=notice, receiver="duty", due_ms=now_ms)], now_ms)
-    outbox.settle(outbox.take(now_ms, 1000), Outcome("unreachable", "no answer in time"), now_ms)
-    outbox.close()
-    shown = jieneng("alerts", "list", "--site", site, language="zh").stdout
-    for words in ("未能送达的通知", "duty", "将重试"):
-        assert words in shown
-    done = jieneng("alerts", "list", "--site", site, "--format", "json")
-    (entry,) = json.loads(done.stdout)["undelivered"]
-    assert (entry["receiver"], entry["state"], entry["tries"]) == ("duty", "waiting", 1)
-    assert entry["alerts"] == ["water-at-night/w-b1"]
