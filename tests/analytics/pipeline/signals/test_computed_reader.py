@@ -55,7 +55,7 @@ def consumption(
     tags = {"site": "centre", "kind": kind, "scope": scope, "medium": medium, "interval": interval}
     shares = {schema.COVERAGE: coverage}
     if interval == "day":
-        shares[schema.BOUNDED] = coverage
+        shares |= {schema.BOUNDED: coverage, schema.SPREAD_START: 0.1, schema.SPREAD_END: 0.1}
     made = [
         schema.point(schema.CONSUMPTION, tags, {CONSUMPTION[medium]: amount, **shares}, start)
         for start, amount in amounts
