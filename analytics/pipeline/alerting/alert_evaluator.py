@@ -38,6 +38,7 @@ class AlertEvaluator:
 
     Attributes:
         alerts: the alerts after the last step, by key.
+        episodes: episodes that ended; whoever stores them empties the list.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class AlertEvaluator:
         self._intake_reader = IntakeReader(folder.site, store)
         self._signals = SignalReader(folder, store, rules, calendar, since_ms)
         self.alerts: dict[str, Alert] = dict(alerts)
+        self.episodes: list[Alert] = []
 
     @property
     def is_behind(self) -> bool:
@@ -113,6 +115,7 @@ class AlertEvaluator:
             now_ms,
             episodes,
         )
+        self.episodes += episodes
         return notices
 
     async def _known_values(

@@ -35,7 +35,10 @@ def alerts() -> None: ...
 
 @alerts.command(
     "list",
-    help=tr("List the alerts that fire or are pending, those that ended lately, and the silences."),
+    help=tr(
+        "List the alerts that fire or are pending, those that ended lately, the silences, and "
+        "notices that did not arrive."
+    ),
     epilog=examples(
         "jieneng alerts list --site my-site",
         "jieneng alerts list --since 30d",
@@ -91,7 +94,7 @@ def _print_tables(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms
     from analytics.alerts.planning.marked_alerts import silences_of
     from analytics.alerts.texts.alert_row import alert_rows
     from analytics.report import alert_tables
-    from jieneng.cli.alerts import alert_list
+    from jieneng.cli.alerts import alert_list, notice_list
 
     console = Console()
     console.width = max(console.width, _TABLE_WIDTH)  # a cut-off key would be another one
@@ -102,6 +105,8 @@ def _print_tables(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms
         click.echo(of.tr("No alert fires, and none did lately."))
     if silences := silences_of(found.marks, now_ms):
         console.print(alert_list.silences_table(silences, of, now_ms))
+    if notices := notice_list.undelivered(of):
+        console.print(notice_list.notices_table(notices, of, now_ms))
     if line := alert_list.evaluation_line(of, found.evaluated_ms, now_ms):
         click.echo(line, err=True)
 

@@ -1,4 +1,4 @@
-"""Print alerts and silences: as tables, or as JSON for programs. Pure: alerts in, text out."""
+"""Print alerts, silences and undelivered notices: as tables, or as JSON for programs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from jieneng.cli.alerts.mark_targets import Target
+from jieneng.cli.alerts.notice_list import notice_json, undelivered
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from rich.table import Table
@@ -37,6 +38,7 @@ def to_json(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms: int)
             if one.phase != "inactive" or one.ended_ms >= since_ms
         ],
         "silences": [_silence(mark, of) for mark in silences_of(found.marks, now_ms)],
+        "undelivered": [notice_json(entry, of) for entry in undelivered(of)],
     }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
