@@ -169,7 +169,8 @@ def _readings(
         counter = device.readings(times)[quantity]
         points = list(_counter_points(site, meter, times, counter))
         for moment in full.tolist():
-            values = device.values(moment)
+            # The register is among the readings above; here it would come in the meter's silence.
+            values = {k: v for k, v in device.values(moment).items() if k != quantity}
             sample = reading.Sample(meter.id, moment, 0, tuple(values), tuple(values.values()))
             if (point := schema.reading_point(site.id, meter.medium, sample)) is not None:
                 points.append(point)
