@@ -238,6 +238,8 @@ class AlertService:
             if due:
                 await self._alerts.write_states(due, now_ms)
                 self._writes.note(due, alerts, now_ms)
+            await self._alerts.write_episodes(self._evaluator.episodes)
+            self._evaluator.episodes.clear()
         finally:
             if notices:
                 self._dispatch.wake()

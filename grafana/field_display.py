@@ -17,6 +17,9 @@ UNKNOWN: Final = "—"
 
 #: (value, colour) pairs: the colour is used from the value upwards. The first value is None.
 Thresholds = tuple[tuple[float | None, str], ...]
+#: First step of an override. Grafana makes minus infinity of null in a panel's defaults only; in an
+#: override null counts as 0, and a value of -0.001 has the colour of the first step.
+_LOWEST: Final = -1e12
 NO_THRESHOLDS: Final[Thresholds] = ((None, colours.TEXT),)
 
 
@@ -121,7 +124,7 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
         "max": override.high,
         "noValue": UNKNOWN,
         "color": _colour(override),
-        "thresholds": override.thresholds and thresholds_json(override.thresholds),
+        "thresholds": override.thresholds and thresholds_json(override.thresholds, _LOWEST),
         "mappings": override.values and [_mapping(override.values)],
         "links": override.link and [{"title": override.link[0], "url": override.link[1]}],
         **(table if is_table else line if kind == "timeseries" else {}),
@@ -134,9 +137,12 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
     }
 
 
-def thresholds_json(thresholds: Thresholds) -> Json:
-    """Return thresholds as Grafana's JSON."""
-    steps = [{"color": colour, "value": value} for value, colour in thresholds]
+def thresholds_json(thresholds: Thresholds, lowest: float | None = None) -> Json:
+    """Return thresholds as Grafana's JSON; `lowest` is the value of the first step."""
+    steps = [
+        {"color": colour, "value": lowest if value is None else value}
+        for value, colour in thresholds
+    ]
     return {"mode": "absolute", "steps": steps}
 
 

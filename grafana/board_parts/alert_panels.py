@@ -44,7 +44,9 @@ def firing_by_severity(of: BoardSite) -> Json:
         " holds back.",
         "No alert fires.",
     )
-    overrides = {"severity": FieldOverride(values=severity_words(of.tr))}
+    # Words alone: Grafana measures the signs before them too narrow, and cuts the words.
+    words = {one: word.split(" ", 1)[1] for one, (word, _) in severity_words(of.tr).items()}
+    overrides = {"severity": FieldOverride(values=name_values(words))}
     query = latest(schema.ALERT, ("phase",), _SITE, ("rule", "subject", "severity"))
     panel = bar_gauge(text, "none", query, overrides, value="phase \\(count\\)")
     panel["fieldConfig"]["defaults"]["decimals"] = 0
@@ -79,16 +81,16 @@ def firing(
         "severity": FieldOverride(tr("Severity"), values=severity_words(tr), width=105),
         "rule": FieldOverride(tr("Alert"), values=_rules(of), width=230),
         "subject": FieldOverride(
-            tr("Where"), values=name_values(subject_names(of, kinds)), link=link, width=200
+            tr("Where"), values=name_values(subject_names(of, kinds)), link=link
         ),
         "value": FieldOverride(tr("Value"), decimals=2, width=90),
         "limit": FieldOverride(tr("Limit"), decimals=2, width=90),
         "peak": FieldOverride(tr("Worst value"), decimals=2, width=95),
         "since_ms": FieldOverride(tr("Since"), _TIME, width=150),
         "acknowledged": FieldOverride(
-            tr("Acknowledged"),
+            tr("Ack."),
             values={"1": (f"✓ {tr('yes')}", colours.GREEN), **held},
-            width=105,
+            width=80,
         ),
         "silenced": FieldOverride(
             tr("Silenced"), values={"1": (tr("silenced"), colours.PURPLE), **held}, width=90
@@ -114,7 +116,8 @@ def firing_over_time(of: BoardSite) -> Json:
         "No alert was evaluated in this time range.",
     )
     query = time_series(schema.ALERT_ROUND, ("firing",), _SITE, ("copy",), "$tag_copy")
-    panel = time_series_lines(text, "none", [query], {}, stepped=True)
+    overrides = {"/.*/": FieldOverride(colour=colours.VERMILION)}
+    panel = time_series_lines(text, "none", [query], overrides, stepped=True)
     panel["fieldConfig"]["defaults"] |= {"min": 0, "decimals": 0}
     panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] = 600_000
     return panel
@@ -221,8 +224,8 @@ def _episodes_by(of: BoardSite, text: PanelText, by: str, where: Mapping[str, st
     )
     count = "lasted_s (count)"
     columns = {
-        by: meters if by == "subject" else _subject_columns(of)[by],
-        count: FieldOverride(tr("Alerts"), "none", 0, width=80),
+        by: meters if by == "subject" else FieldOverride(tr("Alert"), values=_rules(of)),
+        count: FieldOverride(tr("Times fired"), "none", 0, width=80),
         "lasted_s (mean)": FieldOverride(tr("Mean time to recover"), "dtdhms", width=170),
         "lasted_s (max)": FieldOverride(tr("Longest"), "dtdhms", width=150),
     }
@@ -255,7 +258,7 @@ def marks(of: BoardSite) -> Json:
             width=110,
         ),
         "rule": FieldOverride(tr("Alert"), values={**known["rule"], **everything}, width=220),
-        "subject": FieldOverride(tr("Where"), values={**known["subject"], **everything}),
+        "subject": FieldOverride(tr("Where"), values={**known["subject"], **everything}, width=200),
         "by": FieldOverride(tr("By"), width=110),
         "reason": FieldOverride(tr("Reason")),
     }

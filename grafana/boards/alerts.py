@@ -30,13 +30,16 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tr("Now"),
             widths=(6, 8, 10),
         ),
-        PanelRow(8, (alerts.firing(of, "Meters", ("meter",), meter),), tr("Firing now")),
+        PanelRow(8, (alerts.firing(of, "Alerts of meters", ("meter",), meter),), tr("Firing now")),
+        PanelRow(6, (alerts.firing(of, "Alerts of agents and buses", ("agent", "bus"), fleet),)),
         PanelRow(
-            7,
+            6,
             (
-                alerts.firing(of, "Agents and buses", ("agent", "bus"), fleet),
                 alerts.firing(
-                    of, "Buildings and indicators", ("area", "scope", "indicator"), targets
+                    of,
+                    "Alerts of buildings and indicators",
+                    ("area", "scope", "indicator"),
+                    targets,
                 ),
             ),
         ),
@@ -48,10 +51,6 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             ),
             tr("Noise, and time to recover"),
         ),
-        PanelRow(
-            8,
-            (alerts.episodes(of), alerts.marks(of)),
-            tr("Alerts that are over"),
-            widths=(14, 10),
-        ),
+        PanelRow(9, (alerts.episodes(of),), tr("Alerts that are over")),
+        PanelRow(6, (alerts.marks(of),)),
     ]

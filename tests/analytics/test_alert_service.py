@@ -162,6 +162,25 @@ async def test_fire_and_recovery_are_told_once_though_the_service_is_restarted_e
     assert "恢复" in rig.titles[1]
 
 
+async def test_an_episode_that_is_over_is_one_point_at_the_time_at_which_it_fired(
+    rig: Rig,
+) -> None:
+    service = rig.service()
+    await rig.rounds([service], 10, 10, 60, 65, 62, 10, 10, *[10] * 8)
+    span: dict[str, int] = {"start_ms": 0, "end_ms": rig.clock.time_ms}
+    found = {
+        field: await rig.store.read(schema.ALERT_EPISODE, field, where={}, **span)
+        for field in ("lasted_s", "peak", "ended_ms", "end")
+    }
+    (series,) = found["lasted_s"]
+    assert (series.tags["rule"], series.tags["subject"]) == ("power", "e")
+    (lasted_s,) = series.values.tolist()
+    assert 0 < lasted_s <= 5 * STEP_MS / 1000
+    assert found["peak"][0].values.tolist() == [65.0]
+    assert found["ended_ms"][0].values[0] == series.times_ms[0] + 1000 * lasted_s
+    assert found["end"][0].values.tolist() == [1.0]
+
+
 async def test_what_was_read_while_the_service_was_down_is_told(rig: Rig) -> None:
     """Readings keep coming in while the service is away for twenty minutes."""
     await rig.rounds([rig.service()], 10, 10)

@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ _ROW_PX = 38
 _YEARS = (2020, 2022, 2023, 2024, 2025)
 _PHONE_PX = 769
 #: Values of variables in the pictures, where the first one shows less.
-_CHOSEN = {"meter": "e-b1-hvac"}
+_CHOSEN = {"one-meter": {"meter": "e-b1-light"}, "electricity": {"meter": "e-b1-hvac"}}
 
 
 def main() -> None:
@@ -104,12 +104,14 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
     Returns:
         The heights of each board in grid rows, beside each other and stacked, by its name.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         path = Path(name)
         (path / "site").mkdir()
         folder = simulated_site.write_folder(path / "site")
         store = MemoryStore()
-        asyncio.run(simulated_site.fill(folder, store, years=_YEARS, detail_days=15))
+        asyncio.run(
+            simulated_site.fill(folder, store, years=_YEARS, detail_days=15, gauge_hours=171)
+        )
         influx = Influx(path / "influx")
         influx.start()
         server = Server(influx.url, DATABASE)
@@ -122,7 +124,7 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
         for key, board in boards.items():
             if wanted and key not in wanted:
                 continue
-            page = _page(board, server, now_ms)
+            page = _page(board, server, now_ms, _CHOSEN.get(key, {}))
             (out / f"{key}.json").write_text(json.dumps(page), encoding="utf-8")
             places = [panel["gridPos"] for panel in board["panels"]]
             heights[key] = (
@@ -133,9 +135,8 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
     return heights
 
 
-def _page(board: Json, server: Server, now_ms: int) -> Json:
-    chosen = variables(board, server)
-    chosen |= {name: value for name, value in _CHOSEN.items() if name in chosen}
+def _page(board: Json, server: Server, now_ms: int, other: Mapping[str, str]) -> Json:
+    chosen = {**variables(board, server), **other}
     fetched = []
     for panel in panels(board):
         span = time_range(board, panel, now_ms)

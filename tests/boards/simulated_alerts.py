@@ -27,7 +27,7 @@ _FIRING: Final = (
     ("water-at-night", "w-b1", 36.0, 0.62, ""),
     ("water-pipe-burst", "w-main", 5.5, 7.9, ""),
     ("disk-filling", "agent-1", 70.0, 88.5, ""),
-    ("unusual-consumption", "e-b1-hvac", 6.0, 2.4, ""),
+    ("unusual-consumption", "e-b1-hvac", 6.0, 3.4, ""),
     ("above-target-path", "block-2/energy_per_floor_area", 300.0, 6.2, ""),
     ("coverage-low", "block-2", 200.0, 91.3, ""),
 )
@@ -55,7 +55,7 @@ def alert(rule_id: str, subject: str, since_ms: int, value: float, caused_by: st
         phase="firing",
         value=value,
         limit=rule.limit,
-        peak=value * 1.1,
+        peak=value * (1.1 if rule.is_above else 0.95),
         since_ms=since_ms,
         fired_ms=since_ms + round(1000 * rule.for_s),
         acknowledged_by="li" if (rule_id, subject) == _ACKNOWLEDGED else "",
@@ -120,7 +120,8 @@ def _episodes(now_ms: int) -> list[Alert]:
         for subject in subjects:
             for _ in range(count):
                 started_ms = now_ms - round(rng.uniform(0.5, 29) * _DAY_MS)
-                fires = alert(rule, subject, started_ms, _RULES[rule].limit * rng.uniform(1, 2))
+                factor = rng.uniform(1, 2) if _RULES[rule].is_above else rng.uniform(0.5, 0.95)
+                fires = alert(rule, subject, started_ms, _RULES[rule].limit * factor)
                 lasted_ms = round(rng.lognormvariate(7.5, 1.0) * 1000)
                 found.append(_ended(fires, fires.fired_ms + lasted_ms, rng.random() < 0.1))
     return found

@@ -101,6 +101,7 @@ async def fill(
     *,
     years: Sequence[int] = YEARS,
     detail_days: int = DETAIL_DAYS,
+    gauge_hours: int = GAUGE_HOURS,
 ) -> None:
     """Write the readings of some years, and what the services compute and report of them.
 
@@ -109,8 +110,9 @@ async def fill(
         store: an empty store.
         years: years with readings, the base year first.
         detail_days: latest days with readings by the quarter of an hour.
+        gauge_hours: latest hours with all quantities.
     """
-    for batch in _readings(folder, years, detail_days):
+    for batch in _readings(folder, years, detail_days, gauge_hours):
         await store.write(batch)
     pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=detail_days)
     for year in years:
@@ -163,7 +165,9 @@ def _ms(site: Site, local: datetime) -> int:
     return round(local.replace(tzinfo=site.zone).timestamp() * 1000)
 
 
-def _readings(folder: SiteFolder, years: Sequence[int], detail_days: int) -> Iterator[list[Point]]:
+def _readings(
+    folder: SiteFolder, years: Sequence[int], detail_days: int, gauge_hours: int
+) -> Iterator[list[Point]]:
     """Yield the readings of each meter."""
     site = folder.site
     simulated = simulate_site(
@@ -171,7 +175,7 @@ def _readings(folder: SiteFolder, years: Sequence[int], detail_days: int) -> Ite
     )
     now = now_ms(site)
     detail_ms = _ms(site, datetime.combine(NOW.date() - timedelta(detail_days), time()))
-    gauges_ms = now - GAUGE_HOURS * 60 * _MINUTE_MS
+    gauges_ms = now - gauge_hours * 60 * _MINUTE_MS
     days = np.concatenate(
         [midnights(site, date(year, 1, 1), min(NOW.date(), date(year + 1, 1, 1))) for year in years]
     )
@@ -218,8 +222,11 @@ def _reports(site: Site) -> Iterator[Point]:
         for agent in agents:
             yield from _agent_points(site, agent, moment, number)
         for meter in site.meter:
-            ok = meter.id != SILENT_METER or number % 9 != 0
-            report = reading.PollReport(meter.id, moment, ok, 180 if ok else 1000, 1 if ok else 3)
+            ok = meter.id != SILENT_METER or number % 4 != 1
+            answer_ms = 60 + 40 * (len(meter.id) % 5) + 3 * (number * 7 % 11)
+            report = reading.PollReport(
+                meter.id, moment, ok, answer_ms if ok else 1000, 1 if ok else 3
+            )
             yield schema.poll_point(site.id, report)
 
 
@@ -242,7 +249,11 @@ def _agent_points(site: Site, agent: str, moment: int, number: int) -> Iterator[
         spool_share=0.0001 * (1 + number % 3),
         disk_used=0.885 if agent == "agent-1" else 0.41,
         certificate_days=204.0 - number / 144,
-        bus_load={bus.id: 0.35 + 0.02 * (number % 5) for bus in site.bus if bus.agent == agent},
+        bus_load={
+            bus.id: 0.12 + 0.11 * place + 0.02 * (number % 5)
+            for place, bus in enumerate(site.bus)
+            if bus.agent == agent
+        },
     )
     yield schema.agent_point(site.id, status, moment)
     yield schema.ledger_point(site.id, status)
