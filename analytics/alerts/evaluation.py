@@ -69,8 +69,8 @@ def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -
     """Return the alerts of a rule after steps that follow those that were evaluated."""
     alerts = {
         subject: alert
-        if alert.severity == rule.severity
-        else replace(alert, severity=rule.severity)
+        if (alert.severity, alert.signal) == (rule.severity, rule.signal)
+        else replace(alert, severity=rule.severity, signal=rule.signal)
         for subject, alert in states.items()
     }
     before = [alerts.get(subject) or new_alert(rule, subject) for subject in values.subjects]

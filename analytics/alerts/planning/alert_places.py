@@ -28,7 +28,10 @@ class AlertPlaces:
         A bus belongs to its agent, and an agent to nothing. The areas of a bus or an agent are
         those of its meters, and are left out: maintenance in one area concerns not the others.
         """
-        kind = SIGNALS[signal].subject
+        row = SIGNALS.get(signal)
+        if row is None:  # an alert of an older version
+            return frozenset((subject,))
+        kind = row.subject
         found = self._around.get((kind, subject))
         if found is None:
             found = frozenset((subject, *_PLACES[kind](self, subject)))
@@ -41,7 +44,9 @@ class AlertPlaces:
         Silent meters share the bus, buses the agent, and agents the site. Other alerts share the
         area around the subject.
         """
-        row, site = SIGNALS[signal], self._site
+        row, site = SIGNALS.get(signal), self._site
+        if row is None:
+            return subject
         meter = site.meters.get(subject) if row.subject == "meter" else None
         if meter is not None:
             return meter.bus if row.of_data and meter.bus else meter.last_area
@@ -55,7 +60,9 @@ class AlertPlaces:
 
     def causes(self, signal: str, subject: str) -> tuple[tuple[str, str], ...]:
         """Return signal and subject of the alerts that would explain one, the root first."""
-        row = SIGNALS[signal]
+        row = SIGNALS.get(signal)
+        if row is None:
+            return ()
         above = self._above(row.subject, subject)
         return tuple(
             (cause, above[SIGNALS[cause].subject])

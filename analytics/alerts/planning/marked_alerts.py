@@ -12,7 +12,6 @@ from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.planning.alert_places import AlertPlaces
 from analytics.alerts.planning.causes import CAUSES, Causes
 from analytics.alerts.planning.silences import Silences
-from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.site import Site
 
 
@@ -34,23 +33,22 @@ def marked_alerts(
     """
     places = AlertPlaces(site)
     silences = Silences(rules.maintenance, marks, places, site.zone, now_ms)
-    causes = Causes(
-        rules.rules,
-        [one for one in alerts.values() if one.phase == "firing" or one.signal in CAUSES],
-        places,
-        now_ms,
-    )
-    return [_marked(one, silences, causes) for one in alerts.values()]
+    marked = [_marked(one, silences) for one in alerts.values()]
+    explaining = [one for one in marked if one.phase == "firing" or one.signal in CAUSES]
+    causes = Causes(rules.rules, explaining, places, now_ms)
+    return [
+        one if one.phase == "inactive" else replace(one, caused_by=causes.explain(one))
+        for one in marked
+    ]
 
 
-def _marked(alert: Alert, silences: Silences, causes: Causes) -> Alert:
-    if alert.phase == "inactive" or alert.signal not in SIGNALS:
+def _marked(alert: Alert, silences: Silences) -> Alert:
+    if alert.phase == "inactive":
         return alert
     return replace(
         alert,
         silenced=silences.is_silenced(alert),
         acknowledged_by=silences.acknowledged_by(alert),
-        caused_by=causes.explain(alert),
     )
 
 

@@ -16,7 +16,7 @@ from analytics.alerts.alert import Alert, AlertMark, Notice, SignalValues
 from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.evaluation import advance
 from analytics.alerts.intake import Intake, without_unknown_ages
-from analytics.alerts.planning.notice_plan import plan_notices
+from analytics.alerts.planning.notice_plan import NoticePlanner
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.intake_reader import IntakeReader
 from analytics.pipeline.signals.signal_reader import SignalReader
@@ -54,7 +54,8 @@ class AlertEvaluator:
         self._folder = folder
         self._rules = rules
         self._by_id = {rule.id: rule for rule in rules.rules}
-        self._calendar = calendar
+        self._planner = NoticePlanner(rules, folder.site, calendar)
+        self._since_ms = since_ms
         self._intake = intake
         self._intake_reader = IntakeReader(folder.site, store)
         self._signals = SignalReader(folder, store, rules, calendar, since_ms)
@@ -102,19 +103,12 @@ class AlertEvaluator:
             states.setdefault(alert.rule, {})[alert.subject] = alert
         after, episodes = dict(self.alerts), list[Alert]()
         for rule_id, of_rule in values.items():
-            evaluation = advance(self._by_id[rule_id], states.get(rule_id, {}), of_rule)
+            evaluation = advance(
+                self._by_id[rule_id], states.get(rule_id, {}), of_rule, self._since_ms
+            )
             after.update((alert.key, alert) for alert in evaluation.alerts.values())
             episodes += evaluation.episodes
-        notices, self.alerts = plan_notices(
-            self._rules,
-            self._folder.site,
-            self._calendar,
-            self.alerts,
-            after,
-            marks,
-            now_ms,
-            episodes,
-        )
+        notices, self.alerts = self._planner.plan(self.alerts, after, marks, now_ms, episodes)
         self.episodes += episodes
         return notices
 

@@ -8,7 +8,9 @@ Laws:
    which nothing is known are left out.
 3. Stored hours of the past are read once, a week a round, so that no round takes long. After that
    only those of the last three days are read again, which late data may have changed.
-4. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
+4. Hours over which the consumption of a longer time was spread count as not covered
+   (`hour_resolution`).
+5. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
    signals of hours know less of the past.
 """
 
@@ -20,12 +22,13 @@ import numpy as np
 
 from analytics import periods
 from analytics.alerts.alert import SignalValues
-from analytics.alerts.signals.hours import HOUR_MS, HourConsumption, hour_grid
+from analytics.alerts.signals.hours import FULL, HOUR_MS, HourConsumption, hour_grid
 from analytics.alerts.signals.meter_balance import BALANCE_DAYS
 from analytics.alerts.signals.profile_deviation import PROFILE_DAYS
 from analytics.alerts.signals.signal_table import ComputedSource
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_values import ComputedRule
+from analytics.pipeline.signals.hour_resolution import HourResolution
 from analytics.pipeline.signals.stored_series import IndicatorDays, StoredSeries
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import Medium
@@ -61,10 +64,12 @@ class _Hours:
     def __init__(
         self,
         series: StoredSeries,
+        resolution: HourResolution,
         kind: Literal["meter", "area"],
         rows: Sequence[tuple[str, Medium]],
     ) -> None:
         self._series = series
+        self._resolution = resolution
         self._kind = kind
         self._rows = rows
         self.numbers = {row_id: number for number, (row_id, _) in enumerate(rows)}
@@ -89,9 +94,10 @@ class _Hours:
         days = known.grid.days
         grid = hour_grid(days[first], days[end - 1] + timedelta(days=1), site.zone, calendar)
         read = await self._series.hours(grid, self._kind, self._rows)
+        measured = await self._resolution.measured(grid, tuple(self.numbers), read.coverage >= FULL)
         columns = (known.grid.day_numbers >= first) & (known.grid.day_numbers < end)
         known.amounts[:, columns] = read.amounts
-        known.coverage[:, columns] = read.coverage
+        known.coverage[:, columns] = np.where(measured, read.coverage, 0.0)
         self._slices = self._slices[1:]
         return None if self._slices else known
 
@@ -119,6 +125,7 @@ class ComputedReader:
     Args:
         site: the site.
         series: its stored series.
+        resolution: what tells the measured hours.
         rules: the rules.
         calendar: the working calendar.
     """
@@ -127,6 +134,7 @@ class ComputedReader:
         self,
         site: Site,
         series: StoredSeries,
+        resolution: HourResolution,
         rules: Sequence[ComputedRule],
         calendar: WorkingCalendar,
     ) -> None:
@@ -146,7 +154,7 @@ class ComputedReader:
             )
             if ids:
                 rows = [(one, medium_of(site, one)) for one in ids]
-                self._hours[kind] = _Hours(series, kind, rows)
+                self._hours[kind] = _Hours(series, resolution, kind, rows)
 
     async def next_values(self, now_ms: int) -> dict[str, SignalValues]:
         """Return the values of the rules whose values have changed, by the id of the rule."""

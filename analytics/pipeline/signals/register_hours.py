@@ -1,7 +1,8 @@
 """Compute consumption by hour from the stored readings, for days that are not stored by hour.
 
 Law: the numbers are those that the analytics would have stored: the believed register and the
-imports of each meter, and for areas the sum of their flows.
+imports of each meter, and for areas the sum of their flows. Hours that were not measured
+(`hour_resolution`) and hours that are not fully covered have coverage 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics import periods
-from analytics.alerts.signals.hours import HourConsumption, HourGrid
+from analytics.alerts.signals.hours import FULL, HourConsumption, HourGrid
 from analytics.figures.boundary.flows import CountedFlows, Flow
 from analytics.figures.roll_up import scopes
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
 from analytics.pipeline.scope_consumption import scope_consumption
+from analytics.pipeline.signals.hour_resolution import HourResolution
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
@@ -42,6 +44,7 @@ class RegisterHours:
         self._site = folder.site
         self._registers = RegisterReader(folder, store)
         self._is_area = is_area
+        self._resolution = HourResolution(folder.site, store, trusts_polls=False)
         self._ids = ids
         self._records: list[MeterRecords] | None = None
 
@@ -66,7 +69,8 @@ class RegisterHours:
         for number, row in enumerate(map(found.get, self._ids)):
             if row is not None:
                 amounts[number], coverage[number] = row.amount, row.coverage
-        return HourConsumption(grid, amounts, coverage)
+        measured = await self._resolution.measured(grid, self._ids, coverage >= FULL)
+        return HourConsumption(grid, amounts, np.where(measured, coverage, 0.0))
 
     async def _of_meters(
         self, grids: "Mapping[Interval, NDArray[np.int64]]"

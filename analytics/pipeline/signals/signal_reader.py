@@ -22,6 +22,7 @@ from analytics.alerts.signals.signal_table import FUNCTIONS, AgeSignal, SampledS
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_reader import ComputedReader
 from analytics.pipeline.signals.computed_values import ComputedRule
+from analytics.pipeline.signals.hour_resolution import HourResolution
 from analytics.pipeline.signals.newest_messages import NewestMessages
 from analytics.pipeline.signals.reading_feed import FeedSource, FieldReader, ReadingFeed
 from analytics.pipeline.signals.signal_plans import RulePlan, SeriesKey, computed_rule, plan_of
@@ -89,7 +90,8 @@ class SignalReader:
                 computed.append(computed_rule(rule, signal, folder.site, calendar))
         self._replay = SignalReplay(folder, store, calendar)
         series = StoredSeries(folder.site, store)
-        self._computed = ComputedReader(folder.site, series, computed, calendar)
+        resolution = HourResolution(folder.site, store, trusts_polls=True)
+        self._computed = ComputedReader(folder.site, series, resolution, computed, calendar)
         self._feeds = self._make_feeds(since_ms)
         self._newest = self._make_newest()
 

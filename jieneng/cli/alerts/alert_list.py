@@ -1,4 +1,4 @@
-"""Print alerts and silences: as tables, or as JSON for programs. Pure: alerts in, text out."""
+"""Print alerts, silences and undelivered notices: as tables, or as JSON for programs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from jieneng.cli.alerts.mark_targets import Target
+from jieneng.cli.alerts.notice_list import notice_json, undelivered
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from rich.table import Table
 
     from analytics.alerts.alert import Alert, AlertMark
-    from jieneng.cli.alerts.site_alerts import SiteAlerts, StoredAlerts
+    from analytics.pipeline.alerting.current_alerts import CurrentAlerts
+    from jieneng.cli.alerts.site_alerts import SiteAlerts
 
 #: Time without an evaluation after which a list is old [ms].
 OLD_MS: Final = 120_000
 
 
-def to_json(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms: int) -> str:
+def to_json(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int) -> str:
     """Return alerts, silences and the time of the last evaluation as JSON.
 
     Args:
@@ -37,6 +39,7 @@ def to_json(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms: int)
             if one.phase != "inactive" or one.ended_ms >= since_ms
         ],
         "silences": [_silence(mark, of) for mark in silences_of(found.marks, now_ms)],
+        "undelivered": [notice_json(entry, of) for entry in undelivered(of)],
     }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 

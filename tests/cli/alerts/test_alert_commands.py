@@ -10,9 +10,12 @@ import msgspec
 import pytest
 
 from analytics.alerts.alert import Alert, AlertMark
+from analytics.alerts.delivery.notice_outbox import NoticeOutbox
+from analytics.alerts.delivery.retry_plan import Outcome
 from analytics.pipeline.alerting.alert_store import AlertStore, Round
 from jieneng.clock import SystemClock
 from jieneng.storage import StoreSettings, open_store
+from tests.analytics.alerts.delivery.notices import NOW_MS, queued
 from tests.cli.run import jieneng
 
 pytestmark = pytest.mark.server
@@ -171,3 +174,33 @@ def test_the_rules_are_listed_with_limit_and_source(tmp_path: Path) -> None:
     assert "高于 8.5 m³/h，持续 5 分钟" in tower
     assert "alerts.toml" in tower
     assert "已停用" in next(line for line in shown.splitlines() if "表计自报故障" in line)
+
+
+def test_notices_that_did_not_arrive_are_listed_with_the_reason(site: Path) -> None:
+    """Those that were given up, and those that are tried again; no others."""
+    outbox = NoticeOutbox(site / "outbox.sqlite")
+    outcomes = {
+        "sent": [Outcome("sent")],
+        "waiting": [],
+        "refusing": [Outcome("refused", "errcode 310000: sign not match")],
+        "refused": [Outcome("refused", "HTTP 404")] * 2,
+    }
+    for number, (receiver, results) in enumerate(outcomes.items()):
+        now_ms = NOW_MS + number
+        outbox.add([queued(f"n{number}", receiver, due_ms=now_ms)], now_ms)
+        for result in results:
+            entries = [e for e in outbox.take(now_ms, 0) if e.queued.receiver == receiver]
+            outbox.settle(entries, result, now_ms)
+            now_ms += 25 * _HOUR_MS
+    outbox.close()
+    done = jieneng("alerts", "list", "--site", site, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = {one["receiver"]: one for one in json.loads(done.stdout)["undelivered"]}
+    assert {receiver: one["state"] for receiver, one in found.items()} == {
+        "refusing": "waiting",
+        "refused": "given_up",
+    }
+    assert found["refused"]["reason"] == "HTTP 404"
+    table = jieneng("alerts", "list", "--site", site).stdout
+    assert "Notices that did not arrive" in table
+    assert "310000" in table

@@ -128,5 +128,12 @@ def test_an_acknowledgement_is_of_one_episode() -> None:
         ("reading_age", "gone", "gone"),
     ],
 )
-def test_groups(signal: str, subject: str, group: str) -> None:
+def test_the_group_of_a_subject(signal: str, subject: str, group: str) -> None:
     assert PLACES.group(signal, subject) == group
+
+
+def test_an_alert_of_a_signal_that_is_gone_belongs_to_itself() -> None:
+    old = msgspec.structs.replace(alert("quantity", "m-01"), signal="of-an-older-version")
+    assert PLACES.group(old.signal, old.subject) == "m-01"
+    assert silences(mark("silence", "*", "m-01", NOW_MS + 1)).is_silenced(old)
+    assert not PLACES.causes(old.signal, old.subject)
