@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
 from analytics.alert_service import AlertService
+from analytics.alerts.alert_files import load_alert_rules
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
@@ -134,7 +135,10 @@ async def report(
     async with _open(folder, settings) as (store, pipeline):
         await _catch_up(pipeline, _today(folder, clock))
         await pipeline.require_data(period)
-        return await report_reader.page_data(pipeline, store, period, clock.now_ms())
+        now_ms = clock.now_ms()
+        data = await report_reader.page_data(pipeline, store, period, now_ms)
+        rules = load_alert_rules(folder.path, folder.site)
+        return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 
 
 async def quotas(

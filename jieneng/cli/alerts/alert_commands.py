@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from jieneng.cli.alerts import mark_commands, rule_commands, trial_command
+from jieneng.cli.alerts import mark_commands, notify_command, rule_commands, trial_command
 from jieneng.cli.alerts.span_option import seconds
 from jieneng.cli.options import config_option, examples, run_once, site_option, tr
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from jieneng.cli.alerts.site_alerts import SiteAlerts, StoredAlerts
+    from analytics.pipeline.alerting.current_alerts import CurrentAlerts
+    from jieneng.cli.alerts.site_alerts import SiteAlerts
 
 #: Width of the tables, in either language.
 _TABLE_WIDTH: Final = 100
@@ -81,14 +82,14 @@ def list_alerts(site_dir: Path, config_file: Path, since_s: float, form: str, st
         sys.exit(1)
 
 
-async def _read(of: "SiteAlerts", now_ms: int) -> "StoredAlerts":
+async def _read(of: "SiteAlerts", now_ms: int) -> "CurrentAlerts":
     from jieneng.cli.alerts import site_alerts
 
     async with site_alerts.open_site_store(of) as store:
         return await site_alerts.read_alerts(of, store, now_ms)
 
 
-def _print_tables(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms: int) -> None:
+def _print_tables(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int) -> None:
     from rich.console import Console
 
     from analytics.alerts.planning.marked_alerts import silences_of
@@ -117,5 +118,6 @@ for command in (
     mark_commands.unsilence,
     rule_commands.rules,
     trial_command.test,
+    notify_command.notify,
 ):
     alerts.add_command(command)

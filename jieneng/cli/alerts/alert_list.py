@@ -13,13 +13,14 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from rich.table import Table
 
     from analytics.alerts.alert import Alert, AlertMark
-    from jieneng.cli.alerts.site_alerts import SiteAlerts, StoredAlerts
+    from analytics.pipeline.alerting.current_alerts import CurrentAlerts
+    from jieneng.cli.alerts.site_alerts import SiteAlerts
 
 #: Time without an evaluation after which a list is old [ms].
 OLD_MS: Final = 120_000
 
 
-def to_json(of: "SiteAlerts", found: "StoredAlerts", now_ms: int, since_ms: int) -> str:
+def to_json(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int) -> str:
     """Return alerts, silences and the time of the last evaluation as JSON.
 
     Args:

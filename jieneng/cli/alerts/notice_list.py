@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jieneng.metering.errors import Msgid
+
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from rich.table import Table
 
@@ -19,8 +21,11 @@ def undelivered(of: "SiteAlerts") -> "list[OutboxEntry]":
     from analytics.alerts.delivery.notice_outbox import NoticeOutbox
 
     outbox = NoticeOutbox(of.folder.path / of.settings.alerts.outbox)
-    waiting = [entry for entry in outbox.entries("waiting") if entry.tries]
-    return [*outbox.entries("given_up"), *waiting]
+    try:
+        waiting = [entry for entry in outbox.entries("waiting") if entry.tries]
+        return [*outbox.entries("given_up"), *waiting]
+    finally:
+        outbox.close()
 
 
 def notice_json(entry: "OutboxEntry", of: "SiteAlerts") -> dict[str, Any]:
@@ -60,12 +65,13 @@ def notices_table(entries: "Sequence[OutboxEntry]", of: "SiteAlerts", now_ms: in
         table.add_column(heading, overflow="fold")
     for entry in entries:
         notice = entry.queued.notice
+        reason: Msgid = entry.reason
         state = tr("given up") if entry.state == "given_up" else tr("is tried again")
         table.add_row(
             alert_texts.short_time(notice.at_ms, now_ms, of.labels),
             Text(entry.queued.receiver),
             Text(headline(notice, of.rules, tr, of.labels)),
             state,
-            Text(entry.reason),
+            Text(tr(reason)),
         )
     return table

@@ -3,23 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jieneng.clock import SystemClock
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
-    from analytics.alerts.alert import Alert, AlertMark
+    from analytics.alerts.alert import AlertMark
     from analytics.alerts.alert_rule import AlertRules
-    from analytics.pipeline.alerting.alert_store import AlertStore
+    from analytics.pipeline.alerting.current_alerts import CurrentAlerts
     from analytics.settings import AnalyticsSettings
     from jieneng.locale import Translate
     from jieneng.locale.finding_text import Labels
     from jieneng.site_folder import SiteFolder
     from jieneng.storage import Store
-
-
-#: Time for which an evaluation is looked for [ms].
-_ROUND_MS: Final = 86_400_000
 
 
 class SiteAlerts(NamedTuple):
@@ -38,20 +34,6 @@ class SiteAlerts(NamedTuple):
     rules: "AlertRules"
     labels: "Labels"
     tr: "Translate"
-
-
-class StoredAlerts(NamedTuple):
-    """The alerts of a site, as the store has them.
-
-    Attributes:
-        alerts: the alerts with what people did about them.
-        marks: the marks that people made.
-        evaluated_ms: time of the last evaluation [UTC, ms]; None if there was none lately.
-    """
-
-    alerts: "list[Alert]"
-    marks: "tuple[AlertMark, ...]"
-    evaluated_ms: int | None
 
 
 def load_site(site_dir: Path, config_file: Path) -> SiteAlerts:
@@ -89,32 +71,20 @@ async def open_site_store(of: SiteAlerts) -> "AsyncIterator[Store]":
         await store.close()
 
 
-async def read_alerts(of: SiteAlerts, store: "Store", now_ms: int) -> StoredAlerts:
+async def read_alerts(of: SiteAlerts, store: "Store", now_ms: int) -> "CurrentAlerts":
     """Return the alerts and marks of the store."""
-    from analytics.alerts.planning.marked_alerts import marked_alerts
+    from analytics.pipeline.alerting.current_alerts import current_alerts
 
-    alert_store = _alert_store(of, store)
-    states = await alert_store.states(now_ms)
-    marks = await alert_store.marks(now_ms)
-    rounds = await alert_store.rounds(now_ms - _ROUND_MS, now_ms + 1)
-    return StoredAlerts(
-        marked_alerts(of.rules, of.folder.site, states, marks, now_ms),
-        marks,
-        max((one.at_ms for one in rounds.values()), default=None),
-    )
+    return await current_alerts(of.folder.site, of.rules, store, now_ms)
 
 
 async def write_marks(of: SiteAlerts, store: "Store", marks: "list[AlertMark]") -> None:
     """Write marks for the service, which reads them in its next round."""
-    alert_store = _alert_store(of, store)
-    for mark in marks:
-        await alert_store.write_mark(mark)
-
-
-def _alert_store(of: SiteAlerts, store: "Store") -> "AlertStore":
     from analytics.pipeline.alerting.alert_store import AlertStore
 
-    return AlertStore(of.folder.site.id, store)
+    alert_store = AlertStore(of.folder.site.id, store)
+    for mark in marks:
+        await alert_store.write_mark(mark)
 
 
 def now_ms() -> int:

@@ -19,6 +19,15 @@ _EXAMPLE = Path(__file__).parents[3] / "jieneng" / "sites" / "example"
 _HOUR_MS = 3_600_000
 _DAYS = 12
 _LEAK_DAYS = (4, 7)
+_RULE = """
+[[rule]]
+id = "leak"
+name = "夜间漏水"
+signal = "night_flow"
+above = 0.3
+clear = 0.2
+medium = ["water"]
+"""
 
 
 async def _fill(folder: Path) -> None:
@@ -46,14 +55,13 @@ async def _fill(folder: Path) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with twelve days of one water meter."""
     folder = shutil.copytree(_EXAMPLE, tmp_path_factory.mktemp("trial") / "site")
+    (folder / "alerts.toml").write_text(_RULE, encoding="utf-8")
     asyncio.run(_fill(folder))
     return folder
 
 
 def test_the_trial_counts_firings_notices_and_gaps(site: Path) -> None:
-    done = jieneng(
-        "alerts", "test", "water-at-night", "--since", "14d", "--site", site, "--format", "json"
-    )
+    done = jieneng("alerts", "test", "leak", "--since", "14d", "--site", site, "--format", "json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     rule = found["rule"]
@@ -69,14 +77,14 @@ def test_the_trial_counts_firings_notices_and_gaps(site: Path) -> None:
 
 
 def test_a_person_reads_the_trial_and_the_row_to_write(site: Path) -> None:
-    arguments = ("alerts", "test", "water-at-night", "--since", "14d", "--site", site)
+    arguments = ("alerts", "test", "leak", "--since", "14d", "--site", site)
     shown = jieneng(*arguments, "--above", "0.6", language="zh").stdout
     for text in (
         "该规则不会告警",
         "无数据的时段不会告警",
         "高于 0.6 m³/h ←",
         "above = 0.6",
-        'id = "water-at-night"',
+        'id = "leak"',
     ):
         assert text in shown
     assert "clear = 0.4" in shown, "the hysteresis keeps its proportion"
@@ -89,10 +97,10 @@ def test_a_person_reads_the_trial_and_the_row_to_write(site: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("water-at-nigth",), 2, "Did you mean water-at-night?"),
-        (("water-at-night", "--above", "1", "--below", "1"), 2, "leave out"),
-        (("water-at-night", "--above", "1", "--clear", "2"), 2, "beyond the limit"),
-        (("water-at-night", "--since", "soon"), 2, "no length of time"),
+        (("leek",), 2, "Did you mean leak?"),
+        (("leak", "--above", "1", "--below", "1"), 2, "leave out"),
+        (("leak", "--above", "1", "--clear", "2"), 2, "beyond the limit"),
+        (("leak", "--since", "soon"), 2, "no length of time"),
         (("phase-a-lost", "--since", "2d"), 1, "nothing is stored in this time"),
     ],
 )
