@@ -118,8 +118,11 @@ class NoticeDispatch:
             self._busy[receiver] = task
             task.add_done_callback(partial(self._done, receiver))
 
-    def _done(self, receiver: str, _: asyncio.Task[None]) -> None:
+    def _done(self, receiver: str, task: asyncio.Task[None]) -> None:
+        """End the turn of a receiver; after an unexpected error its entries stay leased."""
         self._busy.pop(receiver, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("delivery failed", receiver=receiver, error=repr(error))
 
     async def idle(self) -> None:
         """Wait until no message is on its way."""
