@@ -16,11 +16,11 @@ from tests.analytics.sites import site
 SITE = """
 [[area]]
 id = "block-1"
-name = "block 1"
+name = "一号楼"
 
 [[area]]
 id = "floor-1"
-name = "floor 1"
+name = "一层"
 parent = "block-1"
 
 [[meter]]
