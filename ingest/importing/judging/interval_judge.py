@@ -102,8 +102,8 @@ class IntervalJudge:
         self._problems.add(
             Problem(
                 text="meter {meter}: the times are the last days of months.",
-                fix="If each names the month that it ends, add --stamp end; if its interval begins "
-                "there, --stamp start.",
+                fix="If each is the end of its month, add --stamp end; if its interval begins on"
+                " this day, add --stamp start.",
                 values={"meter": series.meter},
                 line=values.lines[0],
             )

@@ -223,12 +223,12 @@ def _looks_like_intervals(series: ImportSeries, movement: Movement) -> Problem:
 
 def _resets(series: ImportSeries, movement: Movement, resets: str) -> Problem:
     texts: Mapping[str, Msgid] = {
-        "daily": "the register of meter {meter} begins again at 0 each day: it falls {falls} times "
-        "in {values} values.",
-        "monthly": "the register of meter {meter} begins again at 0 each month: it falls {falls} "
-        "times in {values} values.",
-        "yearly": "the register of meter {meter} begins again at 0 each year: it falls {falls} "
-        "times in {values} values.",
+        "daily": "the register of meter {meter} is reset to 0 each day: it falls {falls} times in"
+        " {values} values.",
+        "monthly": "the register of meter {meter} is reset to 0 each month: it falls {falls} times"
+        " in {values} values.",
+        "yearly": "the register of meter {meter} is reset to 0 each year: it falls {falls} times"
+        " in {values} values.",
     }
     return Problem(
         text=texts[resets],
@@ -248,9 +248,9 @@ def _unknown_side(series: ImportSeries, ratios: Ratios, zone: ZoneInfo) -> Probl
         f", {local_time(since_ms, zone):%Y-%m-%d}: {ratio:g}" for since_ms, ratio in others
     )
     return Problem(
-        text="meter {meter} has transformers (ratio {ratios}), and its display may show values "
-        "before this ratio is applied.",
-        fix="Add --side display if the file holds the values of the display, or --side primary if "
-        "they are already multiplied by the ratio.",
+        text="meter {meter} has transformers (ratio {ratios}), and its display may show"
+        " values that are not multiplied by this ratio.",
+        fix="Add --side display if the file contains the displayed values, or --side primary if"
+        " they are already multiplied by the ratio.",
         values={"meter": series.meter, "ratios": f"{first:g}{changes}"},
     )

@@ -49,7 +49,7 @@ def unit_problems(point: Point, path: Path) -> Iterator[Problem]:
     canonical = QUANTITIES[point.quantity].unit
     if point.unit is not None and point.unit not in units.convertible(canonical):
         yield Problem(
-            text="{unit} is no unit of {quantity}, whose unit is {canonical}.",
+            text="{unit} is not a unit of {quantity}; its unit is {canonical}.",
             fix="Use a unit of the same dimension: {known}.",
             values={
                 "unit": point.unit,

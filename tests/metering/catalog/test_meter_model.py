@@ -149,7 +149,7 @@ FLAG = '[[point]]\nquantity = "fault_flag"\nfunction = {function}\naddress = 5\n
         ("unknown = 0x1FFFFFFFF", 14, "can't say 0x1FFFFFFFF"),
         ("bits = [0, 3]\nunknown = 0xF", 15, "without bits"),
         ("every = 2", 14, "must be in every poll"),
-        ('unit = "V"', 14, "V is no unit of energy_kwh"),
+        ('unit = "V"', 14, "V is not a unit of energy_kwh"),
         (FLAG.format(function=3), 16, "function 3 does not read a bit"),
         (FLAG.format(function=1) + 'type = "u16"', 16, "function 1 does not read a u16"),
         (FLAG.format(function=1) + "scale = 0.1", 14, "nothing but its address"),

@@ -97,8 +97,8 @@ def _names(form: TableForm) -> list[str]:
 
 def _other_columns(entry: SheetEntry, first: SheetEntry, line: int) -> Problem:
     return Problem(
-        text="sheet {sheet} has other columns than sheet {first}: they are no single table.",
-        fix="Name the sheets to read, for example: --sheet {first}.",
+        text="sheet {sheet} has other columns than sheet {first}: they are not one table.",
+        fix="State the sheets to read, for example: --sheet {first}.",
         values={"sheet": entry.name, "first": first.name, "sheet_line": line},
     )
 

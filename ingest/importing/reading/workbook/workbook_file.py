@@ -67,7 +67,7 @@ class WorkbookFile:
             )
         except _DAMAGED as error:
             raise UsageError(
-                "{file} is no XLSX file: open it in a spreadsheet program and save it as one.",
+                "{file} is not an XLSX file: open it in a spreadsheet program and save it as XLSX.",
                 file=path.name,
             ) from error
 
