@@ -1,12 +1,14 @@
 """Run the analytics, as a service and as commands."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
@@ -16,6 +18,8 @@ from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.publications.publication import Publication
+from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
 from jieneng import config_file
@@ -127,6 +131,53 @@ async def report(
         await _catch_up(pipeline, _today(folder, clock))
         await pipeline.require_data(period)
         return await report_reader.page_data(pipeline, store, period, clock.now_ms())
+
+
+async def publication(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    clock: Clock,
+    render: Callable[[Sequence[Figure]], str],
+    published: Publication | None = None,
+) -> tuple[Publication, str]:
+    """Compute missing consumption, and return a publication of the figures of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of a period that is over.
+        clock: the clock.
+        render: function that returns figures as JSON.
+        published: the publication of the period, if there is one.
+
+    Returns:
+        The publication, which nobody answers for yet. And the figures that the site and rules of
+        `published`, or without one those of today, give with the consumption of today, as JSON.
+
+    Raises:
+        NoData: the period has no stored consumption.
+        UsageError: the period is not over.
+    """
+    whole = require_over(period, _today(folder, clock))
+    rules = load_rules(folder.path, settings)
+    async with _open(folder, settings) as (store, pipeline):
+        await _catch_up(pipeline, _today(folder, clock))
+        await pipeline.require_data(period)
+        figures = render(await figures_with(folder.site, rules, store, whole))
+        now = Publication(
+            period=period,
+            by="",
+            version=version("jieneng"),
+            consumption=await consumption_digest(folder.site, rules, store, whole),
+            site=folder.site,
+            rules=rules,
+            figures=msgspec.json.decode(figures, type=tuple[dict[str, Any], ...]),
+        )
+        if published is None:
+            return now, figures
+        again = await figures_with(published.site, published.rules, store, whole)
+        return now, render(again)
 
 
 async def backfill(

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from grafana.watched_rule import WatchedRule
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import labels
 from jieneng.locale.number_texts import unit
@@ -36,11 +37,13 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         site: the site.
         tr: translates the texts of the boards.
         coverage_floor: smallest coverage for which a verdict is given, 0 to 1 (`analytics.toml`).
+        alert_rules: rules of `alerts.toml`, including those that are switched off.
     """
 
     site: Site
     tr: Translate
     coverage_floor: float = 0.95
+    alert_rules: tuple[WatchedRule, ...] = ()
 
     @cached_property
     def names(self) -> Mapping[str, str]:

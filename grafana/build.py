@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from grafana import boards, data_source
+from grafana.alerting.grafana_alerting import (
+    Recipients,
+    grafana_alerting,
+    provisioning_file,
+)
 from grafana.board_frame import FOLDER, FOLDER_UID
 from grafana.board_site import BoardSite
 from grafana.field_display import Json
@@ -59,9 +64,16 @@ def site_boards(of: BoardSite) -> dict[str, Json]:
     return {name: board for name, board in made.items() if board is not None}
 
 
-def files(of: BoardSite) -> dict[str, str]:
-    """Return the content of each file, by its path in the provisioning folder."""
+def files(of: BoardSite, recipients: Recipients | None = None) -> dict[str, str]:
+    """Return the content of each file, by its path in the provisioning folder.
+
+    Args:
+        of: the site and the language.
+        recipients: receivers of Grafana's notices; None if Grafana has the dead-man rules alone.
+    """
+    alerting = grafana_alerting(of, recipients)
     return {
+        "alerting/jieneng.json": _text(provisioning_file(alerting)),
         "datasources/jieneng.yaml": data_source.DATA_SOURCES_YAML,
         "dashboards/jieneng.yaml": _PROVIDER,
         **{
@@ -71,10 +83,25 @@ def files(of: BoardSite) -> dict[str, str]:
     }
 
 
-def build(of: BoardSite, out: Path = PROVISIONING) -> list[Path]:
+def secret_variables(recipients: Recipients | None) -> list[str]:
+    """Return the environment variables from which Grafana takes the secrets of receivers."""
+    if recipients is None:
+        return []
+    found = {
+        variable
+        for integrations in recipients.integrations.values()
+        for one in integrations
+        for variable in one.variables.values()
+    }
+    return sorted(found)
+
+
+def build(
+    of: BoardSite, out: Path = PROVISIONING, recipients: Recipients | None = None
+) -> list[Path]:
     """Write all files, and return their paths."""
     written = []
-    for name, text in files(of).items():
+    for name, text in files(of, recipients).items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -82,9 +109,11 @@ def build(of: BoardSite, out: Path = PROVISIONING) -> list[Path]:
     return written
 
 
-def check(of: BoardSite, out: Path = PROVISIONING) -> list[Path]:
+def check(
+    of: BoardSite, out: Path = PROVISIONING, recipients: Recipients | None = None
+) -> list[Path]:
     """Return the files that differ from a fresh build: changed, missing or superfluous."""
-    wanted = {out / name: text for name, text in files(of).items()}
+    wanted = {out / name: text for name, text in files(of, recipients).items()}
     there = {path for path in out.rglob("*") if path.is_file()}
     return sorted(
         path

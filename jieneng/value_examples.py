@@ -20,12 +20,14 @@ _NO_ID_CHARACTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
 def example(form: Form, wrong: object = None) -> object:
-    """Return a value that a form accepts; if text is wanted, the wrong value as text."""
+    """Return a value that a form accepts, made from the wrong value where that is possible."""
     is_unquoted = isinstance(wrong, int | Decimal | date) and not isinstance(wrong, bool)
     if is_unquoted and form.accepts(str(wrong)):
         return str(wrong)
     if isinstance(wrong, str) and form.limits.pattern and form.accepts(_as_id(wrong)):
         return _as_id(wrong)
+    if form.items and form.items.accepts(wrong):
+        return [wrong]  # the brackets are all that is missing
     return next((value for value in _examples(form) if form.accepts(value)), "...")
 
 

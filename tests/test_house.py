@@ -30,6 +30,8 @@ IO_ROOMS = {
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
     "analytics.pipeline.register_reader",
+    "analytics.pipeline.signals.stored_series",
+    "analytics.publications.publication_files",
     "edge_agent.app",
     "edge_agent.commissioning.bus_probe",
     "edge_agent.links.exchange",

@@ -26,6 +26,7 @@ from analytics.alerts.alert_rule import (
     Grouping,
     Hours,
     Maintenance,
+    Receiver,
 )
 from analytics.alerts.checking.routing_check import RoutingContext, at, routing_problems
 from analytics.alerts.checking.rule_check import RuleContext, rule_problems, switches_off
@@ -47,12 +48,14 @@ class AlertExamination(msgspec.Struct, frozen=True):
         rules: the rules; None if there are problems, or if the site has mistakes.
         problems: every mistake in the site's file.
         warnings: probable mistakes.
+        receivers: rows `[[receiver]]` by their numbers, those with mistakes left out.
     """
 
     document: config_file.Document
     rules: AlertRules | None
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    receivers: Mapping[int, Receiver] = MappingProxyType({})
 
 
 def load_alert_rules(path: Path, site: Site) -> AlertRules:
@@ -106,17 +109,22 @@ def examine_alerts(
         *map(document.locate, rule_problems(draft.settings.rule, context)),
         *map(document.locate, routing_problems(draft.settings, routing)),
     ]
-    if problems:
+    mistaken = UnreadKeys(draft.unread.paths | {problem.path for problem in problems})
+    receivers = {
+        number: receiver
+        for number, receiver in enumerate(draft.settings.receiver)
+        if not mistaken.covers("receiver", number)
+    }
+    if problems or site_unread is not None:
         by_line = sorted(problems, key=lambda problem: problem.line or 0)
-        return AlertExamination(document, None, tuple(by_line), ())
-    if site_unread is not None:
-        return AlertExamination(document, None, (), ())
+        return AlertExamination(document, None, tuple(by_line), (), receivers)
     warnings = alert_warnings(draft.settings, WarningContext(site, models, years))
     return AlertExamination(
         document,
         merge_alert_rules(draft.settings, packaged, site),
         (),
         tuple(map(document.locate, warnings)),
+        receivers,
     )
 
 

@@ -16,44 +16,18 @@ Laws:
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from analytics.alerts.alert import Alert, Evaluation, Phase, SignalValues
 from analytics.alerts.alert_rule import AlertRule
 from analytics.alerts.changed_past import compare, states_before
+from analytics.alerts.step_phases import StepPhases, new_steps, step_phases
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 _NAN: Final = float("nan")
-
-
-class _Steps(msgspec.Struct, frozen=True):
-    """Arrays of a call: steps of the subjects that have new ones.
-
-    Attributes:
-        times_ms: ends of the steps, shape (n,).
-        values: float64, shape (m, n).
-        first: index of each subject's first new step, shape (m,).
-        last: index of its last known value among these; -1 if none is known.
-        is_beyond: True where the value is beyond the limit, shape (m, n).
-        is_back: True where the value is at or inside the clear limit, shape (m, n).
-        beyond_since_ms: start of the run of values beyond the limit that a step is in, (m, n).
-        back_since_ms: start of the run of values at or inside the clear limit, (m, n).
-        firing: True while the alert fires, with the state before the call as column 0, (m, n + 1).
-    """
-
-    times_ms: "NDArray[np.int64]"
-    values: "NDArray[np.float64]"
-    first: "NDArray[np.intp]"
-    last: "NDArray[np.intp]"
-    is_beyond: "NDArray[np.bool_]"
-    is_back: "NDArray[np.bool_]"
-    beyond_since_ms: "NDArray[np.int64]"
-    back_since_ms: "NDArray[np.int64]"
-    firing: "NDArray[np.bool_]"
 
 
 def new_alert(rule: AlertRule, subject: str) -> Alert:
@@ -99,93 +73,45 @@ def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -
     alerts.update(zip(values.subjects, before, strict=True))
     if not values.subjects or not values.times_ms.size:
         return Evaluation(alerts, ())
-    steps = _evaluate(rule, before, values)
+    if _is_idle(rule, before, values):
+        alerts.update(_idle_states(rule, before, values))
+        return Evaluation(alerts, ())
+    steps = step_phases(rule, before, values)
     episodes = _episodes(rule, before, steps)
     last_ends = {episode.subject: episode.ended_ms for episode in episodes}
     alerts.update(_states(rule, before, steps, last_ends))
     return Evaluation(alerts, tuple(episodes))
 
 
-def _evaluate(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> _Steps:
-    """Return the phases of all steps."""
-    times, values = given.times_ms, given.values
-    count = times.size
-    seen = np.array([alert.seen_ms for alert in before], np.int64)
-    first = np.searchsorted(times, seen, side="right")
-    is_new = np.arange(count) >= first[:, np.newaxis]
-    known = is_new & ~np.isnan(values)
-    last = np.where(known.any(axis=1), count - 1 - np.argmax(known[:, ::-1], axis=1), -1)
-    if rule.is_above:
-        is_beyond, is_back = values > rule.limit, values <= rule.clear_limit
-    else:
-        is_beyond, is_back = values < rule.limit, values >= rule.clear_limit
-    is_beyond &= is_new
-    is_back &= is_new
-
-    was_firing = np.array([alert.phase == "firing" for alert in before], np.bool_)
-    since = np.array([alert.since_ms for alert in before], np.int64)
-    back = np.array([alert.back_ms for alert in before], np.int64)
-    cut = _is_cut(rule, before, times[np.minimum(first, count - 1)])
-    beyond_since = _run_starts(
-        is_beyond, is_new, times, first, np.where(was_firing | cut, 0, since)
-    )
-    back_since = _run_starts(is_back, is_new, times, first, np.where(was_firing & ~cut, back, 0))
-    fires = is_beyond & (times - beyond_since >= round(rule.for_s * 1000))
-    recovers = is_back & (times - back_since >= round(rule.keep_firing_for_s * 1000))
-    firing = np.empty((len(before), count + 1), np.bool_)
-    firing[:, 0] = was_firing
-    firing[:, 1:] = _latch(was_firing, fires, recovers)
-    return _Steps(times, values, first, last, is_beyond, is_back, beyond_since, back_since, firing)
+def _is_idle(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> bool:
+    """Return True if no alert is active and no value beyond the limit, as in most rounds."""
+    if any(alert.phase != "inactive" for alert in before):
+        return False
+    beyond = given.values > rule.limit if rule.is_above else given.values < rule.limit
+    return not beyond.any()
 
 
-def _is_cut(
-    rule: AlertRule, before: Sequence[Alert], first_ms: "NDArray[np.int64]"
-) -> "NDArray[np.bool_]":
-    """Return True where a run of values does not go on from the state before.
-
-    A value was missing in between, or the limit of `alerts.toml` was changed.
-    """
-    missing = np.array([alert.missing_ms for alert in before], np.int64)
-    limit = np.array([alert.limit for alert in before], np.float64)
-    cut: NDArray[np.bool_] = ((missing > 0) & (first_ms > missing)) | (limit != rule.limit)
-    return cut
-
-
-def _run_starts(
-    mask: "NDArray[np.bool_]",
-    is_new: "NDArray[np.bool_]",
-    times: "NDArray[np.int64]",
-    first: "NDArray[np.intp]",
-    before_ms: "NDArray[np.int64]",
-) -> "NDArray[np.int64]":
-    """Return for each step the start of the run of True that it is in.
-
-    Args:
-        mask: the values, shape (m, n).
-        is_new: False for the steps that are skipped.
-        times: ends of the steps.
-        first: index of each row's first new step.
-        before_ms: start of a run that goes on from before the first new step; 0 if there is none.
-    """
-    count = times.size
-    break_index = np.where(mask | ~is_new, -1, np.arange(count))
-    np.maximum.accumulate(break_index, axis=1, out=break_index)
-    start = times[np.minimum(break_index + 1, count - 1)]
-    goes_on = np.where(before_ms > 0, before_ms, times[np.minimum(first, count - 1)])
-    return np.where(break_index < 0, goes_on[:, np.newaxis], start)
+def _idle_states(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> dict[str, Alert]:
+    """Return the alerts after steps in which nothing happens, of the subjects with new steps."""
+    first, last, _ = new_steps(before, given)
+    times = [*given.times_ms.tolist(), 0]
+    values = given.values[np.arange(len(before)), last].tolist()
+    changed = {}
+    for alert, begin, end, value in zip(before, first.tolist(), last.tolist(), values, strict=True):
+        if end >= 0:
+            changed[alert.subject] = replace(
+                alert,
+                value=value,
+                limit=rule.limit,
+                seen_ms=times[end],
+                missing_ms=times[end + 1],
+            )
+        elif times[begin] and not 0 < alert.missing_ms <= times[begin]:
+            changed[alert.subject] = replace(alert, missing_ms=times[begin])
+    return changed
 
 
-def _latch(
-    before: "NDArray[np.bool_]", sets: "NDArray[np.bool_]", resets: "NDArray[np.bool_]"
-) -> "NDArray[np.bool_]":
-    """Return for each step whether the last of `sets` and `resets` up to it was a set."""
-    index = np.arange(sets.shape[1])
-    last_set = np.maximum.accumulate(np.where(sets, index, -1), axis=1)
-    last_reset = np.maximum.accumulate(np.where(resets, index, -1), axis=1)
-    return np.where(last_set == last_reset, before[:, np.newaxis], last_set > last_reset)
-
-
-def _episodes(rule: AlertRule, before: Sequence[Alert], steps: _Steps) -> list[Alert]:
+def _episodes(rule: AlertRule, before: Sequence[Alert], steps: StepPhases) -> list[Alert]:
     """Return the episodes that ended within the steps."""
     ends = steps.firing[:, :-1] & ~steps.firing[:, 1:]
     if not ends.any():
@@ -202,7 +128,7 @@ def _episodes(rule: AlertRule, before: Sequence[Alert], steps: _Steps) -> list[A
 
 
 def _episode(
-    rule: AlertRule, before: Alert, steps: _Steps, row: int, start: int, end: int
+    rule: AlertRule, before: Alert, steps: StepPhases, row: int, start: int, end: int
 ) -> Alert:
     """Return an episode that fired at the step `start` (-1: before) and ended at `end`."""
     was = start < 0
@@ -224,7 +150,7 @@ def _episode(
 
 
 def _peak(
-    rule: AlertRule, before: Alert, steps: _Steps, row: int, since_ms: int, last: int
+    rule: AlertRule, before: Alert, steps: StepPhases, row: int, since_ms: int, last: int
 ) -> float:
     """Return the value farthest beyond the limit from `since_ms` to the step `last`."""
     first = int(steps.first[row])
@@ -239,7 +165,7 @@ def _peak(
 
 
 def _states(
-    rule: AlertRule, before: Sequence[Alert], steps: _Steps, last_ends: Mapping[str, int]
+    rule: AlertRule, before: Sequence[Alert], steps: StepPhases, last_ends: Mapping[str, int]
 ) -> dict[str, Alert]:
     """Return the alerts after the steps, of the subjects that have new steps."""
     count = steps.times_ms.size
@@ -257,7 +183,7 @@ def _states(
 
 
 def _state(
-    rule: AlertRule, before: Alert, steps: _Steps, row: int, last: int, ended_ms: int
+    rule: AlertRule, before: Alert, steps: StepPhases, row: int, last: int, ended_ms: int
 ) -> Alert:
     """Return an alert after its last known value, at the step `last`.
 

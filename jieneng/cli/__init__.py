@@ -13,14 +13,15 @@ from jieneng.cli import (
     analytics_commands,
     demo,
     edge_commands,
-    grafana_commands,
     import_commands,
     indicator_commands,
     ingest_commands,
     prepare_command,
+    publish_command,
     site_commands,
     up,
 )
+from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
@@ -60,6 +61,7 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    publish_command.publish,
     grafana_commands.grafana,
 ):
     jieneng.add_command(command)

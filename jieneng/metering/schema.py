@@ -34,6 +34,8 @@ missing |
 `held_ended_ms`, `held_peak`, `held_late`, `acknowledged`, `silenced`, `caused` |
 | alert_round | analytics | site, copy | `holder`, `watched`, `firing`, `duration_s` |
 | alert_mark | command line | site, rule, subject, kind, by | `until_ms`, `reason` (text) |
+| alert_episode | analytics | site, rule, signal, subject, severity | `ended_ms`, `lasted_s`, \
+`peak`, `limit`, `end`: an episode that is over, at the time at which the alert fired |
 
 A `finding` lies at the first time that it concerns. The findings of one code, meter and local day
 are one point. It has a field for each number of its sentence (`jieneng.metering.findings`) beside
@@ -72,6 +74,7 @@ RECOMPUTED_DAY: Final = "recomputed_day"
 ALERT: Final = "alert"
 ALERT_ROUND: Final = "alert_round"
 ALERT_MARK: Final = "alert_mark"
+ALERT_EPISODE: Final = "alert_episode"
 
 MEASUREMENTS: Final = frozenset(
     {
@@ -91,6 +94,7 @@ MEASUREMENTS: Final = frozenset(
         ALERT,
         ALERT_ROUND,
         ALERT_MARK,
+        ALERT_EPISODE,
     }
 )
 
@@ -132,6 +136,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ALERT: ("site", "rule", "signal", "subject", "severity"),
         ALERT_ROUND: ("site", "copy"),
         ALERT_MARK: ("site", "rule", "subject", "kind", "by"),
+        ALERT_EPISODE: ("site", "rule", "signal", "subject", "severity"),
     }
 )
 
@@ -226,6 +231,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         ALERT_ROUND: frozenset(("holder", "watched", "firing", "duration_s")),
         ALERT_MARK: frozenset((UNTIL_MS, "reason")),
+        ALERT_EPISODE: frozenset(("ended_ms", "lasted_s", "peak", "limit", "end")),
         RECEIPT: frozenset(("held", "replayed", "dropped", "boot", "first", "last", "missing")),
     }
 )

@@ -45,7 +45,7 @@ def now_ms(site_folder: SiteFolder) -> int:
 def server(influx: Influx, lines: list[bytes]) -> Server:
     """InfluxDB 1.x with the data of the simulated site."""
     made = Server(influx.url, DATABASE)
-    _post(made, f"query?q=CREATE+DATABASE+{DATABASE}", b"")
+    post(made, f"query?q=CREATE+DATABASE+{DATABASE}", b"")
     write(made, lines)
     return made
 
@@ -62,10 +62,11 @@ def server2(influx2: Influx2, lines: list[bytes]) -> Server:
 def write(server: Server, lines: list[bytes]) -> None:
     """Write lines to a server."""
     for body in lines:
-        _post(server, f"write?db={server.database}&precision=ms", body)
+        post(server, f"write?db={server.database}&precision=ms", body)
 
 
-def _post(server: Server, path: str, body: bytes) -> None:
+def post(server: Server, path: str, body: bytes) -> None:
+    """Send a request to a server, and wait for its answer."""
     request = urllib.request.Request(  # noqa: S310 - loopback
         f"{server.url}/{path}", body, dict(server.headers), method="POST"
     )

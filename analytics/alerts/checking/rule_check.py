@@ -17,6 +17,7 @@ from jieneng.metering.alert_signals import SIGNALS, AlertSignal, SubjectKind
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
+from jieneng.metering.spelling import nearest
 from jieneng.value_examples import toml_text
 from jieneng.value_forms import forms_of
 
@@ -69,11 +70,41 @@ def rule_problems(rules: Sequence[AlertRule], context: RuleContext) -> Iterator[
                     yield msgspec.structs.replace(problem, path=("rule", number, *problem.path))
 
 
-def _signal_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:
+def _signal_problems(rule: AlertRule, context: RuleContext) -> Iterator[Problem]:
     if not rule.signal:
-        yield value_problems.missing_key("signal", forms_of(AlertRule)["signal"], ())
+        yield _missing_signal(rule, context)
+    elif rule.signal in QUANTITIES:
+        yield Problem(
+            text="{quantity} is a quantity, and no signal.",
+            fix='Write two lines: signal = "quantity" and quantity = "{quantity}"',
+            values={"quantity": rule.signal},
+            path=("signal",),
+        )
     elif rule.signal not in SIGNALS:
-        yield value_problems.unknown_choice(rule.signal, list(SIGNALS), ("signal",))
+        named = next((row.name for row in SIGNALS.values() if rule.signal in (row.zh, row.en)), "")
+        problem = value_problems.unknown_choice(named or rule.signal, list(SIGNALS), ("signal",))
+        shown = {**problem.values, "value": toml_text(rule.signal)}
+        yield msgspec.structs.replace(problem, values=shown)
+
+
+def _missing_signal(rule: AlertRule, context: RuleContext) -> Problem:
+    """Return the problem of a row without a signal, by what was probably meant."""
+    packaged = context.packaged.get(rule.id)
+    if packaged is not None:
+        return Problem(
+            text="a row replaces the packaged rule {rule} as a whole, and its signal is missing.",
+            fix='Copy all of its keys and change what differs: signal = "{signal}"',
+            values={"rule": rule.id, "signal": packaged.signal},
+        )
+    close = nearest(rule.id, context.packaged)
+    if not rule.enabled and close is not None:
+        return Problem(
+            text="there is no packaged rule {rule} that could be switched off.",
+            fix="Did you mean {close}?",
+            values={"rule": rule.id, "close": close},
+            path=("id",),
+        )
+    return value_problems.missing_key("signal", forms_of(AlertRule)["signal"], ())
 
 
 def _quantity_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:

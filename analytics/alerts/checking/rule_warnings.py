@@ -69,11 +69,7 @@ def alert_warnings(file: AlertsFile, context: WarningContext) -> Iterator[Proble
 
 def _rule_warnings(rule: AlertRule, context: WarningContext) -> Iterator[Problem]:
     if not subjects(rule, context.site):
-        yield Problem(
-            text="rule {rule} watches nothing: nothing of the site matches it.",
-            fix="Medium, area and meter must match together; leave out what need not.",
-            values={"rule": rule.id},
-        )
+        yield _nothing_watched(rule, context.site)
         return
     yield from _unmeasured_quantity(rule, context)
     yield from _small_share(rule)
@@ -85,6 +81,29 @@ def _rule_warnings(rule: AlertRule, context: WarningContext) -> Iterator[Problem
             values={"rule": rule.id, "seconds": toml_text(rule.remind_s)},
             path=("remind_s",),
         )
+
+
+def _nothing_watched(rule: AlertRule, site: Site) -> Problem:
+    """Return the warning of a rule without subjects."""
+    values, meters = {"rule": rule.id}, watched_meters(rule, site)
+    if meters and rule.signal == "imbalance":
+        return Problem(
+            text="rule {rule} watches nothing: none of its meters has meters below it.",
+            fix="Name meters that others have as parent, or leave out the line meter.",
+            values=values,
+        )
+    if meters and rule.signal != "night_flow":
+        return Problem(
+            text="rule {rule} watches nothing: none of its meters is polled.",
+            fix="Meters without a bus are read by hand or import; the signal deviation watches"
+            " them.",
+            values=values,
+        )
+    return Problem(
+        text="rule {rule} watches nothing: nothing of the site matches it.",
+        fix="Medium, area and meter must match together; leave out what need not.",
+        values=values,
+    )
 
 
 def _unmeasured_quantity(rule: AlertRule, context: WarningContext) -> Iterator[Problem]:

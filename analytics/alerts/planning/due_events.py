@@ -70,7 +70,7 @@ class DueEvents:
         if alert.silenced or alert.severity in self._held:
             return None
         if is_flapping_untold(alert):
-            return None if alert.caused_by else self._flapping(alert)
+            return None if alert.caused_by or self._is_old(alert) else self._flapping(alert)
         if alert.told and (alert.phase == "firing" or alert.flapping_ms):
             return self._reminder(alert)
         if alert.flapping_ms or (not alert.told and self._is_in_backlog(alert, before)):
@@ -87,6 +87,10 @@ class DueEvents:
             and before.seen_ms < alert.seen_ms < self._now_ms - LATE_MS
             and self._now_ms < alert.known_ms + BACKLOG_WAIT_MS
         )
+
+    def _is_old(self, alert: Alert) -> bool:
+        """Return True if an alert flapped some time ago: a backlog or the morning told it late."""
+        return alert.phase != "firing" and self._now_ms - alert.fires[-1] > LATE_MS
 
     def _fired(self, alert: Alert) -> DueEvent:
         after = self._told(without_held(alert))

@@ -54,7 +54,7 @@ def ready_groups(events: Iterable[DueEvent], now_ms: int) -> list[list[DueEvent]
         key = (one.event, one.alert.rule, one.group, one.is_late)
         groups.setdefault(key, []).append(one)
     return [
-        sorted(group, key=_badness, reverse=True)
+        sorted(group, key=_order)
         for group in groups.values()
         if min(one.waits_until_ms for one in group) <= now_ms
     ]
@@ -91,8 +91,8 @@ def _id(group: Sequence[DueEvent]) -> str:
     return f"{first.event}-{digest}"
 
 
-def _badness(due: DueEvent) -> tuple[float, str]:
-    """Return how far an alert was beyond its limit, as a share of the limit."""
+def _order(due: DueEvent) -> tuple[float, str]:
+    """Return the place of an alert in its notice: the farther beyond the limit, the earlier."""
     alert = due.alert
     excess = abs(alert.peak - alert.limit) / (abs(alert.limit) or 1.0)
-    return (-1.0 if math.isnan(excess) else excess, alert.subject)
+    return (1.0 if math.isnan(excess) else -excess, alert.subject)

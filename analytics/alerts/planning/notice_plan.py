@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from analytics.alerts import rule_subjects
 from analytics.alerts.alert import Alert, AlertMark, Notice
 from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.planning.alert_places import AlertPlaces
@@ -26,6 +27,8 @@ from analytics.alerts.planning.notice_groups import notice_of, ready_groups
 from analytics.alerts.planning.notice_state import account, is_open, unwatched_episode
 from analytics.alerts.planning.silences import Silences
 from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.periods import local_day
+from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.site import Site
 
 
@@ -100,7 +103,9 @@ class NoticePlanner:
             notices.append(notice_of(group, explained))
             alerts.update((one.after.key, one.after) for one in group)
         return tuple(notices), {
-            key: alert for key, alert in alerts.items() if is_open(alert) or alert in self._watched
+            key: alert
+            for key, alert in alerts.items()
+            if alert.end != "unwatched" or is_open(alert) or self._watched.has(alert, now_ms)
         }
 
     def _account(
@@ -175,22 +180,32 @@ def _marked(alert: Alert, silences: Silences, causes: Causes, *, has_ended: bool
 
 
 class _Watched:
-    """The rules and the ids that there are."""
+    """The rules and the subjects that there are.
+
+    Args:
+        rules: the rules.
+        site: the site.
+    """
 
     def __init__(self, rules: AlertRules, site: Site) -> None:
-        self._rules = {rule.id for rule in rules.rules}
-        self._ids = {
-            site.id,
-            *site.meters,
-            *site.buses,
-            *site.areas,
-            *(bus.agent for bus in site.bus),
-            *(one.id for one in site.institution),
+        self._site = site
+        self._rules = {rule.id: rule for rule in rules.rules}
+        self._subjects: dict[str, frozenset[str]] = {}
+        self._removed = {
+            meter.id: meter.removed for meter in site.meter if meter.removed is not None
         }
 
-    def __contains__(self, alert: Alert) -> bool:
-        """Return True if the rule and the subject of an alert are still there."""
-        return alert.rule in self._rules and alert.subject.partition("/")[0] in self._ids
+    def has(self, alert: Alert, now_ms: int) -> bool:
+        """Return True if the rule of an alert still watches its subject."""
+        rule = self._rules.get(alert.rule)
+        if rule is None:
+            return False
+        subjects = self._subjects.get(rule.id)
+        if subjects is None:
+            subjects = self._subjects[rule.id] = frozenset(rule_subjects.subjects(rule, self._site))
+        if alert.subject in self._removed and SIGNALS[rule.signal].subject == "meter":
+            return local_day(now_ms, self._site.zone) <= self._removed[alert.subject]
+        return alert.subject in subjects
 
 
 def _without_unwatched(
@@ -199,7 +214,7 @@ def _without_unwatched(
     """Return the alerts, those that nothing watches any more ended, and their episodes."""
     left, ended = dict(alerts), []
     for key, alert in alerts.items():
-        if alert in watched:
+        if watched.has(alert, now_ms):
             continue
         if alert.phase == "firing":
             ended.append(unwatched_episode(alert, now_ms))

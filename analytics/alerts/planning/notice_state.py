@@ -25,6 +25,8 @@ from analytics.alerts.alert_rule import Grouping
 LATE_MS: Final = 1_200_000
 #: Greatest lead of a stored time before the clock; beyond it, the clock was put back [ms].
 _CLOCK_MS: Final = 600_000
+#: Signals whose steps are times of this clock.
+_BY_CLOCK: Final = frozenset(("reading_age", "agent_age"))
 
 
 def is_open(alert: Alert) -> bool:
@@ -110,7 +112,10 @@ def _add_end(alert: Alert, episode: Alert, now_ms: int) -> Alert:
         held=alert.held + 1,
         held_since_ms=alert.held_since_ms or episode.since_ms,
         held_ended_ms=episode.ended_ms,
-        held_peak=farthest(one for one in (alert.held_peak, episode.peak) if not math.isnan(one)),
+        held_peak=farthest(
+            (one for one in (alert.held_peak, episode.peak) if not math.isnan(one)),
+            default=math.nan,
+        ),
         held_late=late and (alert.held_late or not alert.held),
     )
 
@@ -133,13 +138,16 @@ def _with_flapping(alert: Alert, grouping: Grouping, now_ms: int) -> Alert:
 
 
 def _with_sane_times(alert: Alert, now_ms: int) -> Alert:
-    """Return an alert without times in the future: the clock was put back."""
-    latest = max(alert.seen_ms, alert.known_ms, alert.reminded_ms)
-    if latest <= now_ms + _CLOCK_MS:
+    """Return an alert without times in the future: the clock was put back.
+
+    The clocks of meters are their own: only signals that compare with this clock begin anew.
+    """
+    seen_ms = alert.seen_ms if alert.signal in _BY_CLOCK else 0
+    if max(seen_ms, alert.known_ms, alert.reminded_ms) <= now_ms + _CLOCK_MS:
         return alert
     return replace(
         alert,
-        seen_ms=min(alert.seen_ms, now_ms),
+        seen_ms=min(seen_ms, now_ms) or alert.seen_ms,
         known_ms=min(alert.known_ms, now_ms),
         reminded_ms=min(alert.reminded_ms, now_ms),
     )

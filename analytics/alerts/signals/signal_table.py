@@ -19,8 +19,12 @@ from analytics.alerts.signals.agent_states import (
     ledger_gap,
     status,
 )
+from analytics.alerts.signals.indicator_days import coverage, path_excess
 from analytics.alerts.signals.measured_values import RATE_SPAN_MS, quantity, rate
+from analytics.alerts.signals.meter_balance import imbalance
+from analytics.alerts.signals.night_and_idle import idle_load, night_flow
 from analytics.alerts.signals.poll_failures import POLL_SPAN_MS, failed_polls
+from analytics.alerts.signals.profile_deviation import deviation
 from analytics.alerts.signals.sampling import SignalInput
 from analytics.alerts.signals.silence import age_s
 from jieneng.metering import schema
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+#: Sources of computed signals.
+ComputedSource = Literal["hours", "area_hours", "nights", "days", "path", "coverage"]
 #: Function of a signal of readings, polls or statuses.
 SampledFunction = Callable[[SignalInput], "NDArray[np.float64]"]
 
@@ -71,11 +77,13 @@ class ComputedSignal(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         function: the signal.
-        source: the stored series: consumption by hour (`hours`, `nights`) or by day, or indicators.
+        source: what it is computed from: consumption by hour of meters (`hours`, `nights`) or of
+            areas (`area_hours`), by day of meters with meters below them (`days`), or indicators
+            (`path`, `coverage`).
     """
 
     function: "Callable[..., NDArray[np.float64]]"
-    source: Literal["hours", "nights", "days", "indicators"]
+    source: ComputedSource
 
 
 SignalFunction = SampledSignal | AgeSignal | ComputedSignal
@@ -90,6 +98,11 @@ FUNCTIONS: Final[Mapping[str, SignalFunction]] = MappingProxyType(
     {
         "quantity": SampledSignal(function=quantity),
         "rate": SampledSignal(function=rate, lookback_ms=RATE_SPAN_MS),
+        "deviation": ComputedSignal(function=deviation, source="hours"),
+        "path_excess": ComputedSignal(function=path_excess, source="path"),
+        "night_flow": ComputedSignal(function=night_flow, source="nights"),
+        "imbalance": ComputedSignal(function=imbalance, source="days"),
+        "idle_load": ComputedSignal(function=idle_load, source="area_hours"),
         "reading_age": AgeSignal(function=age_s, field=schema.QUALITY),
         "failed_polls": SampledSignal(
             function=failed_polls,
@@ -106,6 +119,7 @@ FUNCTIONS: Final[Mapping[str, SignalFunction]] = MappingProxyType(
             fields=LEDGER_FIELDS,
             lookback_ms=DROPPED_SPAN_MS,
         ),
+        "coverage": ComputedSignal(function=coverage, source="coverage"),
         "spool_age": _status("spool_age_s"),
         "spool_share": _status("spool_share"),
         "disk_used": _status("disk_used"),

@@ -15,8 +15,9 @@ from analytics.alerts.rule_subjects import subjects, watched_meters
 from analytics.alerts.signals.poll_failures import POLL_HOLD_MS
 from analytics.alerts.signals.sampling import HELD_INTERVALS
 from analytics.alerts.signals.signal_rounds import Mask, SignalRows
-from analytics.alerts.signals.signal_table import AgeSignal, SampledSignal
+from analytics.alerts.signals.signal_table import AgeSignal, ComputedSignal, SampledSignal
 from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.pipeline.signals.computed_values import ComputedRule
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.read_plan import cadences
@@ -123,15 +124,27 @@ def plan_of(
     return RulePlan(rule, ids, row_ids, series, interval_ms, rows, mask)
 
 
-def mask_of(rule: AlertRule, site: Site, calendar: WorkingCalendar, ids: tuple[str, ...]) -> Mask:
-    """Return the times at which a rule is evaluated: its hours, while a meter is in place."""
+def computed_rule(
+    rule: AlertRule, signal: ComputedSignal, site: Site, calendar: WorkingCalendar
+) -> ComputedRule:
+    """Return a rule of a signal of hours, days or indicators with its subjects."""
+    ids = subjects(rule, site)
+    return ComputedRule(rule, signal, ids, calendar, in_place(site, ids))
+
+
+def in_place(site: Site, ids: tuple[str, ...]) -> Mask:
+    """Return the times at which subjects are in place; subjects that are no meters always are."""
     bounds = np.array([_lifetime_ms(site.meters.get(one), site) for one in ids], dtype=np.int64)
     from_ms, until_ms = bounds.reshape(-1, 2).T
+    return lambda times_ms: (times_ms > from_ms[:, None]) & (times_ms <= until_ms[:, None])
+
+
+def mask_of(rule: AlertRule, site: Site, calendar: WorkingCalendar, ids: tuple[str, ...]) -> Mask:
+    """Return the times at which a rule is evaluated: its hours, while a meter is in place."""
+    is_in_place = in_place(site, ids)
 
     def mask(times_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        is_watched = calendar.is_watched(rule.when, times_ms)
-        in_place = (times_ms > from_ms[:, None]) & (times_ms <= until_ms[:, None])
-        return is_watched & in_place
+        return calendar.is_watched(rule.when, times_ms) & is_in_place(times_ms)
 
     return mask
 

@@ -5,7 +5,8 @@ Laws:
 1. A round costs a query for each measurement and field that any rule watches, and few more while
    subjects return from a silence (`reading_feed`). Rules that watch the same field share it.
 2. Values outside the hours of a rule, and of meters that are not in place, are NaN.
-3. After a round that fails, the next one continues where the last good one ended.
+3. Signals of hours, days and indicators are read as often as they can change (`computed_reader`).
+4. After a round that fails, the next one continues where the last good one ended.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -18,9 +19,12 @@ from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.signals.signal_rounds import SignalRounds
 from analytics.alerts.signals.signal_table import FUNCTIONS, AgeSignal, SampledSignal
 from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.pipeline.signals.computed_reader import ComputedReader
+from analytics.pipeline.signals.computed_values import ComputedRule
 from analytics.pipeline.signals.newest_messages import NewestMessages
 from analytics.pipeline.signals.reading_feed import FeedSource, FieldReader, ReadingFeed
-from analytics.pipeline.signals.signal_plans import RulePlan, SeriesKey, plan_of
+from analytics.pipeline.signals.signal_plans import RulePlan, SeriesKey, computed_rule, plan_of
+from analytics.pipeline.signals.stored_series import StoredSeries
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
@@ -71,13 +75,18 @@ class SignalReader:
         self._store = store
         self._sampled: list[_SampledRule] = []
         self._aged: list[tuple[RulePlan, AgeSignal]] = []
+        computed: list[ComputedRule] = []
         for rule in rules.rules:
-            signal = FUNCTIONS.get(rule.signal)
+            signal = FUNCTIONS[rule.signal]
             if isinstance(signal, SampledSignal):
                 plan = plan_of(rule, signal, folder, calendar)
                 self._sampled.append(_SampledRule(plan, SignalRounds(signal, plan.rows, plan.mask)))
             elif isinstance(signal, AgeSignal):
                 self._aged.append((plan_of(rule, signal, folder, calendar), signal))
+            else:
+                computed.append(computed_rule(rule, signal, folder.site, calendar))
+        series = StoredSeries(folder.site, store)
+        self._computed = ComputedReader(folder.site, series, computed, calendar)
         self._feeds = self._make_feeds(since_ms)
         self._newest = self._make_newest()
 
@@ -106,7 +115,7 @@ class SignalReader:
             await newest.update(now_ms)
         for plan, signal in self._aged:
             found[plan.rule.id] = self._ages(plan, signal, now_ms)
-        return found
+        return found | await self._computed.next_values(now_ms)
 
     def _make_feeds(self, since_ms: int) -> dict[SeriesKey, ReadingFeed]:
         """Return a feed for each of the series that the rules need."""

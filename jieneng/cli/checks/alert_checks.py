@@ -1,6 +1,6 @@
 """Check `alerts.toml` beside a site that may have mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -46,20 +46,17 @@ def check_alerts(site_dir: Path, found: Examination | None, now_ms: int) -> Chec
         years=years,
         site_unread=found.unread if found.problems else None,
     )
-    rules = examined.rules
-    if rules is None:
-        return Checked(examined.problems, ())
-    of_addresses = _check_addresses(site_dir, rules.receivers)
+    of_addresses = _check_addresses(site_dir, examined.receivers)
     return Checked(
-        tuple(map(examined.document.locate, of_addresses.problems)),
+        (*examined.problems, *map(examined.document.locate, of_addresses.problems)),
         (*examined.warnings, *map(examined.document.locate, of_addresses.warnings)),
     )
 
 
-def _check_addresses(site_dir: Path, receivers: Sequence[Receiver]) -> Checked:
+def _check_addresses(site_dir: Path, receivers: Mapping[int, Receiver]) -> Checked:
     """Return the problems and warnings of the addresses, with their places in `alerts.toml`."""
     problems, warnings = list[Problem](), list[Problem]()
-    for number, receiver in enumerate(receivers):
+    for number, receiver in receivers.items():
         key = "url" if receiver.url is not None else "url_file"
         place = ("receiver", number, key)
         try:

@@ -24,6 +24,7 @@ from analytics.alerts.evaluation import advance
 from analytics.alerts.planning.notice_plan import NoticePlanner
 from analytics.alerts.planning.notice_state import is_open
 from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.pipeline.alerting.alert_points import alert_from_fields, alert_point
 from jieneng.metering.site import Site
 from tests.analytics.alerts.case_file import SeriesRow, read_case
 from tests.analytics.alerts.notice_lines import line_of
@@ -229,10 +230,8 @@ def _steps(start_ms: int, end_ms: int, step: str, site: Site) -> "NDArray[np.int
 
 def stored_and_read(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
     """Return alerts as a service reads them that starts anew."""
-    return {
-        key: msgspec.msgpack.decode(msgspec.msgpack.encode(alert), type=Alert)
-        for key, alert in alerts.items()
-    }
+    points = ((key, alert_point("centre", alert, 0)) for key, alert in alerts.items())
+    return {key: alert_from_fields(dict(point.tags), dict(point.fields)) for key, point in points}
 
 
 def main(names: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from analytics.alerts.alert_files import examine_alerts
 from jieneng.metering.errors import UnreadKeys
 from jieneng.site_folder import SiteFolder
 from tests.analytics.alerts.file_cases import file_cases
+from tests.analytics.sites import site
 
 CASES = file_cases("suspicions.txt")
 
@@ -22,6 +23,39 @@ def test_what_was_probably_meant_otherwise_is_told(
     assert not found.problems
     assert found.rules is not None
     assert "\n".join(map(str, found.warnings)) == sentences
+
+
+HAND_READ = """
+[[area]]
+id = "block"
+name = "block"
+floor_area_m2 = [{from = 2020-01-01, value = 5200.0}]
+
+[[meter]]
+id = "e-main"
+name = "e-main"
+medium = "electricity"
+area = "block"
+rated_max = 100.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("signal", "sentence"),
+    [
+        ("reading_age", "none of its meters is polled."),
+        ("imbalance", "none of its meters has meters below it."),
+        ("night_flow", "nothing of the site matches it."),
+        ("deviation", ""),
+    ],
+)
+def test_a_rule_without_subjects_says_why(signal: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "alerts.toml").write_text(
+        f'[[rule]]\nid = "own"\nsignal = "{signal}"\nabove = 1800.0\n', encoding="utf-8"
+    )
+    warnings = examine_alerts(tmp_path, site(HAND_READ)).warnings
+    assert len(warnings) == bool(sentence)
+    assert all(f"rule own watches nothing: {sentence}" in str(warning) for warning in warnings)
 
 
 def test_a_meter_without_a_model_may_have_any_quantity(tmp_path: Path, example: SiteFolder) -> None:

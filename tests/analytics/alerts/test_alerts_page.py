@@ -19,7 +19,7 @@ from analytics.alerts.alert_rule import (
 )
 from jieneng import config_file
 from jieneng.metering.alert_signals import SIGNALS
-from tests.analytics.sites import site
+from jieneng.site_folder import SiteFolder
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
@@ -33,39 +33,6 @@ FORMS: dict[str, type[msgspec.Struct]] = {
     "[[maintenance]]": Maintenance,
     "[grouping]": Grouping,
 }
-SITE = """
-[[area]]
-id = "block-1"
-name = "block 1"
-
-[[bus]]
-id = "plant-room"
-agent = "agent-1"
-link = "tcp"
-host = "192.0.2.11"
-
-[[meter]]
-id = "e-main"
-name = "e-main"
-medium = "electricity"
-area = "block-1"
-rated_max = 100.0
-
-[[meter]]
-id = "w-main"
-name = "w-main"
-medium = "water"
-area = "block-1"
-rated_max = 10.0
-
-[[meter]]
-id = "w-cooling"
-name = "w-cooling"
-medium = "water"
-area = "block-1"
-parent = "w-main"
-rated_max = 10.0
-"""
 
 
 def section(header: str, level: int) -> str:
@@ -110,7 +77,7 @@ def complete_example() -> str:
     return str(found)
 
 
-def test_the_complete_example_has_each_key_that_can_stand_beside_the_others(tmp_path: Path) -> None:
+def test_the_complete_example_has_each_key() -> None:
     data = config_file.parse(complete_example(), "alerts.toml").data
     for header, form in FORMS.items():
         tables = data[header.strip("[]")]
@@ -118,9 +85,11 @@ def test_the_complete_example_has_each_key_that_can_stand_beside_the_others(tmp_
         assert written == {field.encode_name for field in msgspec.structs.fields(form)}
 
 
-def test_the_complete_example_is_accepted_without_a_warning(tmp_path: Path) -> None:
+def test_the_complete_example_is_accepted_without_a_warning(
+    tmp_path: Path, example: SiteFolder
+) -> None:
     (tmp_path / "alerts.toml").write_text(complete_example(), encoding="utf-8")
-    found = examine_alerts(tmp_path, site(SITE))
+    found = examine_alerts(tmp_path, example.site, models=example.models)
     assert not found.problems
     assert not found.warnings
 

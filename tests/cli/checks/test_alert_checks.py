@@ -104,3 +104,9 @@ def test_the_example_s_rows_are_right_once_their_comment_signs_are_removed(
         (tmp_path / "secrets" / f"{name}.url").write_text("jsons://ops.example.org/alerts\n")
     site = (example.path / "site.toml").read_text(encoding="utf-8")
     assert check(tmp_path, rows, site) == ((), ())
+
+
+def test_addresses_are_tried_beside_other_mistakes(tmp_path: Path) -> None:
+    rows = receiver('url = "office@example.org"') + '[[rule]]\nid = "own"\nsignal = "flow"\n'
+    found = check(tmp_path, rows)
+    assert sorted(problem.line or 0 for problem in found.problems) == [3, 6]

@@ -14,11 +14,24 @@ from jieneng.metering.errors import Msgid, UsageError
 from jieneng.storage.registry import STORES
 
 if TYPE_CHECKING:
+    from analytics.alerts.alert_rule import AlertRules
     from analytics.settings import AnalyticsSettings
+    from grafana.alerting.grafana_alerting import Recipients
     from grafana.board_site import BoardSite
 
-_COMMITTED = Path(__file__).resolve().parents[2] / "grafana" / "provisioning"
-_EXAMPLE = Path(__file__).resolve().parents[1] / "sites" / "example"
+_COMMITTED = Path(__file__).resolve().parents[3] / "grafana" / "provisioning"
+_EXAMPLE = Path(__file__).resolve().parents[2] / "sites" / "example"
+
+
+_alerts_option = click.option(
+    "--alerts",
+    "with_alerts",
+    is_flag=True,
+    help=tr(
+        "Let Grafana notify of all alerts, instead of the analytics: rules, contact points and"
+        " quiet hours from alerts.toml."
+    ),
+)
 
 
 @click.group(help=tr("Grafana boards: built from Python into provisioning files."))
@@ -52,18 +65,27 @@ def grafana() -> None: ...
     default=None,
     help=tr("Language of the boards; the site's if omitted."),
 )
+@_alerts_option
 def build(
-    site_dir: Path, out: Path | None, example: bool, only_check: bool, language: str | None
+    site_dir: Path,
+    out: Path | None,
+    example: bool,
+    only_check: bool,
+    language: str | None,
+    with_alerts: bool,
 ) -> None:
     from grafana import build as builder
 
     path = _EXAMPLE if example else site_dir
-    of, settings = _board_site(path, language)
+    of, settings, rules = board_site(path, language)
     target = out or (_COMMITTED if example else path / "grafana")
+    receivers = _recipients(rules, path) if with_alerts else None
     if only_check:
-        _report_differences(builder.check(of, target))
-    for file in builder.build(of, target):
+        _report_differences(builder.check(of, target, receivers))
+    for file in builder.build(of, target, receivers):
         click.echo(file)
+    for variable in builder.secret_variables(receivers):
+        click.echo(tr(_VARIABLE).format(variable=variable), err=True)
     if STORES[settings.store.kind].embedded and not example:
         click.echo(tr(_SQLITE), err=True)
 
@@ -113,6 +135,7 @@ def build(
     default=None,
     help=tr("Language of the boards; the site's if omitted."),
 )
+@_alerts_option
 def push(
     site_dir: Path,
     url: str,
@@ -121,12 +144,14 @@ def push(
     store_user: str | None,
     store_password_file: Path | None,
     language: str | None,
+    with_alerts: bool,
 ) -> None:
     from grafana import build as builder
     from grafana import push as pusher
+    from grafana.alerting.grafana_alerting import grafana_alerting
     from grafana.data_source import Account
 
-    of, settings = _board_site(site_dir, language)
+    of, settings, rules = board_site(site_dir, language)
     if STORES[settings.store.kind].embedded:
         raise UsageError(_SQLITE)
     source = None
@@ -138,19 +163,32 @@ def push(
             password=_secret(store_password_file, "GRAFANA_STORE_PASSWORD"),
         )
     target = pusher.Target(url=url, token=_secret(token_file, "GRAFANA_TOKEN"), source=source)
-    asyncio.run(pusher.push(target, builder.site_boards(of), click.echo))
+    alerting = grafana_alerting(of, _recipients(rules, site_dir) if with_alerts else None)
+    asyncio.run(pusher.push(target, builder.site_boards(of), click.echo, alerting))
 
 
-def _board_site(path: Path, language: str | None) -> "tuple[BoardSite, AnalyticsSettings]":
-    """Return a site as its boards show it, and the settings of its analytics."""
+def board_site(
+    path: Path, language: str | None
+) -> "tuple[BoardSite, AnalyticsSettings, AlertRules]":
+    """Return a site as its boards show it, the settings of its analytics, and its alert rules."""
+    from analytics.alerts.alert_files import load_alert_rules
     from analytics.settings import AnalyticsSettings
     from grafana.board_site import BoardSite
+    from jieneng.cli.boards.grafana_receivers import watched_rules
     from jieneng.site_folder import load, read_settings
 
     folder = load(path)
     settings = read_settings(path / "analytics.toml", AnalyticsSettings)
     translate = translator(language or folder.site.site.language)
-    return BoardSite(folder.site, translate, settings.coverage_floor), settings
+    rules = load_alert_rules(path, folder.site)
+    of = BoardSite(folder.site, translate, settings.coverage_floor, watched_rules(rules, translate))
+    return of, settings, rules
+
+
+def _recipients(rules: "AlertRules", path: Path) -> "Recipients":
+    from jieneng.cli.boards.grafana_receivers import recipients
+
+    return recipients(rules, path, lambda sentence: click.echo(sentence, err=True))
 
 
 def _secret(file: Path | None, variable: str) -> str:
@@ -174,6 +212,11 @@ def _secret(file: Path | None, variable: str) -> str:
         )
     return secret
 
+
+#: Note about a secret that is in no file.
+_VARIABLE: Msgid = (
+    "Grafana needs the environment variable {variable}; without it, it does not start."
+)
 
 #: Error for boards of a store that Grafana can't read.
 _SQLITE: Msgid = (

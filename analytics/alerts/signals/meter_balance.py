@@ -1,0 +1,55 @@
+"""Compare a meter with the meters below it. Pure."""
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.alerts.signals.hours import FULL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Number of days over which meters are compared: a single Sunday has so little load that the errors
+#: of the meters are a large share of it.
+BALANCE_DAYS: Final = 3
+
+
+class DayBalance(msgspec.Struct, frozen=True):
+    """Consumption by day of meters, and of what no meter below them measures.
+
+    Attributes:
+        amounts: consumption of each meter, shape (m, d) [kWh, m3 or GJ]; NaN where unknown.
+        rests: rest of each meter, as `balance_consumption` computes it, shape (m, d).
+        coverage: lesser coverage of both, shape (m, d), 0 to 1.
+        bounded: lesser share of the day that lies between readings, shape (m, d), 0 to 1.
+    """
+
+    amounts: "NDArray[np.float64]"
+    rests: "NDArray[np.float64]"
+    coverage: "NDArray[np.float64]"
+    bounded: "NDArray[np.float64]"
+
+
+def imbalance(days: DayBalance) -> "NDArray[np.float64]":
+    """Return the rest of each meter over three days, as a share of the meter, shape (m, d) [%].
+
+    The rest is negative if the meters below count more. It is unknown unless all meters were read
+    throughout the three days, and while the meter above counts nothing.
+    """
+    is_known = (days.coverage >= FULL) & (days.bounded >= FULL) & np.isfinite(days.rests)
+    amount = _trailing_sum(np.where(is_known, days.amounts, np.nan))
+    rest = _trailing_sum(np.where(is_known, days.rests, np.nan))
+    found: NDArray[np.float64] = np.divide(
+        100.0 * rest, amount, out=np.full(amount.shape, np.nan), where=amount > 0
+    )
+    return found
+
+
+def _trailing_sum(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return the sum of each day and the days before it, shape (m, d); NaN where one is unknown."""
+    found = np.full(values.shape, np.nan)
+    if values.shape[1] >= BALANCE_DAYS:
+        windows = np.lib.stride_tricks.sliding_window_view(values, BALANCE_DAYS, axis=1)
+        found[:, BALANCE_DAYS - 1 :] = windows.sum(axis=-1)
+    return found

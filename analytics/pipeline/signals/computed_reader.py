@@ -1,0 +1,223 @@
+"""Read the signals of hours, nights, days and indicators, as often as they can change.
+
+Laws:
+
+1. They are read a minute after an hour is over, and every five minutes: readings come in late, and
+   the analytics computes their hours once a minute. A rule without changed values has none.
+2. Values are those of a whole lookback, which late data may have changed (`is_anew`).
+3. Stored hours are read as a whole once a day, and their last three days in each round between.
+4. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
+   signals of hours know less of the past.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from analytics import periods
+from analytics.alerts.alert import SignalValues
+from analytics.alerts.signals.hours import HOUR_MS, HourConsumption, hour_grid
+from analytics.alerts.signals.meter_balance import BALANCE_DAYS
+from analytics.alerts.signals.profile_deviation import PROFILE_DAYS
+from analytics.alerts.signals.signal_table import ComputedSource
+from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.pipeline.signals.computed_values import ComputedRule
+from analytics.pipeline.signals.stored_series import IndicatorDays, StoredSeries
+from jieneng.metering.indicators import INDICATORS
+from jieneng.metering.quantities import Medium
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Number of the newest days that are evaluated anew, today included. Hours are stored for 31 days,
+#: of which the profile of the first evaluated day needs 28.
+EVALUATED_DAYS: Final[Mapping[ComputedSource, int]] = {
+    "hours": 3,
+    "area_hours": 3,
+    "nights": 14,
+    "days": 14,
+    "path": 30,
+    "coverage": 30,
+}
+_HOUR_DAYS: Final = PROFILE_DAYS + EVALUATED_DAYS["hours"]
+_EVERY_MS: Final = 300_000
+_AFTER_HOUR_MS: Final = 60_000
+_KINDS: Final[Mapping[ComputedSource, Literal["meter", "area"]]] = {
+    "hours": "meter",
+    "nights": "meter",
+    "area_hours": "area",
+}
+
+
+class _Hours:
+    """The stored hours of some meters or areas, of the newest days.
+
+    Attributes:
+        consumption: the hours; None before the first call of `update`.
+    """
+
+    def __init__(
+        self,
+        series: StoredSeries,
+        kind: Literal["meter", "area"],
+        rows: Sequence[tuple[str, Medium]],
+    ) -> None:
+        self._series = series
+        self._kind = kind
+        self._rows = rows
+        self.numbers = {row_id: number for number, (row_id, _) in enumerate(rows)}
+        self.consumption: HourConsumption | None = None
+
+    async def update(self, today: date, site: Site, calendar: WorkingCalendar) -> HourConsumption:
+        """Read the hours of the newest days, or those that may have changed."""
+        end = today + timedelta(days=1)
+        known = self.consumption
+        if known is None or known.grid.days[-1] != today:
+            grid = hour_grid(end - timedelta(days=_HOUR_DAYS), end, site.zone, calendar)
+            self.consumption = await self._series.hours(grid, self._kind, self._rows)
+            return self.consumption
+        newest = hour_grid(end - timedelta(days=EVALUATED_DAYS["hours"]), end, site.zone, calendar)
+        read = await self._series.hours(newest, self._kind, self._rows)
+        kept = len(known.grid.ends_ms) - len(newest.ends_ms)
+        self.consumption = HourConsumption(
+            known.grid,
+            np.concatenate([known.amounts[:, :kept], read.amounts], axis=1),
+            np.concatenate([known.coverage[:, :kept], read.coverage], axis=1),
+        )
+        return self.consumption
+
+
+class ComputedReader:
+    """Reads the computed signals of a site's rules.
+
+    Args:
+        site: the site.
+        series: its stored series.
+        rules: the rules.
+        calendar: the working calendar.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        series: StoredSeries,
+        rules: Sequence[ComputedRule],
+        calendar: WorkingCalendar,
+    ) -> None:
+        self._site = site
+        self._series = series
+        self._rules = rules
+        self._calendar = calendar
+        self._due_ms = 0
+        self._last: dict[str, SignalValues] = {}
+        self._hours: dict[str, _Hours] = {}
+        for kind in ("meter", "area"):
+            ids = dict.fromkeys(
+                subject
+                for one in rules
+                if _KINDS.get(one.signal.source) == kind
+                for subject in one.subjects
+            )
+            if ids:
+                rows = [(one, medium_of(site, one)) for one in ids]
+                self._hours[kind] = _Hours(series, kind, rows)
+
+    async def next_values(self, now_ms: int) -> dict[str, SignalValues]:
+        """Return the values of the rules whose values have changed, by the id of the rule."""
+        if not self._rules or now_ms < self._due_ms:
+            return {}
+        today = periods.local_day(now_ms, self._site.zone)
+        hours = {
+            kind: await one.update(today, self._site, self._calendar)
+            for kind, one in self._hours.items()
+        }
+        found = {}
+        for one in self._rules:
+            values = await self._values(one, today, now_ms, hours)
+            if not _is_equal(values, self._last.get(one.rule.id)):
+                found[one.rule.id] = values
+        self._last.update(found)
+        self._due_ms = min(now_ms + _EVERY_MS, _next_hour_ms(now_ms) + _AFTER_HOUR_MS)
+        return found
+
+    async def _values(
+        self, one: ComputedRule, today: date, now_ms: int, hours: Mapping[str, HourConsumption]
+    ) -> SignalValues:
+        source = one.signal.source
+        if source in _KINDS:
+            kind = _KINDS[source]
+            rows = [self._hours[kind].numbers[subject] for subject in one.subjects]
+            first = _HOUR_DAYS - EVALUATED_DAYS[source]
+            return one.of_hours(hours[kind], rows, first, now_ms)
+        start = today - timedelta(days=EVALUATED_DAYS[source] - 1)
+        return await day_values(one, self._series, self._site, start, today, now_ms)
+
+
+async def day_values(
+    one: ComputedRule,
+    series: StoredSeries,
+    site: Site,
+    start: date,
+    last: date,
+    now_ms: int,
+) -> SignalValues:
+    """Return the values of a signal of days or indicators, for the days `start` to `last`."""
+    end = last + timedelta(days=1)
+    if one.signal.source == "days":
+        before = start - timedelta(days=BALANCE_DAYS - 1)
+        rows = [(subject, medium_of(site, subject)) for subject in one.subjects]
+        balance = await series.balance(before, end, rows)
+        ends = periods.edges_ms(before, end, "day", site.zone)[1:]
+        return one.of_days(ends, one.signal.function(balance), now_ms, BALANCE_DAYS - 1)
+    midnights = periods.edges_ms(start, end, "day", site.zone)[:-1]
+    found = await series.indicators(start, end)
+    return one.of_days(midnights, _of_indicators(one, found, len(midnights)), now_ms, 0)
+
+
+def _of_indicators(one: ComputedRule, found: IndicatorDays, days: int) -> "NDArray[np.float64]":
+    """Return the values of a signal of indicators, shape (m, days)."""
+    numbers = {key: number for number, key in enumerate(found.keys)}
+    unknown = len(found.keys)
+
+    def rows(
+        table: "NDArray[np.float64]", keys: Sequence[tuple[str, str]]
+    ) -> "NDArray[np.float64]":
+        padded = np.concatenate([table, np.full((1, days), np.nan)])
+        return padded[[numbers.get(key, unknown) for key in keys]]
+
+    if one.signal.source == "path":
+        keys = [(scope, name) for scope, _, name in (s.partition("/") for s in one.subjects)]
+        verdict = rows(found.has_verdict.astype(np.float64), keys) == 1.0
+        values: NDArray[np.float64] = one.signal.function(
+            rows(found.values, keys), rows(found.paths, keys), verdict
+        )
+        return values
+    shares = [
+        rows(found.coverage, [(scope, name) for name in INDICATORS]) for scope in one.subjects
+    ]
+    covered: NDArray[np.float64] = one.signal.function(
+        np.array(shares).reshape(len(one.subjects), len(INDICATORS), days)
+    )
+    return covered
+
+
+def medium_of(site: Site, subject: str) -> Medium:
+    """Return the medium of a meter; electricity for an area."""
+    meter = site.meters.get(subject)
+    return "electricity" if meter is None else meter.medium
+
+
+def _next_hour_ms(now_ms: int) -> int:
+    return (now_ms // HOUR_MS + 1) * HOUR_MS
+
+
+def _is_equal(values: SignalValues, last: SignalValues | None) -> bool:
+    return (
+        last is not None
+        and values.subjects == last.subjects
+        and np.array_equal(values.times_ms, last.times_ms)
+        and np.array_equal(values.values, last.values, equal_nan=True)
+    )

@@ -1,0 +1,183 @@
+"""Read stored consumption and indicators as the signals of hours, days and indicators take them.
+
+Law: what is not stored is NaN, with coverage 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import numpy as np
+
+from analytics import periods
+from analytics.alerts.signals.hours import HourConsumption, HourGrid
+from analytics.alerts.signals.indicator_days import VERDICTS
+from analytics.alerts.signals.meter_balance import DayBalance
+from analytics.figures.site_consumption import align_to_grid
+from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, Medium
+from jieneng.metering.site import Site
+from jieneng.storage import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from analytics.periods import Interval
+
+#: Series of indicators that plans are about: of those with carbon, the one of fixed factors.
+_PLANNED_SERIES: Final = frozenset((schema.NO_SERIES, "fixed"))
+
+
+class IndicatorDays(msgspec.Struct, frozen=True):
+    """Indicators of the year so far, by local day, shape (m, d) each.
+
+    Attributes:
+        keys: scope and indicator of each row, shape (m,).
+        values: values.
+        paths: values of the glide path.
+        coverage: least coverage of all series, 0 to 1.
+        has_verdict: True where the status is a verdict.
+    """
+
+    keys: tuple[tuple[str, str], ...]
+    values: "NDArray[np.float64]"
+    paths: "NDArray[np.float64]"
+    coverage: "NDArray[np.float64]"
+    has_verdict: "NDArray[np.bool_]"
+
+
+class StoredSeries:
+    """The stored consumption and indicators of a site.
+
+    Args:
+        site: the site.
+        store: the store, prepared.
+    """
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site = site
+        self._store = store
+
+    async def hours(
+        self,
+        grid: HourGrid,
+        kind: Literal["meter", "area"],
+        rows: Sequence[tuple[str, Medium]],
+    ) -> HourConsumption:
+        """Return the stored consumption by hour.
+
+        Args:
+            grid: the hours.
+            kind: kind of the scopes.
+            rows: id and medium of each scope.
+        """
+        amounts, coverage = await self._consumption(grid.edges_ms, kind, "hour", rows)
+        return HourConsumption(grid, amounts, coverage[schema.COVERAGE])
+
+    async def balance(
+        self, start: date, end: date, rows: Sequence[tuple[str, Medium]]
+    ) -> DayBalance:
+        """Return consumption and rest of meters by day, from `start` up to `end`."""
+        edges = periods.edges_ms(start, end, "day", self._site.zone)
+        amounts, of_meters = await self._consumption(edges, "meter", "day", rows)
+        rests, of_rests = await self._consumption(edges, "rest", "day", rows)
+        return DayBalance(
+            amounts,
+            rests,
+            np.minimum(of_meters[schema.COVERAGE], of_rests[schema.COVERAGE]),
+            np.minimum(of_meters[schema.BOUNDED], of_rests[schema.BOUNDED]),
+        )
+
+    async def _consumption(
+        self,
+        edges_ms: "NDArray[np.int64]",
+        kind: str,
+        interval: "Interval",
+        rows: Sequence[tuple[str, Medium]],
+    ) -> "tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]":
+        """Return amounts, and shares of time by field, shape (rows, intervals) each."""
+        numbers = {row: number for number, row in enumerate(rows)}
+        shape = len(rows), len(edges_ms) - 1
+        amounts = np.full(shape, np.nan)
+        shares = {schema.COVERAGE: np.zeros(shape), schema.BOUNDED: np.zeros(shape)}
+        if interval != "day":
+            del shares[schema.BOUNDED]
+        for medium in dict.fromkeys(medium for _, medium in rows):
+            for field in (CONSUMPTION[medium], *shares):
+                into = shares.get(field, amounts)
+                for series in await self._store.read(
+                    schema.CONSUMPTION,
+                    field,
+                    where={
+                        "site": self._site.id,
+                        "kind": kind,
+                        "medium": medium,
+                        "interval": interval,
+                    },
+                    start_ms=int(edges_ms[0]),
+                    end_ms=int(edges_ms[-1]),
+                ):
+                    number = numbers.get((series.tags["scope"], medium))
+                    if number is not None:
+                        row = align_to_grid(series.times_ms, series.values, edges_ms)
+                        into[number] = row if into is amounts else np.nan_to_num(row)
+        return amounts, shares
+
+    async def indicators(self, start: date, end: date) -> IndicatorDays:
+        """Return the indicators of the year so far, on the days from `start` up to `end`."""
+        edges = periods.edges_ms(start, end, "day", self._site.zone)
+        found: dict[str, dict[tuple[str, str], NDArray[np.float64]]] = {}
+        for field in ("value", "path", schema.COVERAGE, "status"):
+            rows = found.setdefault(field, {})
+            for year in sorted({start.year, (end - timedelta(days=1)).year}):
+                for tags, row in await self._of_year(field, year, edges):
+                    key = tags["scope"], tags["indicator"]
+                    if field == schema.COVERAGE:
+                        rows[key] = np.fmin(rows.get(key, row), row)
+                    elif tags["series"] in _PLANNED_SERIES:
+                        rows[key] = np.fmax(rows.get(key, row), row)
+        keys = tuple(sorted(found[schema.COVERAGE].keys() | found["value"].keys()))
+        unknown = np.full(len(edges) - 1, np.nan)
+
+        def table(field: str) -> "NDArray[np.float64]":
+            rows = [found[field].get(key, unknown) for key in keys]
+            return np.array(rows).reshape(len(keys), len(unknown))
+
+        return IndicatorDays(
+            keys,
+            table("value"),
+            table("path"),
+            table(schema.COVERAGE),
+            table("status") == 1.0,
+        )
+
+    async def _of_year(
+        self, field: str, year: int, edges_ms: "NDArray[np.int64]"
+    ) -> "list[tuple[Mapping[str, str], NDArray[np.float64]]]":
+        """Return a field of the indicators of a year, by day; of the status, 1 for a verdict."""
+        zone = self._site.zone
+        first, end = date(year, 1, 1), date(year + 1, 1, 1)
+        start_ms = max(int(edges_ms[0]), periods.midnight_ms(first, zone))
+        end_ms = min(int(edges_ms[-1]), periods.midnight_ms(end, zone))
+        where = {"site": self._site.id, "period": f"{year:04}"}
+        if field != "status":
+            return [
+                (one.tags, align_to_grid(one.times_ms, one.values, edges_ms))
+                for one in await self._store.read(
+                    schema.INDICATOR, field, where=where, start_ms=start_ms, end_ms=end_ms
+                )
+            ]
+        return [
+            (one.tags, _verdicts(one.values, edges_ms))
+            for one in await self._store.read_text(
+                schema.INDICATOR, field, where=where, start_ms=start_ms, end_ms=end_ms
+            )
+        ]
+
+
+def _verdicts(texts: Mapping[int, str], edges_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
+    """Return 1 for each day whose status is a verdict, 0 for another status, NaN for none."""
+    times = np.array(list(texts), dtype=np.int64)
+    values = np.array([float(text in VERDICTS) for text in texts.values()])
+    return align_to_grid(times, values, edges_ms)
