@@ -45,7 +45,7 @@ edge.add_command(probe)
 def edge_run(
     site_dir: Path, config_file: Path, agent: str | None, log_level: str, log_json: bool | None
 ) -> None:
-    # A SIGHUP before the agent handles it would end the process. The kernel keeps it until then.
+    # Block SIGHUP until the agent can handle it: an early SIGHUP would end the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from edge_agent import app
     from edge_agent.settings import AgentSettings

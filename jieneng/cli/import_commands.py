@@ -1,4 +1,4 @@
-"""The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
+"""The command `jieneng import`: store readings from CSV or XLSX files."""
 
 import sys
 from pathlib import Path
@@ -187,7 +187,7 @@ def readings(
     options["swap_days"] = options["date_order"] == "ydm"
     if options["swap_days"]:
         options["date_order"] = None
-    # The options of this command are named as the fields of ImportOptions.
+    # The options of this command have the names of the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
         unit=next((unit for unit in units if "=" not in unit), None),

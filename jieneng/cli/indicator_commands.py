@@ -1,4 +1,4 @@
-"""The commands `jieneng indicators` and `jieneng report`: figures as they are published."""
+"""The commands `jieneng indicators` and `jieneng report`: print or save figures of a period."""
 
 import sys
 from pathlib import Path
@@ -60,7 +60,7 @@ def indicators(
         click.echo(csv_output.to_csv(figures, translate, names), nl=False)
     else:
         console = Console()
-        console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
+        console.width = max(console.width, _TABLE_WIDTH)  # never cut digits off a number
         console.print(terminal_tables.figures_table(figures, names.names, translate))
         if any(figure.forecast is not None for figure in figures):
             console.print(terminal_tables.forecast_table(figures, names.names, translate))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.site_folder import SiteFolder
 
 
-#: Gaps of a run that are listed.
+#: Largest number of listed gaps for a run of an agent.
 _GAPS_SHOWN = 10
 
 

@@ -64,7 +64,7 @@ async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bo
     agent = read_settings(path / "agent.toml", AgentSettings)
     ingestion = read_settings(path / "ingest.toml", IngestSettings)
     figures = read_settings(path / "analytics.toml", AnalyticsSettings)
-    if embedded:  # a broker that knows no shared subscriptions and no MQTT 5
+    if embedded:  # the embedded broker supports neither shared subscriptions nor MQTT 5
         alone = msgspec.structs.replace(ingestion.subscription, share=False)
         inside = msgspec.structs.replace(ingestion.broker, protocol="3.1.1")
         ingestion = msgspec.structs.replace(ingestion, subscription=alone, broker=inside)

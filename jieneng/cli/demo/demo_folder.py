@@ -21,10 +21,10 @@ INTERVAL_S: Final = 5
 
 
 def copy_example(folder: Path) -> None:
-    """Copy the example centre's files, except those that are there already.
+    """Copy the example centre's files, except those that already exist.
 
     Raises:
-        UsageError: the folder holds a site that no demo made, whose data must stay its own.
+        UsageError: the folder contains a site that was not made by a demo.
     """
     if (folder / "site.toml").exists() and not (folder / _MARK).exists():
         raise UsageError(
@@ -53,7 +53,7 @@ def write_services(folder: Path, broker_port: int) -> None:
     settings = simulator.read_text(encoding="utf-8")
     if "ports_file" not in settings:
         simulator.write_text(f'ports_file = "{PORTS_FILE}"\n{settings}', encoding="utf-8")
-    # The embedded broker knows no shared subscriptions.
+    # The embedded broker does not support shared subscriptions.
     (folder / "ingest.toml").write_text(
         f"[subscription]\nshare = false\n\n{_broker(broker_port)}", encoding="utf-8"
     )
@@ -84,7 +84,7 @@ def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

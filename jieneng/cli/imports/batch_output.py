@@ -1,4 +1,4 @@
-"""Print what an import did to the store: the batch, what contradicted it, what it left out."""
+"""Print the result of an import: its batch, contradicting stored values, skipped lines."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 
 def problem_lines(problems: Sequence[Problem], count: int) -> Iterator[str]:
-    """Yield a line for each listed problem, and one for the number of the others.
+    """Yield a line for each listed problem, and a line with the number of further problems.
 
     Args:
         problems: the first problems.
@@ -37,7 +37,7 @@ def local_time(time_ms: int, zone: ZoneInfo) -> str:
 
 
 def contradiction_lines(result: "BatchResult", zone: ZoneInfo) -> Iterator[str]:
-    """Yield lines on what is stored and contradicts the file, and what to do."""
+    """Yield lines about stored values that contradict the file, and what to do."""
     for one in result.contradictions:
         yield from _contradiction(one, zone)
     if result.is_refused:
@@ -50,7 +50,7 @@ def contradiction_lines(result: "BatchResult", zone: ZoneInfo) -> Iterator[str]:
 
 
 def batch_lines(result: "BatchResult") -> Iterator[str]:
-    """Yield lines on the batch and its numbers of values."""
+    """Yield lines about the batch and its numbers of values."""
     if result.repeated is not None:
         yield tr("Import {number} of this file had been interrupted: it was undone first.").format(
             number=result.repeated

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from ingest.importing.records.bill_rows import Bill
     from jieneng.site_folder import SiteFolder
 
-#: Share of a bill's time from which on the meter's consumption is comparable.
+#: A bill is compared with the meter's consumption if this share of its time is known.
 _COMPARABLE = 0.95
 
 

@@ -1,6 +1,7 @@
-"""Options that state the form of a file, for every command that reads one.
+"""Options that state the form of a file, for all commands that import a file.
 
-Law: an option that the question of a file names, such as `--decimal`, is one of each such command.
+Law: if a question about a file names an option, such as `--decimal`, every command that imports
+files has this option.
 """
 
 from collections.abc import Callable
@@ -67,7 +68,7 @@ date_order_option = click.option(
 
 
 def form_options(command: _Command) -> _Command:
-    """Add the options to a command; they are named as the fields of ImportOptions."""
+    """Add the options to a command; they have the names of the fields of ImportOptions."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

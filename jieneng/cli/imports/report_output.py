@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 
 def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
-    """Print what an import did, or with a dry run what it would do."""
+    """Print the result of an import, or of a dry run."""
     found: Sequence[Preview] = ()
     if report.dry_run:
         found = tuple(previews(report, folder))

@@ -35,13 +35,13 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.spelling import nearest
 
 _DEFAULT_ADDRESSES: Final = range(256)  # most register maps begin there
-_MARGIN: Final = 16  # registers searched on either side of the model's point
-_MAX_LISTED: Final = 8  # locations printed for one display
-_GAUGE_DRIFT: Final = 0.01  # share by which a gauge may change between looking and reading
+_MARGIN: Final = 16  # number of registers searched before and after the model's point
+_MAX_LISTED: Final = 8  # largest number of locations printed for one display
+_GAUGE_DRIFT: Final = 0.01  # relative change of a gauge between display and register reading
 
 
 def search_displays(session: ProbeSession) -> bool:
-    """Search the displayed numbers, report them, and sign them off if that was asked for.
+    """Search the displayed numbers, report their registers, and sign them off if requested.
 
     Returns:
         False if a number was not found or not signed off, or if the unit does not answer.
@@ -87,7 +87,7 @@ class _DisplaySearch:
         self._request = session.request
         self._recognition = recognition
         self._library_model: ModbusModel | None = None
-        self._model: ModbusModel | None = None  # the variant of it that the unit answers
+        self._model: ModbusModel | None = None  # the variant of the model that the unit answers
 
     def run(self) -> bool:
         displays = self._choose_model()
@@ -114,7 +114,7 @@ class _DisplaySearch:
         """Choose the first model that reads a display correctly, or else the best one.
 
         Returns:
-            The displays by that model's medium and ratios.
+            The displays, interpreted by the medium and the ratios of this model.
         """
         models = self._recognition.models
         if len(models) > 1:
@@ -145,7 +145,7 @@ class _DisplaySearch:
         )
 
     def _possible_ratios(self, quantity: str) -> dict[tuple[Ratio, ...], float]:
-        """Return the ratios that a display of the primary side may have applied."""
+        """Return the ratios by which a display of primary values may have multiplied."""
         row = self._point(quantity)
         combinations: list[tuple[Ratio, ...]] = (
             [row.ratio] if row else [("ct",), ("pt",), ("ct", "pt")]
@@ -170,7 +170,7 @@ class _DisplaySearch:
         return any(map(display.matches, values.values()))
 
     def _locate(self, displays: Sequence[DisplayReading]) -> list[list[RegisterLocation]]:
-        """Return the locations of each display, the likeliest first."""
+        """Return the locations of each display, most likely first."""
         registers: dict[tuple[FunctionCode, int], bytes] = {}
         locations: list[list[RegisterLocation]] = [[] for _ in displays]
         for ranges in self._search_ranges(displays):
@@ -192,7 +192,7 @@ class _DisplaySearch:
     def _search_ranges(
         self, displays: Sequence[DisplayReading]
     ) -> list[list[tuple[FunctionCode, range]]]:
-        """Return the ranges to search; the next ones only if the earlier ones do not suffice."""
+        """Return groups of ranges; a group is searched only if earlier groups found nothing."""
         searches = []
         if self._request.searched is None and self._model is not None:
             searches.append(
@@ -208,7 +208,7 @@ class _DisplaySearch:
         return [list(without_forbidden(self._model, ranges)) for ranges in searches]
 
     def _confirm_again(self, confirmed: Sequence[DisplayReading]) -> list[DisplayReading]:
-        """Return the displays that the model still reads correctly after a second look."""
+        """Return the displays that the model also reads correctly the second time."""
         still = []
         for display in confirmed:
             if self._model_agrees(self._look_again(display, 1)):
@@ -222,7 +222,7 @@ class _DisplaySearch:
         displays: Sequence[DisplayReading],
         candidates: Sequence[Sequence[RegisterLocation]],
     ) -> list[list[RegisterLocation]]:
-        """Return the locations that also hold the number of a second look."""
+        """Return the locations that also contain the number displayed the second time."""
         narrowed = []
         for display, locations in zip(displays, candidates, strict=True):
             now = self._look_again(display, len(locations))
@@ -230,7 +230,7 @@ class _DisplaySearch:
         return narrowed
 
     def _look_again(self, display: DisplayReading, locations: int) -> DisplayReading:
-        """Return the display with the number that it shows now, which the person types."""
+        """Ask the person for the number that the display shows now, and return it."""
         text = tr("{count} locations match. {quantity} on the display now").format(
             count=locations, quantity=display.quantity
         )
@@ -296,7 +296,7 @@ class _DisplaySearch:
         return f"{text}: {remark}" if remark else text
 
     def _remark(self, location: RegisterLocation) -> str:
-        """Return how a location compares with the model's point; empty if it has none."""
+        """Return a text that compares a location with the model's point; "" if it has none."""
         row = self._point(location.quantity)
         if row is None or self._model is None:
             return ""

@@ -97,7 +97,7 @@ def simulate(
 
 
 def _script_path(site_dir: Path, file: Path) -> Path:
-    """Return the file as typed if it exists, else the file of that name beside site.toml."""
+    """Return the typed path if it exists, otherwise the path relative to the site's folder."""
     return file if file.exists() else site_dir / file
 
 
@@ -260,7 +260,7 @@ def served(meter: str | None, bus: str | None, last: int, site_dir: Path, url: s
 
 
 def _key_and_value(text: str) -> tuple[str, object]:
-    """Split `delay_s=1.5`; the value is read as TOML, or taken as text if it is no TOML."""
+    """Split a text like `delay_s=1.5`. The value is read as TOML, or else used as text."""
     import tomllib
 
     key, equals, value = text.partition("=")

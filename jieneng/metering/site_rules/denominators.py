@@ -2,9 +2,9 @@
 
 Laws:
 
-1. `site.toml` and `denominators.toml` add up. A date that stands in both, with two values, is a
-   problem: neither precedes the other.
-2. The values of an area are in the order of time after the merge.
+1. The values of `site.toml` and `denominators.toml` are merged. If both files have different values
+   for the same date, this is a problem: neither file takes precedence.
+2. After the merge, the values of an area are in the order of time.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def merge(site: Site, denominators: Denominators) -> Site:
 def denominator_problems(
     site: Site, denominators: Denominators, unread: UnreadKeys
 ) -> Iterator[Problem]:
-    """Yield the problems of `denominators.toml` beside a site; paths are those of this file."""
+    """Yield the problems of `denominators.toml`, checked with the site; paths are in this file."""
     seen: set[str] = set()
     for number, row in enumerate(denominators.area):
         area = site.areas.get(row.id)

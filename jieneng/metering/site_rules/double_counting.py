@@ -2,9 +2,9 @@
 
 Laws:
 
-1. A meter without a parent enters the sums of its area in full. If another meter without a parent
-   measures the same, the sum has it twice.
-2. A sum can't be less than a part of it: an area is no smaller than its sub-areas together.
+1. A meter without a parent counts in full in the sums of its area. If another meter without a
+   parent measures the same consumption, it is counted twice.
+2. An area can't be smaller than the sum of its sub-areas.
 """
 
 from collections.abc import Iterator
@@ -84,11 +84,11 @@ def _areas_smaller_than_their_parts(site: Site, unread: UnreadKeys) -> Iterator[
                         },
                         path=("area", number, key),
                     )
-                    break  # reported once
+                    break  # report each area only once
 
 
 def _tops(site: Site, unread: UnreadKeys) -> Iterator[tuple[int, Meter]]:
-    """Yield the meters without a parent, with their numbers."""
+    """Yield (row number, meter) of the meters without a parent."""
     if unread.covers("area") or unread.hides_ids("meter"):
         return
     for number, meter in enumerate(site.meter):
@@ -99,7 +99,7 @@ def _tops(site: Site, unread: UnreadKeys) -> Iterator[tuple[int, Meter]]:
 
 
 def _areas_around(site: Site, area_id: str) -> list[str]:
-    """Return the areas that an area is part of, the nearest first."""
+    """Return the areas that contain an area, nearest first."""
     around: list[str] = []
     area = site.areas.get(area_id)
     while area is not None and area.parent is not None and area.parent not in around:
@@ -109,7 +109,7 @@ def _areas_around(site: Site, area_id: str) -> list[str]:
 
 
 def _main_around(meter: Meter, mains: list[Meter], areas: list[str]) -> Meter | None:
-    """Return the main of a meter's medium in the first of some areas that has one."""
+    """Return the main of the meter's medium in the first of the areas that has one."""
     return next(
         (
             main
@@ -122,7 +122,7 @@ def _main_around(meter: Meter, mains: list[Meter], areas: list[str]) -> Meter | 
 
 
 def _days(key: str, *areas: Area) -> list[date]:
-    """Return the days on which a value of any of some areas changes."""
+    """Return the days on which the value of any of the areas changes."""
     return sorted({row.from_ for area in areas for row in getattr(area, key)})
 
 

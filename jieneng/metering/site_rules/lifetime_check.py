@@ -1,9 +1,9 @@
-"""Check when meters and areas begin and end, and what energy a meter counts. Pure.
+"""Check the first and last days of meters and areas, and the roles of meters. Pure.
 
 Laws:
 
-1. Nothing ends before it begins, and nothing happens to what has ended.
-2. Only energy is generated or exported, and only electricity has classes of supply.
+1. A meter or area must not end before it begins, and must have no events after its end.
+2. Only energy can be generated or exported, and only electricity has classes of supply.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from jieneng.metering.site import Meter, Site
 
 
 def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each end before a begin, and each event after an end."""
+    """Yield a problem for each end before the begin, and each event after the end."""
     for number, area in enumerate(site.area):
         keys = ("closed", "floor_area_m2")
         if area.closed is None or unread.covers_row("area", number, *keys):
@@ -36,7 +36,7 @@ def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) ->
 
 
 def _after_its_end(site: Site, number: int, meter: Meter) -> Iterator[Problem]:
-    """Yield what happens to a meter, or to its area, after its end."""
+    """Yield a problem for each event of a meter after its end, or after the end of its area."""
     moves = [] if isinstance(meter.area, str) else list(meter.area)
     if meter.removed is not None:
         events = {
@@ -101,7 +101,7 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a warning for each meter that goes on after the meter above it was removed."""
+    """Yield a warning for each meter that still exists after the meter above it was removed."""
     for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")
         if parent is None or unread.covers_row("meter", number, "parent", "removed"):
@@ -122,7 +122,7 @@ def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 
 
 def unmetered_let_areas(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a warning for each area that is let out and that no meter measures alone."""
+    """Yield a warning for each area that is let out and has no meter of its own."""
     if unread.covers("area") or unread.hides_ids("meter"):
         return
     measured = {area_id for meter in site.meter for area_id in meter.areas}
@@ -143,7 +143,7 @@ def unmetered_let_areas(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 
 
 def _around(parents: Mapping[str, str | None], area_id: str) -> set[str]:
-    """Return the areas around an area; also if they go in a circle."""
+    """Return the areas around an area; works even if the parents form a cycle."""
     around: set[str] = set()
     above = parents.get(area_id)
     while above is not None and above not in around:

@@ -1,7 +1,7 @@
 """Check that each meter states its nameplate's maximum, or why that is not known. Pure.
 
-Law: nothing refuses to run because of these problems, and only `jieneng check` reports them. A
-person corrects a meter with `rated_max`, or acknowledges it with `rated_max_unknown`.
+Law: only `jieneng check` reports these problems; services run in spite of them. A person corrects
+the problem with `rated_max`, or acknowledges it with `rated_max_unknown`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
     """Yield a problem for each meter with neither or both of the two keys.
 
     Args:
-        site: the site, which may have mistakes that are reported elsewhere.
-        unread: places of `site.toml` that could not be read.
+        site: the site; it may contain other mistakes.
+        unread: keys of `site.toml` that could not be read.
     """
     for number, meter in enumerate(site.meter):
         path = ("meter", number)

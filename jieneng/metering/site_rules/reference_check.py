@@ -2,8 +2,9 @@
 
 Laws:
 
-1. An id that does not exist is reported once, however many rows refer to it.
-2. A reference is not judged if a row or a model file that may have its id could not be read.
+1. An unknown id is reported only once, with all rows that refer to it.
+2. If a row or a model file could not be read, it may contain the id; then the reference is not
+   reported.
 """
 
 from collections import Counter
@@ -21,11 +22,11 @@ _TABLES: Final = ("institution", "area", "bus", "meter")
 
 
 class _Reference(NamedTuple):
-    """A key of a row, and the id to which it refers.
+    """A reference from a key of a row to an id.
 
     Attributes:
         target: the id; None if the key is omitted.
-        table: table whose rows bear such ids, or "model".
+        table: table whose rows have such ids, or "model".
     """
 
     path: KeyPath
@@ -34,7 +35,7 @@ class _Reference(NamedTuple):
 
 
 def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each id that stands more than once in a table, or among scopes."""
+    """Yield a problem for each id that occurs more than once in a table, or among scopes."""
     for table in _TABLES:
         ids = [
             (number, row.id)
@@ -44,7 +45,7 @@ def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
         counts = Counter(row_id for _, row_id in ids)
         for number, row_id in ids:
             if counts[row_id] > 1:
-                counts[row_id] = 0  # reported once
+                counts[row_id] = 0  # report each id only once
                 yield Problem(
                     text="the id {id} stands more than once among {table}.",
                     fix="Give each its own id.",
@@ -101,7 +102,7 @@ def dangling_references(
 
 
 def _row_name(site: Site, path: KeyPath) -> object:
-    """Return the id of the row that a path leads to; of a confirmation, the code of its finding."""
+    """Return the id of the row in a path; for a confirmation, the code of its finding."""
     if path[0] == "confirmed":
         return site.confirmed[int(path[1])].finding
     row_id: object = getattr(site, str(path[0]))[path[1]].id
@@ -141,7 +142,7 @@ def missing_models(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> It
 
 
 def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each circle of parents among areas and among meters."""
+    """Yield a problem for each cycle of parents among areas and among meters."""
     reported: set[str] = set()
     for table in ("area", "meter"):
         numbers = {
@@ -163,7 +164,7 @@ def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def shared_accounts(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each account that stands at a second meter."""
+    """Yield a problem for each account that is stated at more than one meter."""
     first: dict[str, str] = {}
     for number, meter in enumerate(site.meter):
         if meter.account is None or unread.covers_row("meter", number, "account", "id"):

@@ -1,6 +1,6 @@
-"""Check what a meter says of the range of its register. Pure.
+"""Check that the range of a meter's register is stated only once. Pure.
 
-Law: the value at which a register begins again at 0 is stated once: by the meter's model, by
+Law: the value at which a register rolls over to 0 is stated only once: in the meter's model, by
 `digits`, or by `modulus`.
 """
 

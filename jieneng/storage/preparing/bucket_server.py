@@ -1,9 +1,9 @@
 """Prepare an InfluxDB 2: bucket, retention, DBRP mapping and tokens, through `influxdb-client`.
 
-The client is an optional extra of the package, imported here alone. Its calls block, so they run in
-a thread.
+The client is an optional dependency, and imported only here. Its calls block, so they run in a
+thread.
 
-Law: a token is identified by its description; no second token of a description is created.
+Law: a token is identified by its description; no second token with the same description is created.
 
 Source: influxdb-client 1.50 (BucketsApi, DBRPsService, AuthorizationsApi).
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-#: Name of the retention policy that a mapping gives to its bucket, as 1.x calls its own.
+#: Name of the retention policy in a DBRP mapping; the default policy of 1.x has the same name.
 _POLICY = "autogen"
 
 
