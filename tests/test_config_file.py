@@ -129,8 +129,8 @@ def test_what_is_nested_without_end_is_told(text: str) -> None:
     """Parser, decoder and whoever prints the value would each go down there, and not return."""
     [problem] = problems(text)
     assert str(problem) == (
-        "a.toml: its tables and lists are nested more than 20 deep."
-        " No file needs that: look for superfluous brackets or dots."
+        "a.toml: its tables and lists are nested more than 20 levels deep."
+        " No valid file has so many levels: look for superfluous brackets or dots."
     )
 
 

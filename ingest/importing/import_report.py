@@ -40,7 +40,7 @@ class ReadSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the first values of a file, as it was understood.
+    """First value of a series in a file, as interpreted.
 
     Attributes:
         line: line of the value.

@@ -1,7 +1,8 @@
 """Reasons of quarantined entries, with their meaning and what to do: one row for each reason. Pure.
 
-Law: every code that the checks or a store can give has a row. `mqtt_messages` names those of the
-form of a message, `admission_rules` those of the site, `write_answers` those of the store.
+Law: every code that the checks or a store can return has a row. The codes for the form of a message
+are defined in `mqtt_messages`, those for the site in `admission_rules`, and those for the store in
+`write_answers`.
 """
 
 from collections.abc import Mapping

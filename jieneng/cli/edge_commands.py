@@ -61,7 +61,7 @@ def edge_run(
     serve(partial(app.run, reload=read), folder, settings, (log_level, log_json))
 
 
-@click.command(hidden=True, help=tr("The embedded MQTT broker alone, on loopback."))
+@click.command(hidden=True, help=tr("Run only the embedded MQTT broker, on the loopback address."))
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int, default=1883)
 def broker(host: str, port: int) -> None:

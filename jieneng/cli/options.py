@@ -37,7 +37,7 @@ def site_option(command: _Command) -> _Command:
         type=click.Path(path_type=Path, file_okay=False),
         default=Path(),
         metavar=tr("DIR"),
-        help=tr("The site's folder; the current one where omitted."),
+        help=tr("The site's folder; the current folder if omitted."),
     )(command)
 
 
@@ -63,7 +63,7 @@ def log_options(command: _Command) -> _Command:
             type=levels,
             default="info",
             show_default=True,
-            help=tr("Lowest level that is logged."),
+            help=tr("Lowest level of logged messages."),
         ),
         click.option("--log-json/--log-text", default=None, help=tr("Form of the logs.")),
     ):

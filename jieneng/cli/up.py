@@ -32,11 +32,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     default="embedded",
     show_default=True,
     help=tr(
-        "The MQTT broker: inside this process, or the one that ingest.toml and agent.toml name."
+        "The MQTT broker: one inside this process, or the one configured in ingest.toml and"
+        " agent.toml."
     ),
 )
 @click.option(
-    "--simulated", is_flag=True, help=tr("Poll simulated meters instead of the site's own.")
+    "--simulated", is_flag=True, help=tr("Poll simulated meters instead of the site's real ones.")
 )
 @log_options
 def up(

@@ -102,7 +102,7 @@ def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
 def _doubt_text(doubt: float, name: str, translate: Translate) -> str:
     """Return the sentence that states the doubt."""
     if math.isinf(doubt):
-        return translate("Nothing bounds by how much the consumption may be wrong.")
+        return translate("There is no limit to the possible error of the consumption.")
     return translate("The consumption may be wrong by at most {amount} {unit}.").format(
         amount=number(doubt), unit=unit(name, translate)
     )

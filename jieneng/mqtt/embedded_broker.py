@@ -33,8 +33,9 @@ async def run(host: str, port: int) -> None:
         await broker.start()
     except Exception as error:  # amqtt wraps every cause in an exception of its own
         raise BrokerUnavailable(
-            "the embedded broker can't listen on {host}:{port} ({error}): write another port under "
-            "[broker] in ingest.toml, or use the broker there with --broker configured.",
+            "the embedded broker can't listen on {host}:{port} ({error}). Write another port"
+            " under [broker] in ingest.toml; if an MQTT broker runs there already, use it"
+            " with --broker configured.",
             host=host,
             port=port,
             error=error,

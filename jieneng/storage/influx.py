@@ -70,7 +70,7 @@ class InfluxStore:
         refused = await self._lines.write([encode_point(points[index]) for index in sent])
         if isinstance(refused, NothingAccepted):
             raise StoreUnavailable(
-                "the database at {url} accepts nothing: {reason}. Look into its log.",
+                "the database at {url} accepts no points: {reason}. Check its log.",
                 url=self._http.url,
                 reason=refused.words,
             )

@@ -122,7 +122,7 @@ def test_the_ledger_says_what_became_of_what_was_set_aside(site: Path, kept: Qua
     # An agent counts more than any quarantine has: something that was acknowledged is gone.
     asyncio.run(write_status(site, msgspec.structs.replace(said, stored=5, quarantined=4)))
     code, text = run()
-    assert (code, "does not hold" in text) == (1, True)
+    assert (code, "does not balance" in text) == (1, True)
     assert "1 samples that count as set aside are in no quarantine" in text
 
 

@@ -2,9 +2,10 @@
 
 Laws:
 
-1. A series has one value at a time. If two rows have the same time, both lines are reported and
-   neither row is written: nobody knows which one is right. If one value of a row has a problem, the
-   whole row is left out. This is done before kind, intervals and side are checked.
+1. A series has only one value for each time. If two rows have the same time, both lines are
+   reported and neither row is written, because it is unknown which one is right. If one value of a
+   row has a problem, the whole row is left out. Rows are left out before kind, intervals and side
+   are checked.
 2. A file is refused if a series looks like a register but is imported as intervals, or the other
    way round. It is also refused if day and month of its dates look swapped. `--sure` overrides
    both refusals.
@@ -50,8 +51,8 @@ class SeriesCheck:
         models: meter models by id.
         zone: time zone of the file.
         problems: list to which problems are added.
-        recognize_resets: recognises a register that begins again at 0 each day, month or year;
-            None to recognise none.
+        recognize_resets: recognises a register that is reset to 0 each day, month or year; None to
+            recognise none.
     """
 
     def __init__(

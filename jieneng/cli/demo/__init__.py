@@ -30,7 +30,7 @@ from jieneng.cli.options import examples, run_service, tr
     "kept_dir",
     type=click.Path(path_type=Path, file_okay=False),
     metavar=tr("DIR"),
-    help=tr("Keep the data there, and continue what is there; otherwise only the page is kept."),
+    help=tr("Folder for the data, which a later run continues; if omitted, only the page is kept."),
 )
 def demo(for_s: float | None, kept_dir: Path | None) -> None:
     from jieneng.cli.demo import demo_folder as folders

@@ -28,8 +28,8 @@ def copy_example(folder: Path) -> None:
     """
     if (folder / "site.toml").exists() and not (folder / _MARK).exists():
         raise UsageError(
-            "{folder} holds a site of its own, and a demo would mix invented readings into it: "
-            "choose another folder.",
+            "{folder} holds a real site, and a demo would add simulated readings to it:"
+            " choose another folder.",
             folder=folder,
         )
     folder.mkdir(parents=True, exist_ok=True)

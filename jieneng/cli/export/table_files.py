@@ -46,9 +46,7 @@ def open_table(
         raise UsageError("{file} exists already: choose another name, or remove it.", file=path)
     writers = {".csv": _csv_writer, ".parquet": _parquet_writer}
     if path.suffix.lower() not in writers:
-        raise UsageError(
-            "{file} has no ending that can be exported: write .csv or .parquet.", file=path.name
-        )
+        raise UsageError("{file} must end in .csv or .parquet.", file=path.name)
     unfinished = path.with_name(f"{path.name}.part")
     try:
         with writers[path.suffix.lower()](unfinished, columns, zone) as writer:

@@ -84,17 +84,17 @@ def _form_lines(report: "ImportReport") -> Iterator[str]:
 
 def _layout_name(layout: str | None) -> str:
     return {
-        "long": tr("long, a row a value"),
-        "wide": tr("wide, a column a meter"),
-        "day": tr("day, a column a part of the day"),
-        "month": tr("month, a column a month"),
+        "long": tr("long: one row per value"),
+        "wide": tr("wide: one column per meter"),
+        "day": tr("day: one column per part of the day"),
+        "month": tr("month: one column per month"),
     }.get(layout or "", _UNKNOWN)
 
 
 def _kind_name(kind: str) -> str:
     return {
-        "register": tr("register, what a meter showed"),
-        "interval": tr("interval, what was used in a time"),
+        "register": tr("register: readings of the meter's counter"),
+        "interval": tr("interval: consumption of each interval"),
     }[kind]
 
 
@@ -114,7 +114,7 @@ def _table(title: str) -> "Table":
 
 
 def _first_values(report: "ImportReport", folder: "SiteFolder") -> "Table":
-    table = _table(tr("First values, as they were understood"))
+    table = _table(tr("First values, as interpreted"))
     table.add_column(tr("Line"), justify="right")
     for heading in (tr("From"), tr("Until"), tr("Meter")):
         table.add_column(heading, no_wrap=True)

@@ -70,9 +70,9 @@ def _check_quantity(quantity: str) -> None:
     if quantity not in QUANTITIES:
         close = nearest(quantity, QUANTITIES)
         raise UsageError(
-            "{quantity} is no quantity. Did you mean {close}?"
+            "{quantity} is not a quantity. Did you mean {close}?"
             if close
-            else "{quantity} is no quantity. Known are: {known}.",
+            else "{quantity} is not a quantity. Known are: {known}.",
             quantity=quantity,
             close=close,
             known=", ".join(QUANTITIES),
@@ -231,7 +231,7 @@ class _DisplaySearch:
 
     def _look_again(self, display: DisplayReading, locations: int) -> DisplayReading:
         """Ask the person for the number that the display shows now, and return it."""
-        text = tr("{count} locations match. {quantity} on the display now").format(
+        text = tr("{count} locations match. Number of {quantity} on the display now").format(
             count=locations, quantity=display.quantity
         )
         shown = click.prompt(text, value_proc=parse_number)
@@ -244,7 +244,7 @@ class _DisplaySearch:
 
     def _report_confirmed(self, display: DisplayReading) -> None:
         model_id = self._model.id if self._model else ""
-        text = tr("{quantity} {shown}: as model {model} says.")
+        text = tr("{quantity} {shown}: found where model {model} has it.")
         click.echo(text.format(quantity=display.quantity, shown=display.shown, model=model_id))
 
     def _report_locations(
@@ -252,9 +252,9 @@ class _DisplaySearch:
     ) -> None:
         if not locations:
             text = tr(
-                "{quantity} {shown} is in none of the registers that were read. Search further "
-                "with --from and --to; give --ct and --pt if transformers are connected; give "
-                "--rated-max if the counter runs fast."
+                "{quantity} {shown} is in none of the registers that were read. Search other"
+                " registers with --from and --to. Give --ct and --pt if transformers are"
+                " connected, and --rated-max if the counter runs fast."
             )
             click.echo(text.format(quantity=display.quantity, shown=display.shown))
             return
@@ -303,13 +303,13 @@ class _DisplaySearch:
         model_id, differing = self._model.id, self._differing_keys(location)
         offset = location.address - row.address
         if not differing:
-            return tr("as model {model} says").format(model=model_id)
+            return tr("same as in model {model}").format(model=model_id)
         if differing == ("address",) and abs(offset) == 1:
             text = (
-                tr("address base off by one: this device counts one higher than model {model}")
+                tr("addresses differ by one: they are one higher here than in model {model}")
                 if offset > 0
-                else tr("address base off by one: this device counts one lower than model {model}")
+                else tr("addresses differ by one: they are one lower here than in model {model}")
             )
             return text.format(model=model_id)
         keys = ", ".join(differing)
-        return tr("not as model {model}: {keys}").format(model=model_id, keys=keys)
+        return tr("different from model {model}: {keys}").format(model=model_id, keys=keys)

@@ -76,6 +76,6 @@ def parse_number(text: str) -> Decimal:
         shown = Decimal("NaN")
     if not shown.is_finite() or shown == 0:
         raise click.BadParameter(
-            tr("write the digits of the display, like 8123.45; a 0 tells nothing")
+            tr("write the digits of the display, like 8123.45; a 0 can't be searched for")
         )
     return shown

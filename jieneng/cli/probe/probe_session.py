@@ -144,9 +144,9 @@ class ProbeSession:
         if model_id not in self.models:
             close = nearest(model_id, self.models)
             raise UsageError(
-                "{model} is no model. Did you mean {close}?"
+                "{model} is not a meter model. Did you mean {close}?"
                 if close
-                else "{model} is no model. Known are: {known}.",
+                else "{model} is not a meter model. Known are: {known}.",
                 model=model_id,
                 close=close,
                 known=", ".join(sorted(self.models)),
@@ -198,7 +198,7 @@ def _site_folder(request: ProbeRequest) -> SiteFolder | None:
         return load(request.site_dir)
     if request.meter is not None or request.site_dir != Path():
         raise UsageError(
-            "there is no site.toml in {folder}: say where it is with --site.",
+            "there is no site.toml in {folder}: name the site's folder with --site.",
             folder=request.site_dir.resolve(),
         )
     return None
@@ -210,9 +210,9 @@ def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | Non
     if request.meter not in folder.site.meters:
         close = nearest(request.meter, folder.site.meters)
         raise UsageError(
-            "{meter} is no meter of the site. Did you mean {close}?"
+            "{meter} is not a meter of the site. Did you mean {close}?"
             if close
-            else "{meter} is no meter of the site: write it into site.toml first.",
+            else "{meter} is not a meter of the site: write it into site.toml first.",
             meter=request.meter,
             close=close,
         )
@@ -222,7 +222,7 @@ def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | Non
 def _typed_bus(request: ProbeRequest) -> Bus | None:
     typed = [text for text in (request.tcp, request.rtu_tcp, request.serial) if text is not None]
     if len(typed) > 1:
-        raise UsageError("one of --tcp, --rtu-tcp and --serial is enough.")
+        raise UsageError("give only one of --tcp, --rtu-tcp and --serial.")
     if not typed:
         return None
     # The probe's timeout is short, for a quick scan. The agent's timeout is longer only if the
@@ -240,8 +240,8 @@ def _typed_bus(request: ProbeRequest) -> Bus | None:
 def _site_bus(folder: SiteFolder | None, meter: Meter | None) -> Bus:
     if folder is None or meter is None or meter.bus is None:
         raise UsageError(
-            "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "
-            "and --meter of a meter that hangs on a bus."
+            "name the bus: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site and"
+            " --meter of a meter with a bus."
         )
     return folder.site.buses[meter.bus]
 
@@ -252,5 +252,5 @@ def _host_and_port(text: str, default_port: int | None) -> tuple[str, int]:
     if not colon or "]" in port:
         host, port = text, "" if default_port is None else str(default_port)
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise UsageError("{text} is no HOST:PORT.", text=text)
+        raise UsageError("{text} is not HOST:PORT.", text=text)
     return host.strip("[]"), int(port)

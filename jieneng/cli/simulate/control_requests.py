@@ -47,7 +47,7 @@ def request_control(url: str, method: str = "GET", body: object = None) -> list[
         raise _refusal(error.read()) from error
     except (URLError, OSError, ValueError, HTTPException) as error:
         raise Unavailable(
-            "the simulator does not answer at {url}: {reason}. Is it still running?",
+            "no simulator answers at {url}: {reason}. Is it still running?",
             url=url,
             reason=error,
         ) from error

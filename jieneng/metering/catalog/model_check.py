@@ -37,8 +37,9 @@ def check(model: Model) -> list[Problem]:
         if point.quantity in seen:
             problems.append(
                 Problem(
-                    text="quantity {quantity} stands twice.",
-                    fix="Keep the one point that the manual calls the billing value.",
+                    text="quantity {quantity} occurs twice.",
+                    fix="Keep the point that the manual calls the billing value, and remove the"
+                    " other.",
                     values={"quantity": point.quantity},
                     path=(*path, "quantity"),
                 )
@@ -67,8 +68,8 @@ def _counter_problems(model: Model) -> Iterator[Problem]:
         )
     if len({1, *(row.every for row in model.point)}) > MAX_CADENCES:
         yield Problem(
-            text="the points have more than {most} different values of every.",
-            fix="Let points that may be read together share one.",
+            text="the points have more than {most} different values of the key every.",
+            fix="Give the same value to points that may be read together.",
             values={"most": MAX_CADENCES},
             path=("model",),
         )

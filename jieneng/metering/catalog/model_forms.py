@@ -72,7 +72,7 @@ def protocol_problem(protocol: object) -> Problem | None:
     if isinstance(protocol, str) and protocol in MODEL_FORMS:
         return None
     return Problem(
-        text="{protocol} is no protocol that meters are polled with.",
+        text="{protocol} is not a protocol for polling meters.",
         fix="Use one of: {known}.",
         values={"protocol": protocol, "known": ", ".join(sorted(MODEL_FORMS))},
         path=("model", "protocol"),

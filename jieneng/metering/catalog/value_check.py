@@ -22,7 +22,7 @@ def quantity_problems(point: Point, head: ModelHead, path: Path) -> Iterator[Pro
     if quantity is None or head.medium not in quantity.media:
         fitting = sorted(name for name, row in QUANTITIES.items() if head.medium in row.media)
         yield Problem(
-            text="{quantity} is no quantity of {medium}.",
+            text="{quantity} is not a quantity of {medium}.",
             fix="Use one of: {known}.",
             values={
                 "quantity": point.quantity,

@@ -62,8 +62,9 @@ def address_problems(
         other = taken.setdefault((meter.bus, protocol_of(model), address), meter)
         if other is not meter:
             yield Problem(
-                text="meters {other} and {meter} are both {key} {address} on bus {bus}.",
-                fix="Each meter on a bus has a {key} of its own: look at the device's display.",
+                text="meters {other} and {meter} both have {key} {address} on bus {bus}.",
+                fix="Each meter on a bus must have a different {key}: look at the device's"
+                " display.",
                 values={
                     "other": other.id,
                     "meter": meter.id,
@@ -84,10 +85,10 @@ def _unusable_addresses(
         yield replace(problem, path=(*path, *problem.path))
     if model is not None and bus.link not in form.links:
         yield Problem(
-            text="meter {meter} speaks {protocol}, which is not spoken on bus {bus} with "
-            'link = "{link}".',
-            fix="Correct the model of the meter or the link of the bus; the protocol is "
-            "spoken on: {links}.",
+            text="meter {meter} uses {protocol}, which is not possible on bus {bus} with link"
+            ' = "{link}".',
+            fix="Correct the model of the meter or the link of the bus; links for this protocol:"
+            " {links}.",
             values={
                 "meter": meter.id,
                 "protocol": model.protocol,

@@ -59,8 +59,8 @@ def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
     for day in days:
         if day.year not in _YEARS:
             yield Problem(
-                text="{key}: {day} is no day of {first} to {last}.",
-                fix="Write the day from which it holds.",
+                text="{key}: {day} is not a day from {first} to {last}.",
+                fix="Write the first day on which the value applies.",
                 values={"key": path[-1], "day": day, "first": _YEARS[0], "last": _YEARS[-1]},
                 path=path,
             )
@@ -72,7 +72,8 @@ def _unordered(
     for earlier, later in pairwise(rows):
         if later.from_ <= earlier.from_:
             yield Problem(
-                text="{key}: {later} does not come after {earlier}: two values would hold at once.",
+                text="{key}: {later} does not come after {earlier}, so two values would apply"
+                " at the same time.",
                 fix="Sort the rows by `from`, each date once.",
                 values={"key": path[-1], "later": later.from_, "earlier": earlier.from_},
                 path=path,
@@ -91,8 +92,9 @@ def replacement_problems(
         for moment in moments:
             if moment.tzinfo is None:
                 yield Problem(
-                    text="the replacement of meter {meter} at {at} has no offset from UTC.",
-                    fix="Write it with one, such as 2022-05-10T09:30:00+08:00.",
+                    text="the time {at} of the replacement of meter {meter} has no offset"
+                    " from UTC.",
+                    fix="Write the time with an offset, such as 2022-05-10T09:30:00+08:00.",
                     values={"meter": meter.id, "at": moment},
                     path=path,
                 )

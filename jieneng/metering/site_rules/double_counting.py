@@ -32,9 +32,11 @@ def _sub_items_beside_a_main(site: Site, unread: UnreadKeys) -> Iterator[Problem
         main = _main_around(meter, mains, [meter.last_area, *_areas_around(site, meter.last_area)])
         if main is not None:
             yield Problem(
-                text="meter {meter} measures a sub-item and has no parent, beside the main {main}: "
-                "it is taken for a part of {main} and not added.",
-                fix='If it lies behind {main}, write parent = "{main}"; if not, counts = true.',
+                text="meter {meter} measures a sub-item and has no parent, and there is a"
+                " main meter {main}: {meter} is regarded as a part of {main} and is not"
+                " added.",
+                fix='If {main} measures its consumption too, write parent = "{main}"; if not,'
+                " write counts = true.",
                 values={"meter": meter.id, "main": main.id},
                 path=("meter", number),
             )
@@ -46,9 +48,10 @@ def _mains_within_mains(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
         main = _main_around(meter, mains, _areas_around(site, meter.last_area))
         if main is not None and meter.item is None:
             yield Problem(
-                text="meter {meter} in {area} has no parent, and neither has {main} in {around}, "
-                "which {area} is part of: a sum of both may hold the same consumption twice.",
-                fix='If it lies behind {main}, write parent = "{main}".',
+                text="meter {meter} in {area} and meter {main} in {around} have no parent,"
+                " and {area} is part of {around}: their sum may contain the same"
+                " consumption twice.",
+                fix='If {main} measures its consumption too, write parent = "{main}".',
                 values={
                     "meter": meter.id,
                     "area": meter.last_area,
@@ -70,8 +73,8 @@ def _areas_smaller_than_their_parts(site: Site, unread: UnreadKeys) -> Iterator[
                 whole, together = _value(area, key, day), _sum(parts, key, day)
                 if whole is not None and together > whole * _TOLERANCE:
                     yield Problem(
-                        text="{key} of {area} is {whole:.10g} on {day}, but its parts {parts} have "
-                        "{together:.10g} together.",
+                        text="{key} of {area} is {whole:.10g} on {day}, but the sum of its"
+                        " parts {parts} is {together:.10g}.",
                         fix="The value of an area includes those of the areas within it: correct "
                         "one of them.",
                         values={

@@ -21,7 +21,8 @@ def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) ->
             continue
         if area.floor_area_m2 and area.closed < area.floor_area_m2[0].from_:
             yield Problem(
-                text="area {area} was closed on {closed}, before its first floor area of {first}.",
+                text="area {area} was closed on {closed}, but its first floor area is dated"
+                " later: {first}.",
                 fix="Correct one of the dates.",
                 values={
                     "area": area.id,
@@ -48,8 +49,8 @@ def _after_its_end(site: Site, number: int, meter: Meter) -> Iterator[Problem]:
             late = [day for day in days if day > meter.removed]
             if late:
                 yield Problem(
-                    text="meter {meter} was removed on {removed}, but {key} has {day}, which is "
-                    "later.",
+                    text="meter {meter} was removed on {removed}, but its {key} is dated"
+                    " later: {day}.",
                     fix="Correct one of the dates.",
                     values={
                         "meter": meter.id,
@@ -82,7 +83,7 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             continue
         if meter.role != "consumption" and meter.medium == "water":
             yield Problem(
-                text='meter {meter} measures water, which has no role = "{role}".',
+                text='meter {meter} measures water, for which role = "{role}" is not possible.',
                 fix="Only energy is generated or exported. For water that is resold, write "
                 "counts = false.",
                 values={"meter": meter.id, "role": meter.role},
@@ -93,7 +94,7 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             "consumption",
         ):
             yield Problem(
-                text="meter {meter} has a class of supply, which only purchased electricity has.",
+                text="meter {meter} has the key supply, which is for purchased electricity only.",
                 fix="Remove supply.",
                 values={"meter": meter.id},
                 path=("meter", number, "supply"),
@@ -108,9 +109,10 @@ def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
             continue
         if parent.removed is not None and (meter.removed is None or meter.removed > parent.removed):
             yield Problem(
-                text="meter {meter} hangs below {parent}, which was removed on {removed}: from "
-                "then on it hangs below {above}.",
-                fix="If another meter measures it now, describe that one and write it as parent.",
+                text="the parent {parent} of meter {meter} was removed on {removed}: from"
+                " then on, {above} is its parent.",
+                fix="If another meter has taken the place of {parent}, add it to site.toml and"
+                " write it as parent.",
                 values={
                     "meter": meter.id,
                     "parent": parent.id,
@@ -134,9 +136,9 @@ def unmetered_let_areas(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
         inside = {one for one in parents if one == area.id or area.id in _around(parents, one)}
         if is_let and not inside & measured:
             yield Problem(
-                text="area {area} is let out, but no meter measures it: its floor area and "
-                "headcount are deducted, and its energy is not.",
-                fix="Write the meter that measures it, or leave counts out until there is one.",
+                text="area {area} is let out, but no meter measures it: its floor area and"
+                " headcount are deducted, but its energy is not.",
+                fix="Add the meter that measures the area, or leave counts out until there is one.",
                 values={"area": area.id},
                 path=("area", number, "counts"),
             )

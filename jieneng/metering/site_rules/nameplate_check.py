@@ -35,7 +35,7 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
             continue
         if meter.rated_max is not None and meter.rated_max_unknown is not None:
             yield Problem(
-                text="meter {meter} has a rated_max, and a reason why it is not known.",
+                text="meter {meter} has both rated_max and rated_max_unknown.",
                 fix="Remove rated_max_unknown.",
                 values={"meter": meter.id},
                 path=(*path, "rated_max_unknown"),
@@ -43,8 +43,8 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
         if meter.rated_max is None and meter.rated_max_unknown is None:
             unit, example = _MAXIMA[meter.medium]
             yield Problem(
-                text="meter {meter} has no rated_max, so a misread register can't be told from "
-                "consumption.",
+                text="meter {meter} has no rated_max, so a misread register can't be"
+                " distinguished from consumption.",
                 fix="Write the nameplate's maximum [{unit}], for example: rated_max = {example}; "
                 'if nobody can read it, write why: rated_max_unknown = "..."',
                 values={"meter": meter.id, "unit": unit, "example": example},

@@ -47,8 +47,8 @@ def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             if counts[row_id] > 1:
                 counts[row_id] = 0  # report each id only once
                 yield Problem(
-                    text="the id {id} stands more than once among {table}.",
-                    fix="Give each its own id.",
+                    text="the id {id} occurs more than once in the table {table}.",
+                    fix="Give each row a different id.",
                     values={"id": row_id, "table": table},
                     path=(table, number, "id"),
                 )
@@ -58,8 +58,9 @@ def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
     for scope, count in scopes.items():
         if count > 1 and [*site.areas].count(scope) <= 1:
             yield Problem(
-                text="{id} names two of: the site, an area, an institution.",
-                fix="Figures are asked for by this id, so give each its own.",
+                text="{id} is the id of two things; the site, the areas and the institutions"
+                " must have different ids.",
+                fix="Commands select figures by this id, so give each a different id.",
                 values={"id": scope},
                 path=("site", "id"),
             )
@@ -92,9 +93,9 @@ def dangling_references(
         ids = [_row_name(site, reference.path) for reference in references]
         rows = ["?" if row_id is msgspec.UNSET else str(row_id) for row_id in dict.fromkeys(ids)]
         yield Problem(
-            text="{key} = {target} refers to nothing."
+            text="{key} = {target}, but {target} is not defined."
             if len(references) == 1
-            else "{key} = {target} refers to nothing; it stands at {rows}.",
+            else "{key} = {target}, but {target} is not defined; rows with this reference: {rows}.",
             fix="Did you mean {close}?" if close else "Define it, or correct the name.",
             values={"key": key, "target": target, "close": close, "rows": ", ".join(rows)},
             path=references[0].path,
@@ -156,8 +157,8 @@ def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             if path and not reported.intersection(path):
                 reported.update(path)
                 yield Problem(
-                    text="{table} parents go in a circle: {way}.",
-                    fix="One of them has no parent: remove it there.",
+                    text="the parents in {table} form a circle: {way}.",
+                    fix="One of them has no parent in reality: remove the key parent there.",
                     values={"table": table, "way": " > ".join(path)},
                     path=(table, number, "parent"),
                 )
@@ -171,8 +172,9 @@ def shared_accounts(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> I
             continue
         if meter.account in first:
             yield Problem(
-                text="account {account} is that of meter {other} already.",
-                fix="Write it at the meter that measures the whole bill.",
+                text="account {account} belongs to meter {other} already.",
+                fix="Write the account only at the meter that measures the whole consumption of"
+                " the bill.",
                 values={"account": meter.account, "other": first[meter.account]},
                 path=("meter", number, "account"),
             )

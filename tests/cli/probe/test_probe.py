@@ -226,7 +226,7 @@ async def test_without_any_model_the_point_alone_is_found(tmp_path: Path) -> Non
             "--to", "200", cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "No model of the library fits." in done.stdout
+    assert "No known meter model fits." in done.stdout
     [point, _] = pasted(done.stdout)["point"]
     assert point == {
         "quantity": "energy_kwh", "function": 4, "address": 100, "type": "u32", "scale": 0.01
@@ -261,7 +261,7 @@ async def test_a_device_that_no_model_fits_has_a_model_by_its_unit(tmp_path: Pat
             done = await probe(
                 "--tcp", f"127.0.0.1:{port}", "--unit", unit, "--display", SHOWN, cwd=tmp_path
             )
-            assert "No model of the library fits." in done.stdout
+            assert "No known meter model fits." in done.stdout
             toml = pasted(done.stdout)
             assert f"models/{toml['model']['id']}.toml" in done.stdout
             assert [one["model"] for one in toml["meter"]] == [toml["model"]["id"]]

@@ -96,7 +96,7 @@ def test_a_mistake_in_a_script_is_told_with_its_line_before_anything_runs(crosse
     (crossed / "wrong.toml").write_text('[[fault]]\nkind = "busy"\nmeter = "e-9"\n')
     done = jieneng("simulate", "--site", crossed, "--faults", "wrong.toml")
     assert done.returncode == 1
-    assert done.stderr.startswith("wrong.toml:3: meter = e-9 refers to nothing.")
+    assert done.stderr.startswith("wrong.toml:3: meter = e-9, but e-9 is not defined.")
     assert not (crossed / "simulator.json").exists()
 
 

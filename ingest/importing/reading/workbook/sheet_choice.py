@@ -1,7 +1,7 @@
 """Choose the sheets of a workbook that are read as one table. Pure.
 
-Law: every sheet is read, or a note says why it is not read. A sheet with other columns than the
-first one is never ignored: the user is asked which sheets to read.
+Law: every sheet is read, or a note says why it is not read. If the columns of the sheets differ, no
+sheet is ignored: a problem asks the user to name the sheets to read.
 """
 
 from collections.abc import Callable, Sequence

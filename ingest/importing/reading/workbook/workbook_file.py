@@ -2,8 +2,7 @@
 
 Laws:
 
-- Only the cells of the file are used. The size that a sheet states, and the name of the file, are
-  ignored: both may be wrong.
+- The size that a sheet states, and the ending of the file's name, are ignored: both may be wrong.
 - A sheet is read in pieces, so that memory does not grow with it.
 """
 
