@@ -69,7 +69,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     def step_at(
         self, value: float, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)
     ) -> float:
-        """Return the smallest step at a value, which is given with its ratios applied."""
+        """Return the smallest step at a value; both are with ratios applied."""
         return self.step(ct, pt) + self.float_step * abs(value)
 
     def no_values(self) -> tuple[float, ...]:
@@ -80,7 +80,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         return ()
 
     def _smallest_step(self) -> Fraction:
-        """Return the step that is the same everywhere, in units of the device's number."""
+        """Return the step at 0, in units of the device's number."""
         return Fraction(1)
 
 
