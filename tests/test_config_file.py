@@ -157,7 +157,7 @@ def test_a_rated_maximum_that_is_no_positive_number_is_refused(value: str) -> No
 
 
 def test_a_file_that_is_not_there_or_not_utf8_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is not there"):
+    with pytest.raises(ConfigError, match="does not exist"):
         config_file.read(tmp_path / "no.toml")
     (tmp_path / "gbk.toml").write_bytes('name = "节能"'.encode("gbk"))
     with pytest.raises(ConfigError, match="UTF-8"):

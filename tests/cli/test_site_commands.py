@@ -176,7 +176,7 @@ def test_one_is_not_counted_as_many(tmp_path: Path) -> None:
     done = jieneng("check", "--site", tmp_path)
     assert "s: 1 area, 1 bus, 1 meter (" in done.stdout
     assert "bus bus: 1 meter, " in done.stdout
-    assert " % of its time." in done.stdout
+    assert " % of the time." in done.stdout
 
 
 def test_a_folder_without_a_site_is_one_sentence(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ _POLICY = "autogen"
 async def prepare_bucket(
     url: str, token: str, timeout_s: float, steps: Steps
 ) -> AsyncIterator[Done | Note | Secret]:
-    """Create what is missing, and yield one event for each thing.
+    """Create the missing bucket, mapping and tokens; yield one event for each step.
 
     Args:
         url: address of the server.
         token: an operator's or all-access token.
         timeout_s: time-out of a request [s].
-        steps: runs or reports the steps.
+        steps: runs the steps, or only reports them in a dry run.
     """
     try:
         from influxdb_client import InfluxDBClient
@@ -60,7 +60,7 @@ class _Bucket:
         self._bucket: Any = None  # the client's classes have no types of their own
 
     async def prepare(self) -> AsyncIterator[Done | Note | Secret]:
-        """Create what is missing, and yield one event for each thing."""
+        """Create the missing bucket, mapping and tokens; yield one event for each step."""
         self._org_id = await self._find_org()
         self._bucket = await self._find_bucket()
         yield await self._steps.do(

@@ -77,7 +77,7 @@ def test_a_running_simulator_is_steered_and_asked(running: Path) -> None:
         (("truth", "--at", "0001-01-01T00:00:00+00:00"), 2, "is not a time"),
         (("served", "--bus", "nope"), 2, "there is no bus nope"),
         (("scenarios", "--out", "somewhere"), 2, "name the scenario"),
-        (("truth", "--url", "http://127.0.0.1:abc"), 3, "does not answer"),
+        (("truth", "--url", "http://127.0.0.1:abc"), 3, "no simulator answers"),
         (("truth", "--url", "ftp://here"), 2, "is not a URL"),
         (("truth", "--url", "http://127.0.0.1:1"), 3, "Is it still running?"),
     ):

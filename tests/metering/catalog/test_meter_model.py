@@ -146,7 +146,7 @@ FLAG = '[[point]]\nquantity = "fault_flag"\nfunction = {function}\naddress = 5\n
         ('fraction = {address = 30, type = "u16"}', 12, "does not fit in one request"),
         ("bits = [4, 40]", 14, "a u32 has no bits 4 to 40"),
         ("bits = [4, 3]", 14, "write the lower bit first"),
-        ("unknown = 0x1FFFFFFFF", 14, "can't say 0x1FFFFFFFF"),
+        ("unknown = 0x1FFFFFFFF", 14, "can't hold 0x1FFFFFFFF"),
         ("bits = [0, 3]\nunknown = 0xF", 15, "without bits"),
         ("every = 2", 14, "must be in every poll"),
         ('unit = "V"', 14, "V is not a unit of energy_kwh"),
