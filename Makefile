@@ -14,7 +14,7 @@ WORKERS ?= 5
 # Python keeps what it compiled, so that each of the suite's many processes need not compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv demo services test quick fuzz lint types bench grafana boards-pictures locale lock clean
+.PHONY: help venv demo services test suite quick fuzz lint types bench grafana boards-pictures locale lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,10 @@ demo: venv  ## a simulated centre, end to end; ARGS="--for 60" ends it by itself
 services:  ## build InfluxDB 2 for the tests, once a machine (Go and Cargo, 5 minutes)
 	@deploy/services/influxd/build
 
-test: venv lint types  ## the whole suite, lint and types
+test: venv lint  ## the whole suite, lint and types
+	@$(MAKE) --no-print-directory -j2 types suite
+
+suite: venv
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 quick: venv lint types  ## lint, types and all short tests that start no server: before each commit

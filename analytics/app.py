@@ -1,5 +1,6 @@
 """Run the analytics, as a service and as commands."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
@@ -12,7 +13,10 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
+from analytics.alert_service import AlertService
+from analytics.alerts.alert_files import load_alert_rules
 from analytics.figures.figure import Figure
+from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
@@ -39,13 +43,14 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     """Return the packaged rules; rows in the site's folder replace packaged rows of the same id.
 
     Raises:
-        ConfigError: lists all mistakes in `factors.toml` and `plan.toml`.
+        ConfigError: lists all mistakes in `factors.toml`, `plan.toml` and `quotas.toml`.
     """
     problems = list[Problem]()
     try:
         loaded = merge_rules(
             _rule_documents(path, "factors.toml", problems),
             _rule_documents(path, "plan.toml", problems),
+            _rule_documents(path, "quotas.toml", problems),
             convention=settings.convention,
             coverage_floor=settings.coverage_floor,
         )
@@ -130,7 +135,43 @@ async def report(
     async with _open(folder, settings) as (store, pipeline):
         await _catch_up(pipeline, _today(folder, clock))
         await pipeline.require_data(period)
-        return await report_reader.page_data(pipeline, store, period, clock.now_ms())
+        now_ms = clock.now_ms()
+        data = await report_reader.page_data(pipeline, store, period, now_ms)
+        rules = load_alert_rules(folder.path, folder.site)
+        return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
+
+
+async def quotas(
+    folder: SiteFolder, settings: AnalyticsSettings, year: str, clock: Clock
+) -> list[QuotaResult]:
+    """Compute missing consumption, and return the results of all quotas of a year.
+
+    Raises:
+        ConfigError: a quota names a scope that the site does not have.
+        NoData: the year has no stored consumption.
+    """
+    async with _open(folder, settings) as (_, pipeline):
+        _require_scopes(pipeline)
+        await _catch_up(pipeline, _today(folder, clock))
+        await pipeline.require_data(year)
+        return await pipeline.quotas(year, clock.now_ms())
+
+
+def _require_scopes(pipeline: Pipeline) -> None:
+    known = {scope.id for scope in pipeline.scopes}
+    problems = [
+        Problem(
+            file="quotas.toml",
+            text="quota {id}: {scope} is no area or institution of site.toml.",
+            fix="Use one of: {known}.",
+            values={"id": quota.id, "scope": scope, "known": ", ".join(sorted(known))},
+        )
+        for quota in pipeline.rules.quotas
+        for scope in quota.scope
+        if scope not in known
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 async def publication(
@@ -235,8 +276,31 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     async with (
         serving_metrics(settings.metrics, registry, log("analytics")),
         _open_unprepared(folder, settings) as (store, pipeline),
+        _alert_service(folder, settings, clock, registry) as alerts,
+        asyncio.TaskGroup() as tasks,
     ):
-        await _Service(folder, settings, clock, store, pipeline, metrics).run()
+        service = _Service(folder, settings, clock, store, pipeline, metrics)
+        tasks.create_task(service.run(), name="figures")
+        if alerts is not None:
+            tasks.create_task(alerts.run(), name="alerts")
+
+
+@asynccontextmanager
+async def _alert_service(
+    folder: SiteFolder, settings: AnalyticsSettings, clock: Clock, registry: CollectorRegistry
+) -> AsyncIterator[AlertService | None]:
+    """Make the service of the alerts, if it is enabled.
+
+    It has a connection to the store of its own: alerts need not wait while figures are computed.
+    """
+    if not settings.alerts.enabled:
+        yield None
+        return
+    store = open_store(settings.store, folder.path)
+    try:
+        yield AlertService(folder, settings.alerts, clock, store, registry)
+    finally:
+        await store.close()
 
 
 class _Metrics:

@@ -174,15 +174,36 @@ def edges_ms(start: date, end: date, interval: Interval, zone: ZoneInfo) -> "NDA
     Returns:
         Shape (intervals + 1,), UTC ms, strictly ascending.
     """
-    midnights = [midnight_ms(day, zone) for day in days(start, end + timedelta(days=1))]
+    midnights = _midnights_ms(start, end, zone)
     if interval == "day" or len(midnights) < 2:
-        return np.array(midnights, dtype=np.int64)
+        return midnights
     step = _STEP_MS[interval]
     grids = [
         np.arange(midnight, following, step, dtype=np.int64)
-        for midnight, following in pairwise(midnights)
+        for midnight, following in pairwise(midnights.tolist())
     ]
-    return np.concatenate([*grids, np.array(midnights[-1:], dtype=np.int64)])
+    return np.concatenate([*grids, midnights[-1:]])
+
+
+@lru_cache(maxsize=256)
+def _midnights_ms(start: date, end: date, zone: ZoneInfo) -> "NDArray[np.int64]":
+    """Return the midnights from that of `start` to that of `end` [UTC, ms], read-only."""
+    every = days(start, end + timedelta(days=1))
+    midnights = np.array([midnight_ms(day, zone) for day in every], dtype=np.int64)
+    midnights.flags.writeable = False
+    return midnights
+
+
+@lru_cache(maxsize=256)
+def ordinals(start: date, end: date) -> "NDArray[np.int64]":
+    """Return the proleptic Gregorian ordinals of the days from `start` to before `end`, read-only.
+
+    Returns:
+        Shape (days,).
+    """
+    found = np.arange(start.toordinal(), max(start, end).toordinal(), dtype=np.int64)
+    found.flags.writeable = False
+    return found
 
 
 def interval_days(intervals_ms: "NDArray[np.int64]", zone: ZoneInfo) -> list[date]:

@@ -10,6 +10,20 @@ from jieneng.observe import MetricsSettings
 from jieneng.storage.settings import StoreSettings
 
 
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The table `[alerts]` of `analytics.toml`.
+
+    Attributes:
+        enabled: false if this copy of the analytics evaluates no alerts and sends no notices.
+        every_s: interval of evaluation [s].
+        outbox: file in which notices wait for their receivers, relative to the site's folder.
+    """
+
+    enabled: bool = True
+    every_s: Annotated[float, Meta(ge=1)] = 10.0
+    outbox: str = "outbox.sqlite"
+
+
 class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of `analytics.toml`.
 
@@ -25,6 +39,7 @@ class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
             has marked are computed again at any age.
         detail_days: number of latest days for which values by hour and by quarter of an hour are
             stored, too.
+        alerts: evaluation of alerts, and their notices.
         store: the database.
         metrics: the endpoint for Prometheus.
     """
@@ -35,5 +50,6 @@ class AnalyticsSettings(msgspec.Struct, frozen=True, kw_only=True):
     late_every_s: Annotated[float, Meta(ge=1)] = 3600.0
     late_days: Annotated[int, Meta(ge=1)] = 35
     detail_days: Annotated[int, Meta(ge=1)] = 31
+    alerts: AlertSettings = AlertSettings()
     store: StoreSettings = StoreSettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -38,12 +38,14 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         tr: translates the texts of the boards.
         coverage_floor: smallest coverage for which a verdict is given, 0 to 1 (`analytics.toml`).
         alert_rules: rules of `alerts.toml`, including those that are switched off.
+        evaluates_alerts: True if the analytics evaluates alerts.
     """
 
     site: Site
     tr: Translate
     coverage_floor: float = 0.95
     alert_rules: tuple[WatchedRule, ...] = ()
+    evaluates_alerts: bool = True
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -17,6 +17,9 @@ UNKNOWN: Final = "—"
 
 #: (value, colour) pairs: the colour is used from the value upwards. The first value is None.
 Thresholds = tuple[tuple[float | None, str], ...]
+#: First step of an override. Grafana makes minus infinity of null in a panel's defaults only; in an
+#: override null counts as 0, and a value of -0.001 has the colour of the first step.
+_LOWEST: Final = -1e12
 NO_THRESHOLDS: Final[Thresholds] = ((None, colours.TEXT),)
 
 
@@ -77,6 +80,10 @@ def indicator_overrides(of: BoardSite) -> dict[str, FieldOverride]:
         "change_pct": FieldOverride(tr("Change"), "percent", 2, colour=colours.TEXT, width=95),
         "target": FieldOverride(tr("Target value"), dashed=True, colour=colours.VERMILION),
         "path": FieldOverride(tr("Glide path"), dashed=True, colour=colours.ORANGE),
+        "forecast": FieldOverride(tr("Expected"), colour=colours.BLUE),
+        "forecast_least": FieldOverride(tr("At least, 9 of 10"), colour=colours.GREY),
+        "forecast_greatest": FieldOverride(tr("At most, 9 of 10"), colour=colours.GREY),
+        "year_limit": FieldOverride(tr("Allowed"), colour=colours.ORANGE),
         "status": FieldOverride(tr("Verdict"), values=status_values(tr), width=110),
         "coverage": FieldOverride(tr("Coverage"), "percentunit", 1, thresholds=floor, width=90),
         "estimated": FieldOverride(tr("Estimated"), "percentunit", 1, width=90),
@@ -117,7 +124,7 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
         "max": override.high,
         "noValue": UNKNOWN,
         "color": _colour(override),
-        "thresholds": override.thresholds and thresholds_json(override.thresholds),
+        "thresholds": override.thresholds and thresholds_json(override.thresholds, _LOWEST),
         "mappings": override.values and [_mapping(override.values)],
         "links": override.link and [{"title": override.link[0], "url": override.link[1]}],
         **(table if is_table else line if kind == "timeseries" else {}),
@@ -130,9 +137,12 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
     }
 
 
-def thresholds_json(thresholds: Thresholds) -> Json:
-    """Return thresholds as Grafana's JSON."""
-    steps = [{"color": colour, "value": value} for value, colour in thresholds]
+def thresholds_json(thresholds: Thresholds, lowest: float | None = None) -> Json:
+    """Return thresholds as Grafana's JSON; `lowest` is the value of the first step."""
+    steps = [
+        {"color": colour, "value": lowest if value is None else value}
+        for value, colour in thresholds
+    ]
     return {"mode": "absolute", "steps": steps}
 
 

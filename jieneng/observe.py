@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TextIO, cast
 
 import msgspec
-import structlog
 from msgspec import Meta
 from prometheus_client import CollectorRegistry, exposition
 
+from jieneng.lean_structlog import structlog
 from jieneng.metering.errors import Msgid, UsageError
 from jieneng.metering.site import Host
 

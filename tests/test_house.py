@@ -20,12 +20,14 @@ PACKAGES = ("jieneng", *SERVICES)
 
 #: Modules that touch sockets, files, databases or brokers. All others are data in, data out.
 IO_ROOMS = {
+    "analytics.alert_service",
     "analytics.alerts.alert_files",
     "analytics.alerts.delivery.notice_outbox",
     "analytics.alerts.delivery.notice_dispatch",
     "analytics.alerts.delivery.notify",
     "analytics.alerts.delivery.receiver_address",
     "analytics.app",
+    "analytics.pipeline.alerting.alert_evaluator",
     "analytics.pipeline.alerting.alert_store",
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",

@@ -1,6 +1,7 @@
 """What is said about a service never ends it."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
@@ -134,3 +135,16 @@ def test_a_fault_that_a_person_has_to_mend_is_an_error() -> None:
         ("it is full", "error"),
         ("it is full: over", "info"),
     ]
+
+
+@pytest.mark.server
+def test_logs_load_no_rich_and_leave_it_to_others() -> None:
+    """An agent on a small box has no use for it; the screens of commands have."""
+    program = (
+        "import sys, edge_agent.app; print('rich' in sys.modules); "
+        "import rich.console; print(rich.console.Console.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "Console"]

@@ -3,8 +3,9 @@
 import re
 import tomllib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import product
 
 import msgspec
 import pytest
@@ -61,20 +62,23 @@ def structs(form: Form) -> Iterator[type[msgspec.Struct]]:
             yield from structs(inner)
 
 
-def keys() -> Iterator[tuple[str, str, Form]]:
-    """Yield each key of each settings file: its table, its name and its form."""
+def tables() -> Iterator[type[msgspec.Struct]]:
+    """Yield the struct of each table of each settings file."""
     waiting, seen = list(FILES), set[type[msgspec.Struct]]()
     while waiting:
         struct = waiting.pop()
-        if struct in seen:
-            continue
-        seen.add(struct)
-        for key, form in forms_of(struct).items():
-            yield struct.__name__, key, form
-            waiting.extend(structs(form))
+        if struct not in seen:
+            seen.add(struct)
+            yield struct
+            for form in forms_of(struct).values():
+                waiting.extend(structs(form))
 
 
-KEYS = [pytest.param(key, form, id=f"{table}.{key}") for table, key, form in keys()]
+@pytest.fixture(params=[pytest.param(forms_of(one), id=one.__name__) for one in tables()])
+def keys(request: pytest.FixtureRequest) -> Mapping[str, Form]:
+    """Return the keys of a table, with their forms."""
+    found: Mapping[str, Form] = request.param
+    return found
 
 
 def is_checked_as_a_whole(form: Form) -> bool:
@@ -86,9 +90,8 @@ def sentences(problem: Problem) -> tuple[str, str]:
     return say(problem, translator("en")), say(problem, translator("zh"))
 
 
-@pytest.mark.parametrize(("key", "form"), KEYS)
-def test_a_wrong_value_is_refused_in_plain_words(key: str, form: Form) -> None:
-    for value in WRONG:
+def test_a_wrong_value_is_refused_in_plain_words(keys: Mapping[str, Form]) -> None:
+    for (key, form), value in product(keys.items(), WRONG):
         if form.accepts(value):
             continue
         for sentence in sentences(wrong_value(value, form, ("table", 0, key))):
@@ -96,28 +99,28 @@ def test_a_wrong_value_is_refused_in_plain_words(key: str, form: Form) -> None:
             assert "{" not in sentence.replace("{}", "") or "= " in sentence, sentence
 
 
-@pytest.mark.parametrize(("key", "form"), KEYS)
-def test_the_example_of_a_fix_is_accepted(key: str, form: Form) -> None:
-    for problem in (
-        wrong_value(object(), form, ("table", 0, key)),
-        missing_key(key, form, ("table", 0)),
-    ):
-        if form.structs or "known" in problem.values:  # a table, or choices that are listed
-            continue
-        for sentence in sentences(problem):
-            written = re.search(rf'("?{re.escape(key)}"? = .*)$', sentence)
-            assert written, sentence
-            value = tomllib.loads(written[1], parse_float=Decimal)[key]
-            assert form.accepts(value), sentence
+def test_the_example_of_a_fix_is_accepted(keys: Mapping[str, Form]) -> None:
+    for key, form in keys.items():
+        for problem in (
+            wrong_value(object(), form, ("table", 0, key)),
+            missing_key(key, form, ("table", 0)),
+        ):
+            if form.structs or "known" in problem.values:  # a table, or choices that are listed
+                continue
+            for sentence in sentences(problem):
+                written = re.search(rf'("?{re.escape(key)}"? = .*)$', sentence)
+                assert written, sentence
+                value = tomllib.loads(written[1], parse_float=Decimal)[key]
+                assert form.accepts(value), sentence
 
 
-@pytest.mark.parametrize(("key", "form"), KEYS)
-def test_both_languages_say_what_stands_there(key: str, form: Form) -> None:
-    if is_checked_as_a_whole(form) and not form.accepts("~ this ~"):
-        english, chinese = sentences(wrong_value("~ this ~", form, ("table", 0, key)))
-        assert f'{key} can\'t be "~ this ~".' in english
-        assert '"~ this ~"' in chinese
-        assert english != chinese
+def test_both_languages_say_what_stands_there(keys: Mapping[str, Form]) -> None:
+    for key, form in keys.items():
+        if is_checked_as_a_whole(form) and not form.accepts("~ this ~"):
+            english, chinese = sentences(wrong_value("~ this ~", form, ("table", 0, key)))
+            assert f'{key} can\'t be "~ this ~".' in english
+            assert '"~ this ~"' in chinese
+            assert english != chinese
 
 
 @pytest.mark.parametrize(

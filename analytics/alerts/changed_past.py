@@ -10,7 +10,8 @@ Laws:
    withdrawn. One whose values are missing is held.
 2. An episode keeps its start, which is its number, though the new values may move it.
 3. An episode that was over before it became known is returned once. One before the last known
-   episode is not returned, nor are those of a subject that was never evaluated.
+   episode is not returned, nor are those of a subject without a state, except for the time since
+   the last evaluation: the store has no states of alerts that never fired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,13 +37,16 @@ def states_before(states: Mapping[str, Alert], start_ms: int, limit: float) -> d
     }
 
 
-def compare(known: Mapping[str, Alert], anew: Evaluation, values: SignalValues) -> Evaluation:
+def compare(
+    known: Mapping[str, Alert], anew: Evaluation, values: SignalValues, since_ms: int
+) -> Evaluation:
     """Return the known alerts, changed to what the evaluation anew found.
 
     Args:
         known: the known alerts, by subject.
         anew: the evaluation anew.
         values: the values that it evaluated.
+        since_ms: time of the last evaluation [UTC, ms]; 0 if there was none.
     """
     found: dict[str, list[Alert]] = {}
     for episode in anew.episodes:
@@ -52,6 +56,8 @@ def compare(known: Mapping[str, Alert], anew: Evaluation, values: SignalValues) 
         alert = anew.alerts[subject]
         if subject not in known or not known[subject].seen_ms:
             alerts[subject] = alert
+            missed = [one for one in found.get(subject, ()) if 0 < since_ms < one.ended_ms]
+            episodes += missed
             continue
         if not alert.seen_ms:  # no value is known
             continue

@@ -49,7 +49,9 @@ def new_alert(rule: AlertRule, subject: str) -> Alert:
     )
 
 
-def advance(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
+def advance(
+    rule: AlertRule, states: Mapping[str, Alert], values: SignalValues, since_ms: int = 0
+) -> Evaluation:
     """Return the alerts of a rule after some steps, and the episodes that ended within them.
 
     Args:
@@ -57,19 +59,21 @@ def advance(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) 
         states: the alerts before the steps, by subject.
         values: the signal's values. If `values.is_anew` is True, steps that were evaluated before
             are evaluated again, and the result is compared with `states`.
+        since_ms: time of the last evaluation before the service was started [UTC, ms]; 0 if there
+            was none. Episodes of subjects without a state, which ended since then, are returned.
     """
     if not values.is_anew or not values.times_ms.size:
         return _go_on(rule, states, values)
     start = states_before(states, int(values.times_ms[0]), rule.limit)
-    return compare(states, _go_on(rule, start, values), values)
+    return compare(states, _go_on(rule, start, values), values, since_ms)
 
 
 def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
     """Return the alerts of a rule after further steps."""
     alerts = {
         subject: alert
-        if alert.severity == rule.severity
-        else replace(alert, severity=rule.severity)
+        if (alert.severity, alert.signal) == (rule.severity, rule.signal)
+        else replace(alert, severity=rule.severity, signal=rule.signal)
         for subject, alert in states.items()
     }
     before = [alerts.get(subject) or new_alert(rule, subject) for subject in values.subjects]

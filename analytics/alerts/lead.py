@@ -49,12 +49,13 @@ class Lead:
         copy: id of this copy.
 
     Attributes:
+        copy: id of this copy.
         has_claim: True if this copy claims the lead; its round has to say so.
         is_holder: True if this copy plans and sends notices.
     """
 
     def __init__(self, copy: str) -> None:
-        self._copy = copy
+        self.copy = copy
         self._others: dict[str, _Seen] = {}
         self._is_first = True
         self.has_claim = False
@@ -68,16 +69,16 @@ class Lead:
             now_ms: the time [UTC, ms].
         """
         for copy, claim in claims.items():
-            if copy != self._copy:
+            if copy != self.copy:
                 self._note(copy, claim, now_ms)
         rival = any(
             seen.claim.is_holder and seen.looks < TAKEOVER_LOOKS
             for copy, seen in self._others.items()
-            if not self.has_claim or copy < self._copy
+            if not self.has_claim or copy < self.copy
         )
         if self._is_first:
             self._is_first = False
-            own = claims.get(self._copy)
+            own = claims.get(self.copy)
             # A process that starts again soon goes on where the one before it ended.
             self.has_claim = own is not None and own.is_holder and not rival
         self.is_holder = self.has_claim and not rival

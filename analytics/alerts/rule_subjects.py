@@ -80,9 +80,36 @@ def _agents(rule: AlertRule, site: Site) -> tuple[str, ...]:
     return tuple(dict.fromkeys(bus.agent for bus in site.bus if bus.id in watched))
 
 
+def _profiled_meters(rule: AlertRule, site: Site) -> list[Meter]:
+    """Return the meters whose past tells their usual load.
+
+    Heating and cooling follow the weather: when the season begins, they take a thousand times the
+    load of the weeks before. They are watched if the rule names them.
+    """
+    return [
+        meter
+        for meter in watched_meters(rule, site)
+        if meter.item != "hvac" or meter.id in rule.meter
+    ]
+
+
 def _watched_areas(rule: AlertRule, site: Site) -> tuple[str, ...]:
     areas = _areas(rule, site)
     return tuple(area.id for area in site.area if areas is None or area.id in areas)
+
+
+def _empty_areas(rule: AlertRule, site: Site) -> tuple[str, ...]:
+    """Return the areas that are empty outside of the working hours.
+
+    These are the offices. A data room runs at night, and a canteen cooks before work begins: other
+    areas are watched if the rule names them.
+    """
+    watched = frozenset(_watched_areas(rule, site))
+    return tuple(
+        area.id
+        for area in site.area
+        if area.id in watched and (area.kind == "office" or area.id in rule.area)
+    )
 
 
 def _scopes(rule: AlertRule, site: Site) -> tuple[str, ...]:
@@ -103,7 +130,7 @@ def _site(_: AlertRule, site: Site) -> tuple[str, ...]:
 
 #: Choices of meters by signal; other signals of meters watch those that an agent polls.
 _METERS: Final[Mapping[str, Callable[[AlertRule, Site], list[Meter]]]] = MappingProxyType(
-    {"deviation": watched_meters, "night_flow": _water_meters, "imbalance": _parents}
+    {"deviation": _profiled_meters, "night_flow": _water_meters, "imbalance": _parents}
 )
 _CHOICES: Final[Mapping[SubjectKind, Callable[[AlertRule, Site], tuple[str, ...]]]] = (
     MappingProxyType(
@@ -111,7 +138,7 @@ _CHOICES: Final[Mapping[SubjectKind, Callable[[AlertRule, Site], tuple[str, ...]
             "meter": _meters,
             "bus": _buses,
             "agent": _agents,
-            "area": _watched_areas,
+            "area": _empty_areas,
             "scope": _scopes,
             "indicator": _indicators,
             "site": _site,

@@ -209,7 +209,7 @@ def daily_factor(
     *,
     convention: Convention,
     division: str,
-    days: Sequence[date],
+    ordinals: "NDArray[np.int64]",
     supply: Supply | None = None,
 ) -> DailyFactor | None:
     """Return the factor of an energy carrier on each day.
@@ -220,7 +220,7 @@ def daily_factor(
         medium: energy carrier.
         convention: convention of electricity's coal equivalent.
         division: division code of the site, by which the region is selected.
-        days: local days, ascending.
+        ordinals: proleptic Gregorian ordinals of the local days, ascending.
         supply: class of purchased electricity. A class without rows of its own uses the rows
             without a class.
 
@@ -244,7 +244,6 @@ def daily_factor(
         (row for row in candidates if len(row.region) == narrowest),
         key=lambda row: row.first_ordinal,
     )
-    ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
     starts = [row.first_ordinal for row in series]
     # For each day, the index of the latest row that has begun; -1 before the first row.
     latest_started = np.searchsorted(starts, ordinals, side="right") - 1

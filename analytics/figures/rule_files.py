@@ -12,9 +12,11 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from analytics.figures import factors, targets
+from analytics.figures import quota as quota_rows
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
+from analytics.figures.quota import Quota, QuotasFile
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
 from jieneng.config_file import Document, decode
@@ -36,6 +38,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[Plan, ...]
     targets: tuple[Target, ...]
     caps: tuple[Cap, ...]
+    quotas: tuple[Quota, ...] = ()
     convention: Convention = "equivalent"
     coverage_floor: float = 0.95
 
@@ -95,6 +98,7 @@ _LocatedRow = tuple[_AnyRow, Document, int]
 def merge_rules(
     factor_files: Sequence[Document],
     plan_files: Sequence[Document],
+    quota_files: Sequence[Document],
     *,
     convention: Convention,
     coverage_floor: float,
@@ -104,6 +108,7 @@ def merge_rules(
     Args:
         factor_files: packaged `factors.toml`, then that of the site.
         plan_files: packaged `plan.toml`, then that of the site.
+        quota_files: packaged `quotas.toml`, then that of the site.
         convention: convention of electricity's coal equivalent.
         coverage_floor: smallest coverage for a verdict, 0 to 1.
 
@@ -113,10 +118,12 @@ def merge_rules(
     problems = list[Problem]()
     factor_forms = _decoded(factor_files, FactorsFile, problems)
     plan_forms = _decoded(plan_files, PlanFile, problems)
+    quota_forms = _decoded(quota_files, QuotasFile, problems)
     factor_rows = _merge_rows((form.factor, document) for form, document in factor_forms)
     plans = _merge_rows((form.plan, document) for form, document in plan_forms)
     target_rows = _merge_rows((form.target, document) for form, document in plan_forms)
     caps = _merge_rows((form.cap, document) for form, document in plan_forms)
+    quotas = _merge_rows((form.quota, document) for form, document in quota_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
     problems += [
@@ -124,6 +131,7 @@ def merge_rules(
         *_check_located("plan", plans, targets.check_plans),
         *_check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
         *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
+        *_check_located("quota", quotas, quota_rows.check_quotas),
     ]
     if problems:
         raise ConfigError(problems)
@@ -132,6 +140,7 @@ def merge_rules(
         plans=_rows(plans),
         targets=_rows(target_rows),
         caps=_rows(caps),
+        quotas=_rows(quotas),
         convention=convention,
         coverage_floor=coverage_floor,
     )

@@ -12,7 +12,7 @@ Laws:
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
@@ -37,7 +37,7 @@ from analytics.figures.roll_up import (
 )
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
-from analytics.periods import Period, days, edges_ms, midnight_ms
+from analytics.periods import Period, days, edges_ms, midnight_ms, ordinals
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Denominator
 from jieneng.metering.quantities import CARRIERS, CONSUMPTION, QUANTITIES, Carrier, Medium
@@ -86,10 +86,13 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
         fixed_on: day whose carbon factors are used on all days in the series `fixed`. The series
             `current` uses the factors of each day.
     """
-    period_days = days(period.start, period.end)
+    period_days = ordinals(period.start, period.end)
 
     def found(
-        kind: FactorKind, medium: Carrier, on_days: Sequence[date], supply: Supply | None = None
+        kind: FactorKind,
+        medium: Carrier,
+        on_days: "NDArray[np.int64]",
+        supply: Supply | None = None,
     ) -> DailyFactor | None:
         return daily_factor(
             rules.factors,
@@ -97,11 +100,11 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
             medium,
             convention=rules.convention,
             division=site.site.division,
-            days=on_days,
+            ordinals=on_days,
             supply=supply,
         )
 
-    def carbon_on(on_days: Sequence[date]) -> dict[CarbonSource, DailyFactor]:
+    def carbon_on(on_days: "NDArray[np.int64]") -> dict[CarbonSource, DailyFactor]:
         factors = {
             (medium, supply): found("carbon", medium, on_days, supply)
             for medium, supply in _CARBON_SOURCES
@@ -111,7 +114,7 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
     coal = {medium: found("coal", medium, period_days) for medium in CARRIERS}
     fixed = {
         source: DailyFactor(np.full(len(period_days), factor.values[0]), factor.findings)
-        for source, factor in carbon_on([fixed_on]).items()
+        for source, factor in carbon_on(ordinals(fixed_on, fixed_on + timedelta(days=1))).items()
     }
     return PeriodFactors(
         {medium: factor for medium, factor in coal.items() if factor is not None},

@@ -21,6 +21,7 @@ from analytics.figures import indicator_values
 from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
 from analytics.figures.figure import Figure
+from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
@@ -109,6 +110,21 @@ class PeriodFigures:
             await self._site_consumption(scopes, whole_period.until(today), counted),
             None if base_year is None else base_years[key],
             await self._years_before(whole_period, today),
+        )
+
+    async def quotas(self, year: Period, as_of_ms: int) -> list[QuotaResult]:
+        """Return the results of all quotas of a year, as of a given time."""
+        scopes = tuple(self._scopes.values())
+        today = periods.local_day(as_of_ms, self._site.zone)
+        counted = self._rules.counted_flows(year.year).energy
+        return quota_results(
+            self._site,
+            self._rules,
+            scopes,
+            year,
+            today,
+            await self._site_consumption(scopes, year.until(today), counted),
+            await self._years_before(year, today),
         )
 
     async def _years_before(self, period: Period, today: date) -> list[SiteConsumption]:

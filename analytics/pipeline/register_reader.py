@@ -6,7 +6,7 @@ result (`stable_ms`).
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -119,10 +119,10 @@ class RegisterReader:
         self._models = folder.models
         self._store = store
 
-    async def meter_records(self) -> list[MeterRecords]:
-        """Return the time spans of the records of every meter of the site."""
+    async def meter_records(self, meters: Sequence[Meter] | None = None) -> list[MeterRecords]:
+        """Return the time spans of the records of some meters; None for all of the site."""
         found = []
-        for meter in self._site.meter:
+        for meter in self._site.meter if meters is None else meters:
             records = await self._records(meter, CONSUMPTION[meter.medium])
             if self._may_export(meter):
                 exported = await self._records(meter, EXPORT, EXPORT)

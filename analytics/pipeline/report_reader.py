@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from analytics import periods
+from analytics.alerts.alert_rule import AlertRules
+from analytics.pipeline.alerting.current_alerts import current_alerts
 from analytics.pipeline.period_figures import WantedFigures
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report.report_data import LatestReading, NamedScope, PageData
@@ -73,6 +77,16 @@ async def page_data(
         coverage_floor=pipeline.rules.coverage_floor,
         sources=pipeline.rules.sources,
     )
+
+
+async def with_alerts(
+    data: PageData, site: Site, rules: AlertRules, store: Store, now_ms: int
+) -> PageData:
+    """Return the data of a page with the alerts, if these were evaluated within the last day."""
+    found = await current_alerts(site, rules, store, now_ms)
+    if found.evaluated_ms is None:
+        return data
+    return msgspec.structs.replace(data, alerts=found.alerts, alert_rules=rules)
 
 
 def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:

@@ -19,6 +19,8 @@ from jieneng.locale import Translate
 #: Time for which an ended alert is still shown [ms].
 ENDED_SHOWN_MS: Final = 7 * 86_400_000
 
+#: Alerts that the terminal lists; all are in the JSON form.
+_LISTED: Final = 40
 #: Width of the terminal's column of names [columns]; most keys fit into it.
 _ALERT_WIDTH: Final = 30
 #: Width of a time or a duration [columns].
@@ -46,7 +48,9 @@ def page_part(data: PageData, translate: Translate) -> Html:
 
 def page_notice(data: PageData, translate: Translate) -> Html:
     """Return the line at the top of the page with the number of firing alerts, and a link."""
-    firing = [row for row in _rows(data, translate) if row.state == "firing"]
+    firing = [
+        row for row in _rows(data, translate) if row.state == "firing" and not row.is_explained
+    ]
     if not firing:
         return Html("")
     count = (
@@ -138,7 +142,7 @@ def terminal_table(rows: Sequence[AlertRow], translate: Translate, *, keys: bool
     table.add_column(translate("Subject"), overflow="fold")
     table.add_column(translate("Value"), justify="right", no_wrap=True)
     table.add_column(translate("Since"), no_wrap=True, min_width=_TIME_WIDTH)
-    for row in rows:
+    for row in rows[:_LISTED]:
         table.add_row(
             Text.assemble(
                 (row.state_word, _STATE_COLOURS[row.state]),
@@ -149,6 +153,8 @@ def terminal_table(rows: Sequence[AlertRow], translate: Translate, *, keys: bool
             _lines(row.value, row.limit),
             _lines(row.start, row.length),
         )
+    if (more := len(rows) - _LISTED) > 0:
+        table.add_row("", translate("{count} more alerts").format(count=more))
     return table
 
 

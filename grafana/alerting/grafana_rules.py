@@ -38,7 +38,7 @@ _FIELDS: Final = ("phase", "silenced", "caused", "value", "limit")
 _IS_FIRING: Final = "$phase == 2 && $silenced < 1 && $caused < 1"
 
 #: Measurement and field of each dead-man rule, with its texts.
-_DEAD_MEN: Final = (
+_DEAD_MEN: Final[tuple[tuple[str, str, str, Words], ...]] = (
     (
         "agents-silent",
         schema.AGENT,
@@ -74,7 +74,8 @@ _DEAD_MEN: Final = (
 
 def dead_man_rules(of: BoardSite) -> list[Json]:
     """Return the rules that fire if a service writes nothing."""
-    return [_dead_man(of, *row) for row in _DEAD_MEN]
+    watched = [row for row in _DEAD_MEN if of.evaluates_alerts or row[0] != "analytics-silent"]
+    return [_dead_man(of, *row) for row in watched]
 
 
 def alert_rules(of: BoardSite) -> list[Json]:

@@ -90,6 +90,20 @@ def least_and_greatest_hour(of: BoardSite, medium: Medium, text: PanelText) -> J
     return time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
 
 
+def least_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
+    """Return a panel with the smallest hourly consumption of each day, on a scale of its own."""
+    query = daily_extremes(
+        schema.CONSUMPTION,
+        (("min", CONSUMPTION[medium], "least"),),
+        {**SCOPE, "medium": medium, "interval": "hour"},
+        of.site.site.timezone,
+    )
+    overrides = {"least": FieldOverride(of.tr("Lowest hour"), colour=colours.BLUE)}
+    panel = time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
+    panel["fieldConfig"]["defaults"]["min"] = 0
+    return panel
+
+
 def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
     """Return a panel with coverage and estimated share of each day."""
     query = stored_points(
@@ -108,7 +122,8 @@ def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
         "Coverage by day",
         "Coverage: share of the day in which readings were accepted without gaps."
         " Estimated: share of the consumption that was distributed over gaps. A year with"
-        " a coverage below the dashed line gets no verdict.",
+        " a coverage below the dashed line gets no verdict. Today counts as a whole day, so its"
+        " coverage rises until midnight.",
     )
     panel = time_series_lines(
         text,

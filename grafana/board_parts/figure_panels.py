@@ -67,13 +67,31 @@ def cap(of: BoardSite, name: str) -> Json:
     )
 
 
+def forecast(of: BoardSite, name: str) -> Json:
+    """Return a panel with what is expected of an indicator at the end of a running year."""
+    overrides = _as_text(
+        _overrides(of, "forecast", "forecast_least", "forecast_greatest", "year_limit")
+    )
+    note = of.tr(
+        "Expected value of the whole year, by last year's rest and this year so far, with the band"
+        " that holds 80 % of outcomes, and the value that the plan allows for the year. A year that"
+        " is over, and one without the year before it, have no forecast."
+    )
+    query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
+    return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+
+
 def all_indicators(of: BoardSite) -> Json:
     """Return a table of all indicators of the chosen scope and year, without a second series."""
     names = {
         row.id: (f"{of.tr(row.en)} [{unit(row.unit, of.tr)}]", colours.TEXT)
         for row in indicators.INDICATORS.values()
     }
-    fields = indicator_overrides(of)
+    fields = {
+        name: override
+        for name, override in indicator_overrides(of).items()
+        if not name.startswith(("forecast", "year_"))
+    }
     for name in ("value", "baseline", "target", "path"):
         fields[name] = msgspec.structs.replace(fields[name], decimals=1)
     tags = {"indicator": FieldOverride(of.tr("Indicator"), values=names, width=230)}

@@ -2,15 +2,25 @@
 
 from typing import Final
 
+from grafana import colours
 from grafana.board_frame import board_link, panel_text
 from grafana.board_site import BoardSite
-from grafana.field_display import FieldOverride, Json, bad_from, named_series
+from grafana.field_display import (
+    FieldOverride,
+    Json,
+    Thresholds,
+    bad_from,
+    good_from,
+    named_series,
+)
 from grafana.panels import PanelText, stat_panel, table_panel, time_series_lines
 from grafana.queries import extremes, latest, latest_series, time_series
 from grafana.verdicts import name_values, online_values, yes_values
 from jieneng.metering import schema
 
 _SITE: Final = {"site": "$site"}
+#: Below all shares and all days of certificates.
+_FAR_BELOW: Final = -36_500.0
 
 
 def agents_online(of: BoardSite) -> Json:
@@ -101,8 +111,17 @@ def clocks(of: BoardSite) -> Json:
         "online": FieldOverride(tr("Connection"), values=online_values(tr)),
         "clock_ok": FieldOverride(tr("Clock"), values=yes_values(tr("trusted"), tr("not trusted"))),
         "clock_jumps": FieldOverride(tr("Clock jumps"), decimals=0, thresholds=bad_from(1)),
-        "uptime_s": FieldOverride(tr("Uptime"), "dtdhms"),
+        "uptime_s": FieldOverride(tr("Uptime"), "dtdhms", width=125),
         "spool_bytes": FieldOverride(tr("Pending data"), "decbytes"),
+        "spool_share": FieldOverride(
+            tr("Spool"), "percentunit", 0, thresholds=_known(bad_from(0.5, worse=0.9)), width=75
+        ),
+        "disk_used": FieldOverride(
+            tr("Disk"), "percentunit", 0, thresholds=_known(bad_from(0.85, worse=0.95)), width=75
+        ),
+        "certificate_days": FieldOverride(
+            tr("Certificate"), "d", 0, thresholds=_known(good_from(21)), width=95
+        ),
         "boot": FieldOverride(tr("Run")),
     }
     query = latest(schema.AGENT, tuple(fields), _SITE, ("agent",))
@@ -175,6 +194,12 @@ def receipts(of: BoardSite) -> Json:
     )
     tags = {"agent": FieldOverride(tr("Agent")), "machine": FieldOverride(tr("Machine"))}
     return table_panel(text, "locale", [query], {**tags, **fields})
+
+
+def _known(thresholds: Thresholds) -> Thresholds:
+    """Return thresholds that leave a value that is not known in the colour of text."""
+    (_, first), *others = thresholds
+    return ((None, colours.TEXT), (_FAR_BELOW, first), *others)
 
 
 def _of_agents(of: BoardSite, measurement: str, field: str, unit: str, text: PanelText) -> Json:

@@ -50,7 +50,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tr("Months and years · ${scope:text} · $period"),
         ),
         PanelRow(
-            9,
+            7,
             tuple(ranking(of, name, of.buildings) for name in BINDING_INDICATORS),
             tr("Ranking of the buildings · $period"),
         ),

@@ -75,7 +75,7 @@ def _short_days(of: BoardSite) -> Json:
         "coverage": FieldOverride(
             tr("Coverage"), "percentunit", 1, thresholds=good_from(of.coverage_floor), width=100
         ),
-        "estimated": FieldOverride(tr("Estimated"), "percentunit", 1, width=100),
+        "estimated": FieldOverride(tr("Estimated"), "percentunit", 1),
     }
     query = newest_rows(
         schema.CONSUMPTION,

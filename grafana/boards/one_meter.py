@@ -4,6 +4,7 @@ import msgspec
 
 from grafana import colours
 from grafana.board_frame import BoardText, frame, panel_text
+from grafana.board_parts.alert_panels import alerts_of_meter
 from grafana.board_parts.consumption_panels import METER, amounts, coverage_by_day
 from grafana.board_parts.finding_panels import findings_of_meter
 from grafana.board_site import BoardSite
@@ -67,6 +68,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tr("Quality · ${meter:text}"),
         ),
         PanelRow(8, (findings_of_meter(of), _marked(of))),
+        PanelRow(7, (alerts_of_meter(of),), tr("Alerts · ${meter:text}")),
     ]
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.board_frame import BoardText, Words, frame, uid, words_text
+from grafana.board_parts.alert_panels import total_firing
 from grafana.board_parts.figure_panels import verdict
 from grafana.board_parts.fleet_panels import agents_online
 from grafana.board_site import BoardSite
@@ -30,7 +31,11 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tuple(text_panel(tr(words.title), _links(of, rows)) for words, rows in _READERS),
             tr("Boards"),
         ),
-        PanelRow(4, (agents_online(of),) if of.agents else ()),
+        PanelRow(
+            4,
+            (total_firing(of), *((agents_online(of),) if of.agents else ())),
+            widths=(6, 18) if of.agents else (),
+        ),
     ]
 
 
@@ -90,6 +95,7 @@ _ENGINEER: Final = (
 )
 _OPERATOR: Final = (
     ("data-quality", Words("Data quality", "Missing readings, and findings about the data.")),
+    ("alerts", Words("Alerts", "What fires now, what was, and which rules are noisy.")),
     (
         "edge-fleet",
         Words(

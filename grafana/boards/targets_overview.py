@@ -7,6 +7,7 @@ from grafana.board_parts.figure_panels import (
     by_month,
     by_year,
     cap,
+    forecast,
     scope_tables,
     verdict,
 )
@@ -42,6 +43,11 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             7,
             tuple(_of_year(verdict(of, name)) for name in BINDING_INDICATORS),
             tr("Binding targets · ${scope:text} · $period"),
+        ),
+        PanelRow(
+            6,
+            tuple(_of_year(forecast(of, name)) for name in BINDING_INDICATORS),
+            tr("Expected at the end of $period · ${scope:text}"),
         ),
         PanelRow(
             8,

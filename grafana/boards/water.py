@@ -1,7 +1,7 @@
 """Board 用水: consumption of water, and the flow at night, which reveals leaks."""
 
 from grafana.board_frame import BoardText, board_link, frame, panel_text
-from grafana.board_parts.consumption_panels import by_day, by_hour, least_and_greatest_hour
+from grafana.board_parts.consumption_panels import by_day, by_hour, least_hour
 from grafana.board_parts.figure_panels import by_month, by_year, verdict
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json
@@ -28,9 +28,8 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     night = panel_text(
         of,
         "Night flow",
-        "Largest and smallest hourly consumption of each local day. In a building that is"
-        " empty at night, the smallest should be near 0. If it rises and stays high,"
-        " there is a leak.",
+        "Smallest hourly consumption of each local day. In a building that is empty at night,"
+        " it should be near 0. If it rises and stays high, there is a leak.",
         "Hourly values are kept for one month.",
     )
     hours = panel_text(
@@ -45,7 +44,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             8,
             (
                 {**verdict(of, "water_per_capita"), **year},
-                least_and_greatest_hour(of, "water", night),
+                least_hour(of, "water", night),
                 _night_by_meter(of),
             ),
             tr("Target and night flow · ${scope:text}"),

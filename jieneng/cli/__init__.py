@@ -19,9 +19,11 @@ from jieneng.cli import (
     ingest_commands,
     prepare_command,
     publish_command,
+    quota_command,
     site_commands,
     up,
 )
+from jieneng.cli.alerts import alert_commands
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
@@ -62,6 +64,8 @@ for command in (
     export_command.export,
     indicator_commands.indicators,
     indicator_commands.report,
+    quota_command.quotas,
+    alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,
 ):

@@ -224,6 +224,21 @@ _ROWS: Final = (
         of_data=True,
     ),
     AlertSignal(
+        name="ingest_age",
+        subject="site",
+        unit="s",
+        en="Nothing is stored",
+        zh="入库中断",
+        value_en="Since the last report of the ingest",
+        value_zh="距入库服务上次上报",
+        cause_en="The broker, the ingest or the database is down, or its disk is full.",
+        cause_zh="消息服务器、入库服务或数据库停止运行，或其磁盘已满。",
+        advice_en="Look into the log of the ingest, then at the broker and the database. Agents"
+        " keep their readings on disk. Until it works again, no other alert can fire.",
+        advice_zh="先看入库服务日志，再查消息服务器和数据库。读数保存在采集主机磁盘上；恢复之前，其他告警均不会触发。",
+        of_data=True,
+    ),
+    AlertSignal(
         name="ledger_gap",
         subject="agent",
         unit="samples",

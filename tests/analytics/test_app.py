@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from analytics import app, periods
+from analytics.alert_service import AlertService
 from analytics.pipeline.pipeline import Pipeline
-from analytics.settings import AnalyticsSettings
-from jieneng.clock import Clock
+from analytics.settings import AlertSettings, AnalyticsSettings
+from jieneng.clock import Clock, FastClock
 from jieneng.metering import schema
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.findings import Finding
@@ -20,10 +21,13 @@ from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder, read_settings
 from jieneng.storage import Store, StoreSettings, open_store
 from tests.analytics.sites import folder as site_folder
+from tests.patience import PATIENCE_S
 from tests.servers import Influx
 from tests.stepped_clock import SteppedClock
 
 HOUR_MS = 3_600_000
+#: tests/analytics/test_alert_service.py has those of the alerts.
+NO_ALERTS = AlertSettings(enabled=False)
 
 SITE = """
 [[area]]
@@ -129,7 +133,7 @@ async def test_indicators_need_nothing_but_readings(small: SiteFolder) -> None:
 
 async def test_the_service_computes_today_again_and_again(small: SiteFolder) -> None:
     start = start_of(small, date(2024, 3, 1))
-    settings = AnalyticsSettings(every_s=600)
+    settings = AnalyticsSettings(every_s=600, alerts=NO_ALERTS)
     clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
     async with opened(small, settings.store) as store:
         await write_hours(store, start, range(31))
@@ -155,7 +159,7 @@ async def test_one_bad_round_does_not_end_the_service(
 ) -> None:
     start = start_of(small, date(2024, 3, 1))
     clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
-    settings = AnalyticsSettings(every_s=600)
+    settings = AnalyticsSettings(every_s=600, alerts=NO_ALERTS)
     backfill, bad = Pipeline.backfill, [IndexError("out of bounds")] * 2
 
     async def sometimes(*arguments: Any) -> list[Finding]:
@@ -184,7 +188,7 @@ async def test_a_wrong_reading_of_a_meter_read_once_a_day_costs_no_day_anything(
     """Days computed with a reading that later readings refute are computed again."""
     small = site_folder(tmp_path, SITE.replace("rated_max = 100.0", ""))
     start = start_of(small, date(2024, 1, 1))
-    settings = AnalyticsSettings(every_s=12 * 3600)
+    settings = AnalyticsSettings(every_s=24 * 3600, alerts=NO_ALERTS)  # an hour after each reading
     clock = SteppedClock(start + 9 * HOUR_MS, sleepers=1)
     async with opened(small, settings.store) as store, running(small, settings, clock):
         for day in range(24):
@@ -203,7 +207,7 @@ async def test_a_wrong_reading_of_a_meter_read_once_a_day_costs_no_day_anything(
 async def test_what_arrives_late_is_computed_within_the_hour(small: SiteFolder) -> None:
     """An agent was cut off for two days, and sends them when nobody looks at them any more."""
     start = start_of(small, date(2024, 3, 1))
-    settings = AnalyticsSettings(every_s=600)
+    settings = AnalyticsSettings(every_s=600, alerts=NO_ALERTS)
     clock = SteppedClock(start + 5 * 24 * HOUR_MS, sleepers=1)
     async with opened(small, settings.store) as store:
         await write_hours(store, start, range(121))
@@ -267,7 +271,7 @@ async def test_a_store_that_goes_away_is_told_once_and_waited_for(
 ) -> None:
     start = start_of(small, date(2024, 3, 1))
     store_settings = StoreSettings(kind="influx", url=influx.url, database="analytics-away")
-    settings = AnalyticsSettings(every_s=600, store=store_settings)
+    settings = AnalyticsSettings(every_s=600, alerts=NO_ALERTS, store=store_settings)
     clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
     async with opened(small, store_settings) as store:
         await write_hours(store, start, range(31))
@@ -289,7 +293,7 @@ async def test_a_store_that_is_not_there_yet_is_waited_for(
 ) -> None:
     start = start_of(small, date(2024, 3, 1))
     store_settings = StoreSettings(kind="influx", url=influx.url, database="analytics-later")
-    settings = AnalyticsSettings(every_s=600, store=store_settings)
+    settings = AnalyticsSettings(every_s=600, alerts=NO_ALERTS, store=store_settings)
     clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
     influx.kill()
     async with running(small, settings, clock):
@@ -310,7 +314,7 @@ async def test_the_same_consumption_from_either_store(small: SiteFolder, influx:
     ):
         async with opened(small, store_settings) as store:
             await write_hours(store, start, range(24 * 40), kwh=1.7)
-            settings = AnalyticsSettings(store=store_settings)
+            settings = AnalyticsSettings(alerts=NO_ALERTS, store=store_settings)
             await app.once(small, settings, At(start + 24 * 40 * HOUR_MS))
             found.append([await days_of(store), await days_of(store, "meter")])
     assert found[0] == found[1]
@@ -324,7 +328,9 @@ async def test_metrics_are_served(small: SiteFolder) -> None:
     from tests.servers import free_port
 
     port = free_port()
-    (small.path / "analytics.toml").write_text(f"[metrics]\nport = {port}\n", encoding="utf-8")
+    (small.path / "analytics.toml").write_text(
+        f"[metrics]\nport = {port}\n[alerts]\nenabled = false\n", encoding="utf-8"
+    )
     settings = read_settings(small.path / "analytics.toml", AnalyticsSettings)
     start = start_of(small, date(2024, 3, 1))
     clock = SteppedClock(start + 30 * HOUR_MS, sleepers=1)
@@ -343,3 +349,35 @@ def test_a_misspelt_setting_is_named_with_its_mend(small: SiteFolder) -> None:
     (small.path / "analytics.toml").write_text("coverage_flor = 0.9\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"analytics.toml:1: .*coverage_floor"):
         read_settings(small.path / "analytics.toml", AnalyticsSettings)
+
+
+@pytest.mark.server
+async def test_neither_figures_nor_alerts_stop_when_the_other_one_fails(
+    small: SiteFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has rounds that go well beside the other's that fail."""
+    settings = AnalyticsSettings(every_s=1, alerts=AlertSettings(every_s=1))
+    good: dict[str, asyncio.Event] = {"figures": asyncio.Event(), "alerts": asyncio.Event()}
+    backfill, evaluate = Pipeline.backfill, AlertService._evaluate
+
+    async def fail(*_: object) -> None:
+        raise IndexError("out of bounds")
+
+    async def figures(*arguments: Any) -> list[Finding]:
+        good["figures"].set()
+        return await backfill(*arguments)
+
+    async def alerts(service: AlertService) -> None:
+        await evaluate(service)
+        good["alerts"].set()
+
+    clock = FastClock(start_of(small, date(2024, 3, 1)), speed=50.0)
+    for failing in ("figures", "alerts"):
+        working = "alerts" if failing == "figures" else "figures"
+        monkeypatch.setattr(Pipeline, "backfill", fail if failing == "figures" else figures)
+        monkeypatch.setattr(AlertService, "_evaluate", fail if failing == "alerts" else alerts)
+        async with running(small, settings, clock):
+            for _ in range(3):
+                good[working].clear()
+                async with asyncio.timeout(PATIENCE_S):
+                    await good[working].wait()

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from analytics.app import load_rules
 from analytics.figures.factors import Factor, FactorsFile
+from analytics.figures.quota import Quota
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.settings import AnalyticsSettings
 from ingest.settings import IngestSettings
@@ -55,6 +56,7 @@ SECTIONS = [
         for header, form in (("[[plan]]", Plan), ("[[target]]", Target), ("[[cap]]", Cap))
     ),
     (RULES, "factors.toml", "[[factor]]", Factor),
+    (RULES, "quotas.toml", "[[quota]]", Quota),
     (RULES, "analytics.toml", "analytics.toml", AnalyticsSettings),
     *((RULES, "analytics.toml", *table) for table in tables_of(AnalyticsSettings).items()),
     *((INGEST, "ingest.toml", *table) for table in tables_of(IngestSettings).items()),
@@ -91,6 +93,8 @@ def default(field: msgspec.structs.FieldInfo) -> str:
         return "required"
     if field.default is None:
         return "omitted"
+    if field.default_factory is not msgspec.NODEFAULT:
+        return f"`{json.dumps(field.default_factory())}`"
     return f"`{json.dumps(field.default)}`"
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.bench import (
+    alerts,
     bus,
     draining,
     edge,
@@ -18,6 +19,7 @@ from tests.bench import (
     store,
 )
 from tests.boards import board_bench
+from tests.e2e import alert_latency
 
 _ROOMS = {
     "ground": ground,
@@ -30,6 +32,8 @@ _ROOMS = {
     "bus": bus,
     "simulators": simulators,
     "boards": board_bench,
+    "alerts": alerts,
+    "alert-latency": alert_latency,
 }
 
 

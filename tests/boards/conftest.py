@@ -6,8 +6,7 @@ import urllib.request
 import pytest
 
 from grafana import build
-from grafana.board_site import BoardSite
-from jieneng.locale import translator
+from jieneng.cli.boards.grafana_commands import board_site
 from jieneng.site_folder import SiteFolder
 from tests.boards import simulated_site
 from tests.boards.board_queries import Json, Server
@@ -33,7 +32,8 @@ def lines(site_folder: SiteFolder) -> list[bytes]:
 @pytest.fixture(scope="session")
 def boards(site_folder: SiteFolder) -> dict[str, Json]:
     """The boards of the simulated site, by their file's name."""
-    return build.site_boards(BoardSite(site_folder.site, translator("en")))
+    of, *_ = board_site(site_folder.path, "en")
+    return build.site_boards(of)
 
 
 @pytest.fixture(scope="session")

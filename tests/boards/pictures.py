@@ -19,15 +19,14 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from grafana import build
-from grafana.board_site import BoardSite
-from jieneng.locale import translator
+from jieneng.cli.boards.grafana_commands import board_site
 from tests.boards import simulated_site
 from tests.boards.board_queries import Json, Server, answers, panels, time_range, variables
 from tests.boards.conftest import DATABASE, write
@@ -42,7 +41,7 @@ _ROW_PX = 38
 _YEARS = (2020, 2022, 2023, 2024, 2025)
 _PHONE_PX = 769
 #: Values of variables in the pictures, where the first one shows less.
-_CHOSEN = {"meter": "e-b1-hvac"}
+_CHOSEN = {"one-meter": {"meter": "e-b1-light"}, "electricity": {"meter": "e-b1-hvac"}}
 
 
 def main() -> None:
@@ -82,7 +81,7 @@ def _built_viewer() -> Path:
     )
     shutil.copytree(VIEWER, work, dirs_exist_ok=True)
     if not is_installed:
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=work, check=True)
+        subprocess.run(["npm", "install", "--ignore-scripts"], cwd=work, check=True)
     _write_checked_boards(work)
     subprocess.run(["npm", "run", "--silent", "types"], cwd=work, check=True)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=work, check=True)
@@ -105,24 +104,27 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
     Returns:
         The heights of each board in grid rows, beside each other and stacked, by its name.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         path = Path(name)
         (path / "site").mkdir()
         folder = simulated_site.write_folder(path / "site")
         store = MemoryStore()
-        asyncio.run(simulated_site.fill(folder, store, years=_YEARS, detail_days=15))
+        asyncio.run(
+            simulated_site.fill(folder, store, years=_YEARS, detail_days=15, gauge_hours=171)
+        )
         influx = Influx(path / "influx")
         influx.start()
         server = Server(influx.url, DATABASE)
         server.ask(f'CREATE DATABASE "{DATABASE}"')
         write(server, list(store.lines()))
-        boards = build.site_boards(BoardSite(folder.site, translator(language)))
+        of, *_ = board_site(folder.path, language)
+        boards = build.site_boards(of)
         now_ms = simulated_site.now_ms(folder.site)
         heights = {}
         for key, board in boards.items():
             if wanted and key not in wanted:
                 continue
-            page = _page(board, server, now_ms)
+            page = _page(board, server, now_ms, _CHOSEN.get(key, {}))
             (out / f"{key}.json").write_text(json.dumps(page), encoding="utf-8")
             places = [panel["gridPos"] for panel in board["panels"]]
             heights[key] = (
@@ -133,9 +135,8 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
     return heights
 
 
-def _page(board: Json, server: Server, now_ms: int) -> Json:
-    chosen = variables(board, server)
-    chosen |= {name: value for name, value in _CHOSEN.items() if name in chosen}
+def _page(board: Json, server: Server, now_ms: int, other: Mapping[str, str]) -> Json:
+    chosen = {**variables(board, server), **other}
     fetched = []
     for panel in panels(board):
         span = time_range(board, panel, now_ms)

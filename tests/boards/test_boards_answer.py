@@ -21,7 +21,7 @@ MOST_POINTS = 50_000
 #: meters report the power of each phase.
 MAY_BE_EMPTY = {"doubt", "target", "power_a_kw", "power_b_kw", "power_c_kw"}
 #: Panels of meters with which nothing is wrong, and of scopes without persons.
-MAY_BE_SILENT = {"Findings", "Readings with a quality code"}
+MAY_BE_SILENT = {"Findings", "Readings with a quality code", "Alerts of this meter that are over"}
 #: Meters whose board must show something: one a medium.
 METERS = ("e-main", "w-main", "g-main", "h-main", simulated_site.SILENT_METER)
 #: An area and an institution; the site is chosen when a board is opened.
@@ -118,6 +118,8 @@ def test_no_panel_asks_for_more_than_fifty_thousand_points_of_a_thousand_meters(
 ) -> None:
     series = {"scope": 1000, "meter": 1000, "medium": 4, "agent": 30, "bus": 60, "machine": 3}
     series |= {"period": 72, "indicator": 10, "series": 3}
+    # A thousand alerts that fired within 40 days: older ones have no points.
+    series |= {"rule": 1, "subject": 1000, "severity": 1, "copy": 3}
     asked = {
         f"{name}: {panel['title']}": most_points(board, panel, series_by_tag=series)
         for name, board in boards.items()
@@ -132,6 +134,7 @@ def test_the_calculated_points_are_not_fewer_than_those_that_come(
     meters = len(site_folder.site.meter)
     series = {"scope": meters, "meter": meters, "medium": 1, "agent": 2, "bus": 6, "machine": 1}
     series |= {"period": 30, "indicator": 10, "series": 2}
+    series |= {"rule": 26, "subject": 50, "severity": 3, "copy": 1}
     for board in boards.values():
         chosen = variables(board, server)
         for panel in panels(board):

@@ -10,6 +10,8 @@ from tests.cases.case_site import HOUR, CaseSite, codes, meter, steady, year_hou
 
 #: 10 kW in 2020.
 USUAL = 10.0
+#: Length of the intervals: days begin with one.
+STEP = 6 * HOUR
 MAIN = meter("e-a", "rated_max = 400.0")
 CONFIRMED = """
 [[confirmed]]
@@ -29,7 +31,11 @@ def site_with(
     folder: Path, rate: float, is_missing: Callable[[datetime], bool], meters: str = MAIN
 ) -> CaseSite:
     site = CaseSite(folder, meters)
-    rows = dict(steady(year_hours(2020), USUAL)) | dict(steady(year_hours(2025), rate))
+    rows = {
+        time: power * (STEP / HOUR)
+        for year, power in ((2020, USUAL), (2025, rate))
+        for time in year_hours(year, STEP)
+    }
     known = [(time, value) for time, value in rows.items() if not is_missing(time)]
     site.load(site.readings(known), "--kind", "interval", "--no-backfill")
     return site
@@ -59,7 +65,8 @@ def test_an_unread_deduction_is_no_consumption(tmp_path: Path, is_read: bool) ->
     """The shop takes 3 of 10 kW; two weeks without it read as 5.5 % for 7.4 %, and missed."""
     meters = MAIN + meter("e-shop", 'parent = "e-a"', "counts = false")
     site = site_with(tmp_path, 0.95 * USUAL, lambda _: False, meters)
-    rows = steady([*year_hours(2020), *year_hours(2025)], 3.0)
+    times = [*year_hours(2020, STEP), *year_hours(2025, STEP)]
+    rows = steady(times, 3.0 * (STEP / HOUR))
     known = [row for row in rows if is_read or not in_july(row[0], 2025)]
     site.load(site.readings(known, "e-shop"), "--kind", "interval", "--no-backfill")
     figure = site.figure()
@@ -74,7 +81,7 @@ def test_days_that_a_person_confirmed_lack_nothing(tmp_path: Path, more: str, st
     restart = datetime(2025, 7, 15)
     rows: dict[datetime, float | str] = {}
     for year, begun, rate in ((2020, 5_000.0, USUAL), (2025, 95_000.0, 0.96 * USUAL)):
-        for time in [*year_hours(year), datetime(year + 1, 1, 1)]:
+        for time in [*year_hours(year, STEP), datetime(year + 1, 1, 1)]:
             since, origin = (restart, 0.0) if time >= restart else (datetime(year, 1, 1), begun)
             rows[time] = round(origin + rate * ((time - since) / HOUR), 2)
     known = [

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, Metric
 
+from analytics.alert_metrics import AlertMetrics
 from analytics.app import _Metrics as AnalyticsMetrics
 from edge_agent.health import BusLoad
 from edge_agent.metrics import AgentMetrics
@@ -176,6 +177,48 @@ CASES = (
         ANALYTICS,
     ),
     Case(
+        "JienengAlertsNotEvaluated",
+        {f"jieneng_alert_last_success_timestamp_seconds{{{ANALYTICS}}}": "0+60x10 600x60"},
+        "19m",
+        "25m",
+        None,
+        ANALYTICS,
+    ),
+    Case(
+        "JienengNobodySendsNotices",
+        {
+            f"jieneng_alert_holder{{{ANALYTICS}}}": "1x5 0x30 1x9",
+            'jieneng_alert_holder{instance="y", job="jieneng-analytics"}': "0x44",
+        },
+        "14m",
+        "15m",
+        "35m",
+        'job="jieneng-analytics"',
+    ),
+    Case(
+        "JienengNoticesNotDelivered",
+        {
+            f'jieneng_notices_total{{{ANALYTICS}, outcome="sent", receiver="duty"}}': "3x200",
+            f'jieneng_notices_total{{{ANALYTICS}, outcome="refused", receiver="duty"}}': (
+                "0x10 1+1x20 20x170"
+            ),
+            f'jieneng_notices_total{{{ANALYTICS}, outcome="sent", receiver="boss"}}': "0+1x200",
+            f'jieneng_notices_total{{{ANALYTICS}, outcome="refused", receiver="boss"}}': "0+1x200",
+        },
+        "24m",
+        "26m",
+        "100m",
+        'receiver="duty"',
+    ),
+    Case(
+        "JienengNoticesGivenUp",
+        {f'jieneng_notices_given_up{{{ANALYTICS}, receiver="duty"}}': "0x5 2x5 0x5"},
+        "4m",
+        "5m",
+        "10m",
+        'receiver="duty"',
+    ),
+    Case(
         "JienengCoverageLow",
         {f'jieneng_analytics_coverage_ratio{{{ANALYTICS}, scope="s"}}': "0.94x1500"},
         "23h59m",
@@ -278,6 +321,7 @@ def families() -> dict[str, Metric]:
     agent = AgentMetrics(health, BusLoad(list, clock), buses, spool, publisher)
     analytics = CollectorRegistry()
     AnalyticsMetrics(analytics)
+    AlertMetrics(analytics)
     return {
         family.name: family
         for registry in (agent.registry(), IngestMetrics().registry, analytics)

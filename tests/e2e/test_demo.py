@@ -2,11 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,8 +56,23 @@ def broker_of(folder: Path) -> int | None:
     return int(found.stdout.split()[0]) if found.stdout else None
 
 
+def copy_demo(folder: Path, to: Path) -> None:
+    """Copy the site and the store of a running demo, but neither its settings nor its spools."""
+    to.mkdir()
+    for name in (".jieneng-demo", "site.toml"):
+        shutil.copy(folder / name, to)
+    with (
+        closing(sqlite3.connect(folder / "store.sqlite")) as source,
+        closing(sqlite3.connect(to / "store.sqlite")) as copy,
+    ):
+        source.backup(copy)
+
+
 def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
-    """Two demos side by side; the broker of one is killed in the middle: nothing is lost."""
+    """Two demos side by side; the broker of one is killed in the middle: nothing is lost.
+
+    The second goes on with a copy of what the first has prepared, which takes ten seconds less.
+    """
     folder, beside = tmp_path / "one", tmp_path / "two"
     environment = {**os.environ, "JIENENG_LANGUAGE": "en", "PYTHONUNBUFFERED": "1"}
 
@@ -69,9 +87,11 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
 
     on_screen = tmp_path / "screen"
     with on_screen.open("w") as screen:
-        first, second = start(folder, 600, screen.fileno()), start(beside, 12)
+        first = start(folder, 600, screen.fileno())
     try:
         until((folder / "figures.html").exists)
+        copy_demo(folder, beside)
+        second = start(beside, 12)
         broker = broker_of(folder)
         assert broker is not None
         os.kill(broker, signal.SIGKILL)

@@ -62,6 +62,12 @@ def test_without_receivers_only_the_death_of_a_service_is_told() -> None:
     assert "policies" not in made, "the organisation's own are left alone"
 
 
+def test_an_analytics_that_evaluates_no_alerts_is_not_missed() -> None:
+    of = msgspec.structs.replace(SITE, evaluates_alerts=False)
+    uids = {rule["uid"] for rule in grafana_alerting(of).rules}
+    assert uids == {"jieneng-agents-silent", "jieneng-ingest-silent"}
+
+
 @pytest.mark.parametrize("recipients", [None, BOTH])
 def test_rules_have_fixed_uids_and_expressions_that_refer_to_what_is_there(
     recipients: Recipients | None,

@@ -18,13 +18,15 @@ from grafana.board_site import BoardSite
 from grafana.panel_layout import PanelRow, lay_out
 from grafana.panels import GRID_COLUMNS
 from grafana.verdicts import status_values
+from jieneng.cli.boards.grafana_commands import board_site
 from jieneng.locale import translator
 from jieneng.metering import schema
-from jieneng.site_folder import load
 
 Json = dict[str, Any]
-EXAMPLE = load(Path(build.__file__).parents[1] / "jieneng" / "sites" / "example").site
-SITE = BoardSite(EXAMPLE, translator("zh"))
+FOLDER = Path(build.__file__).parents[1] / "jieneng" / "sites" / "example"
+SITE, *_ = board_site(FOLDER, "zh")
+ENGLISH, *_ = board_site(FOLDER, "en")
+EXAMPLE = SITE.site
 BOARDS = build.site_boards(SITE)
 PANELS = [
     pytest.param(panel, id=f"{name}-{panel['id']}-{panel['title']}")
@@ -131,7 +133,7 @@ def test_uids_are_fixed_and_verdicts_are_all_worded() -> None:
 
 def test_a_board_in_english_has_no_chinese_in_it() -> None:
     names = sorted(SITE.names.values(), key=len, reverse=True)
-    for board in build.site_boards(BoardSite(EXAMPLE, translator("en"))).values():
+    for board in build.site_boards(ENGLISH).values():
         text = json.dumps(board, ensure_ascii=False)
         for name in names:
             text = text.replace(name, "")
@@ -179,7 +181,9 @@ def test_a_name_with_a_comma_stays_one_choice() -> None:
 
 
 def test_the_coverage_floor_of_the_settings_is_the_threshold() -> None:
-    strict = json.dumps(build.site_boards(BoardSite(EXAMPLE, translator("zh"), 0.987)))
+    made = build.site_boards(BoardSite(EXAMPLE, translator("zh"), 0.987))
+    del made["edge-fleet"]  # a disk is nearly full from 0.95 on
+    strict = json.dumps(made)
     assert '"value": 0.987' in strict
     assert '"coverage\\" < 0.987' in strict
     assert "0.95" not in strict
@@ -188,7 +192,7 @@ def test_the_coverage_floor_of_the_settings_is_the_threshold() -> None:
 def test_the_docs_name_every_board_and_no_other() -> None:
     docs = (Path(build.__file__).parents[1] / "docs" / "boards.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([^|]+) \| `([a-z-]+)` \|.*\| ([^|]+) \|$", docs, re.MULTILINE)
-    english = build.site_boards(BoardSite(EXAMPLE, translator("en")))
+    english = build.site_boards(ENGLISH)
     assert {file: (title, chinese) for title, file, chinese in rows} == {
         name: (english[name]["title"], board["title"]) for name, board in BOARDS.items()
     }

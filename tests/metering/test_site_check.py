@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,7 @@ def test_a_broken_model_in_place_of_a_packaged_one_is_not_judged_by_that(tmp_pat
 
 
 EXAMPLE_TEXT = (resources.files("jieneng") / "sites" / "example" / "site.toml").read_text("utf-8")
+EXAMPLE_DATA = tomllib.loads(EXAMPLE_TEXT)
 
 
 def places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
@@ -313,7 +315,7 @@ def places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 
 def changed(path: KeyPath, change: Callable[[Any, str | int], None]) -> Document:
     """Return the example with one key or row changed."""
-    data = tomllib.loads(EXAMPLE_TEXT)
+    data = deepcopy(EXAMPLE_DATA)
     table: Any = data
     for part in path[:-1]:
         table = table[part]
@@ -335,7 +337,7 @@ def test_what_cannot_be_read_is_told_where_it_stands_and_nowhere_else(
     change: Callable[[Any, str | int], None],
 ) -> None:
     models = packaged_models()
-    for path in places(tomllib.loads(EXAMPLE_TEXT)):
+    for path in places(EXAMPLE_DATA):
         draft = config_file.decode_draft(changed(path, change), Site)
         assert draft.problems or (change is misspell_key and isinstance(path[-1], int)), path
         assert site_check.check(draft.settings, models, draft.unread) == [], path
@@ -346,7 +348,7 @@ def test_what_cannot_be_read_is_told_where_it_stands_and_nowhere_else(
 
 def test_what_is_left_out_never_stops_the_other_rules() -> None:
     models = packaged_models()
-    for path in places(tomllib.loads(EXAMPLE_TEXT)):
+    for path in places(EXAMPLE_DATA):
         draft = config_file.decode_draft(changed(path, lambda table, key: table.pop(key)), Site)
         if draft.problems:  # the key must be there
             assert site_check.check(draft.settings, models, draft.unread) == [], path

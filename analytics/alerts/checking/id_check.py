@@ -1,6 +1,6 @@
 """Check ids, and the lists that refer to them, of files with rows. Pure: rows in, problems out."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
@@ -28,12 +28,22 @@ def repeated_ids(table: str, rows: Sequence[_Row], unread: UnreadKeys) -> Iterat
         seen.add(row.id)
 
 
+def _id_of_name(name: str, known: Collection[str]) -> str | None:
+    """Return the id of the row with a name for people; None if none has it."""
+    if not isinstance(known, Mapping):
+        return None
+    return next((key for key, row in known.items() if getattr(row, "name", None) == name), None)
+
+
 def unknown_ids(targets: Sequence[str], known: Collection[str], path: KeyPath) -> Iterator[Problem]:
-    """Yield a problem for each id of a list that does not exist; `path` leads to the list."""
+    """Yield a problem for each id of a list that does not exist; `path` leads to the list.
+
+    If `known` maps ids to rows of a site, the name of a row leads to its id.
+    """
     for number, target in enumerate(targets):
         if target in known:
             continue
-        close = nearest(target, known)
+        close = _id_of_name(target, known) or nearest(target, known)
         yield Problem(
             text="{key} = {target}, but {target} is not defined.",
             fix="Did you mean {close}?" if close else "Define it, or correct the name.",

@@ -28,7 +28,10 @@ class AlertPlaces:
         A bus belongs to its agent, and an agent to nothing. The areas of a bus or an agent are
         those of its meters, and are left out: maintenance in one area concerns not the others.
         """
-        kind = SIGNALS[signal].subject
+        row = SIGNALS.get(signal)
+        if row is None:  # an alert of an older version
+            return frozenset((subject,))
+        kind = row.subject
         found = self._around.get((kind, subject))
         if found is None:
             found = frozenset((subject, *_PLACES[kind](self, subject)))
@@ -41,7 +44,9 @@ class AlertPlaces:
         Silent meters share the bus, buses the agent, and agents the site. Other alerts share the
         area around the subject.
         """
-        row, site = SIGNALS[signal], self._site
+        row, site = SIGNALS.get(signal), self._site
+        if row is None:
+            return subject
         meter = site.meters.get(subject) if row.subject == "meter" else None
         if meter is not None:
             return meter.bus if row.of_data and meter.bus else meter.last_area
@@ -55,7 +60,9 @@ class AlertPlaces:
 
     def causes(self, signal: str, subject: str) -> tuple[tuple[str, str], ...]:
         """Return signal and subject of the alerts that would explain one, the root first."""
-        row = SIGNALS[signal]
+        row = SIGNALS.get(signal)
+        if row is None:
+            return ()
         above = self._above(row.subject, subject)
         return tuple(
             (cause, above[SIGNALS[cause].subject])
@@ -64,9 +71,9 @@ class AlertPlaces:
         )
 
     def _above(self, kind: SubjectKind, subject: str) -> dict[SubjectKind, str]:
-        """Return the bus and the agent of a subject."""
+        """Return the bus, the agent and the site of a subject."""
         site = self._site
-        above: dict[SubjectKind, str] = {kind: subject}
+        above: dict[SubjectKind, str] = {"site": site.id, kind: subject}
         if kind == "meter" and subject in site.meters:
             bus = site.meters[subject].bus
             if bus is not None:
@@ -80,10 +87,14 @@ class AlertPlaces:
         if meter is None:
             return ()
         above = self._above("meter", subject)
-        return (*above.values(), *self._areas(meter.last_area))
+        return (
+            above.get("bus", subject),
+            above.get("agent", subject),
+            *self._areas(meter.last_area),
+        )
 
     def _bus(self, subject: str) -> tuple[str, ...]:
-        return tuple(self._above("bus", subject).values())
+        return (self._above("bus", subject).get("agent", subject),)
 
     def _areas(self, area: str) -> tuple[str, ...]:
         """Return an area and the areas around it, the innermost first."""

@@ -110,7 +110,7 @@ class NoticePlanner:
 
     def _account(
         self,
-        opened: Iterable[str],
+        opened: Sequence[str],
         alerts: dict[str, Alert],
         ends: Mapping[str, Sequence[Alert]],
         marks: Sequence[AlertMark],
@@ -127,13 +127,19 @@ class NoticePlanner:
         """
         rules, places = self._rules, self._places
         silences = Silences(rules.maintenance, marks, places, self._zone, now_ms)
+        for key in opened:
+            alerts[key] = _marked(alerts[key], silences)
         explaining = [
             one for one in alerts.values() if one.phase == "firing" or one.signal in CAUSES
         ]
         causes = Causes(rules.rules, explaining, places, now_ms)
         for key in opened:
-            marked = _marked(alerts[key], silences, causes, has_ended=key in ends)
-            alerts[key] = account(marked, ends.get(key, ()), rules.grouping, now_ms)
+            alert, over = alerts[key], ends.get(key, ())
+            is_asked = alert.phase != "inactive" or over
+            caused_by = causes.explain(alert) if is_asked else ""
+            if caused_by != alert.caused_by:
+                alert = replace(alert, caused_by=caused_by)
+            alerts[key] = account(alert, over, rules.grouping, now_ms)
 
 
 def _explained(alerts: Mapping[str, Alert], keys: Iterable[str]) -> dict[str, list[Alert]]:
@@ -155,27 +161,20 @@ def _is_marked(alert: Alert) -> bool:
     return bool(alert.silenced or alert.caused_by or alert.acknowledged_by)
 
 
-def _marked(alert: Alert, silences: Silences, causes: Causes, *, has_ended: bool) -> Alert:
-    """Return an alert with its silence, its acknowledgement and its cause.
+def _marked(alert: Alert, silences: Silences) -> Alert:
+    """Return an alert with its silence and its acknowledgement.
 
     A reminder is due when a silence ends: `reminded_ms` is negative from its start on.
     """
     silenced = silences.is_silenced(alert)
-    is_active = alert.phase != "inactive"
-    caused_by = causes.explain(alert) if is_active or has_ended else ""
-    acknowledged_by = silences.acknowledged_by(alert) if is_active or alert.flapping_ms else ""
+    is_active = alert.phase != "inactive" or bool(alert.flapping_ms)
+    acknowledged_by = silences.acknowledged_by(alert) if is_active else ""
     reminded_ms = -abs(alert.reminded_ms) if silenced else alert.reminded_ms
-    changed = (silenced, caused_by, acknowledged_by, reminded_ms)
-    if changed == (
-        alert.silenced, alert.caused_by, alert.acknowledged_by, alert.reminded_ms
-    ):  # fmt: skip
+    changed = (silenced, acknowledged_by, reminded_ms)
+    if changed == (alert.silenced, alert.acknowledged_by, alert.reminded_ms):
         return alert
     return replace(
-        alert,
-        silenced=silenced,
-        caused_by=caused_by,
-        acknowledged_by=acknowledged_by,
-        reminded_ms=reminded_ms,
+        alert, silenced=silenced, acknowledged_by=acknowledged_by, reminded_ms=reminded_ms
     )
 
 

@@ -26,7 +26,7 @@ LATE_MS: Final = 1_200_000
 #: Greatest lead of a stored time before the clock; beyond it, the clock was put back [ms].
 _CLOCK_MS: Final = 600_000
 #: Signals whose steps are times of this clock.
-_BY_CLOCK: Final = frozenset(("reading_age", "agent_age"))
+_BY_CLOCK: Final = frozenset(("reading_age", "agent_age", "ingest_age"))
 
 
 def is_open(alert: Alert) -> bool:
@@ -103,7 +103,7 @@ def _add_end(alert: Alert, episode: Alert, now_ms: int) -> Alert:
     is_told = bool(alert.told)
     if not is_told and episode.end != "recovered":
         return alert
-    late = is_new and now_ms - episode.ended_ms > LATE_MS
+    late = (now_ms if is_new else alert.known_ms) - episode.ended_ms > LATE_MS
     alert = _add_fire(alert, episode.fired_ms, now_ms)
     farthest = min if alert.limit > episode.peak else max
     return replace(

@@ -15,8 +15,8 @@ from analytics.alerts.alert_rule import AlertRule
 _SHARES: Final = frozenset({"failed_polls", "coverage", "spool_share", "disk_used"})
 #: Steps of the ladder, as factors: of distances from 0 or 100 %, and of a level such as 220 V
 #: that must not fall.
-_FACTORS: Final = (0.33, 0.5, 0.67, 1.0, 1.5, 2.0, 3.0, 5.0)
-_BELOW: Final = (0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
+_FACTORS: Final = (1 / 3, 0.5, 2 / 3, 1.0, 1.5, 2.0, 3.0, 5.0)
+_BELOW: Final = (0.5, 2 / 3, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
 _FULL: Final = 100.0
 #: Digits of a limit of the ladder.
 _DIGITS: Final = 2

@@ -7,7 +7,7 @@ without readings is not a rule that never fires.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from analytics.alerts.replay.rule_replay import Replayed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HOURS: int = 24
+_HOURS: Final = 24
 
 
 class SubjectSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,8 @@ class ReplaySummary(msgspec.Struct, frozen=True, kw_only=True):
         fires: number of times that an alert fired.
         firing: share of the time for which at least one alert fired, 0 to 1.
         known: share of the watched time for which the signal is known, all subjects together.
+        known_from_ms: time of the first known value [UTC, ms]; None without any.
+        known_to_ms: time of the last known value [UTC, ms]; None without any.
         notices: number of notices by event.
         is_cut: True if there would have been more notices than were counted.
         busiest_day: local day with most notices; None without any.
@@ -68,6 +70,8 @@ class ReplaySummary(msgspec.Struct, frozen=True, kw_only=True):
     fires: int
     firing: float
     known: float | None
+    known_from_ms: int | None
+    known_to_ms: int | None
     notices: Mapping[Event, int]
     is_cut: bool
     busiest_day: str | None
@@ -85,14 +89,22 @@ class KnownValues:
     """Counter of the known values of a signal over a replay, and its extreme values.
 
     Args:
+        subjects: subjects of the rule.
         is_above: True to keep the greatest values, False for the least.
+        steps: number of steps of the replayed time at which the rule watches; None for signals
+            that have their own times, which are counted.
     """
 
-    def __init__(self, *, is_above: bool) -> None:
+    def __init__(
+        self, subjects: Sequence[str], *, is_above: bool, steps: int | None = None
+    ) -> None:
         self._is_above = is_above
-        self.known: Counter[str] = Counter()
-        self.watched: Counter[str] = Counter()
+        self._steps = steps
+        self._seen: Counter[str] = Counter()
+        self.known: Counter[str] = Counter(dict.fromkeys(subjects, 0))
         self.extremes: dict[str, float] = {}
+        self.first_ms: int | None = None
+        self.last_ms: int | None = None
 
     def take(self, values: SignalValues, is_watched: "NDArray[np.bool_]") -> None:
         """Count the steps of a chunk.
@@ -102,15 +114,30 @@ class KnownValues:
             is_watched: True for the steps at which the rule watches, shape (n,).
         """
         is_known = ~np.isnan(values.values)
-        best = np.fmax.reduce if self._is_above else np.fmin.reduce
+        farthest = np.fmax.reduce if self._is_above else np.fmin.reduce
         blank = -np.inf if self._is_above else np.inf
-        found = best(values.values, axis=1, initial=blank)
+        found = farthest(values.values, axis=1, initial=blank)
         for row, subject in enumerate(values.subjects):
             self.known[subject] += int(is_known[row].sum())
-            self.watched[subject] += int((is_watched | is_known[row]).sum())
+            self._seen[subject] += int((is_watched | is_known[row]).sum())
             if np.isfinite(found[row]):
                 other = self.extremes.get(subject, float(found[row]))
                 self.extremes[subject] = (max if self._is_above else min)(other, float(found[row]))
+        times_ms = values.times_ms[is_known.any(axis=0)]
+        if times_ms.size:
+            self.first_ms = min(self.first_ms or int(times_ms[0]), int(times_ms[0]))
+            self.last_ms = max(self.last_ms or 0, int(times_ms[-1]))
+
+    def share(self, subject: str) -> float | None:
+        """Return the known share of the watched time of a subject; None if none is watched."""
+        return _share(self.known[subject], self._watched(subject))
+
+    def total_share(self) -> float | None:
+        """Return the known share of the watched time of all subjects."""
+        return _share(self.known.total(), sum(map(self._watched, self.known)))
+
+    def _watched(self, subject: str) -> int:
+        return self._seen[subject] if self._steps is None else self._steps
 
 
 def summarise(
@@ -137,7 +164,9 @@ def summarise(
         end_ms=end_ms,
         fires=len(spans),
         firing=_union_ms(spans) / max(1, end_ms - start_ms),
-        known=_share(known.known.total(), known.watched.total()),
+        known=known.total_share(),
+        known_from_ms=known.first_ms,
+        known_to_ms=known.last_ms,
         notices=Counter(one.event for one in replayed.notices),
         is_cut=replayed.is_cut,
         busiest_day=busiest_day,
@@ -150,7 +179,7 @@ def summarise(
 def _subjects(
     episodes: Sequence[Alert], known: KnownValues, end_ms: int
 ) -> tuple[SubjectSummary, ...]:
-    lengths_s: dict[str, list[float]] = {subject: [] for subject in known.watched}
+    lengths_s: dict[str, list[float]] = {subject: [] for subject in known.known}
     for one in episodes:
         length_s = ((one.ended_ms or end_ms) - one.fired_ms) / 1000
         lengths_s.setdefault(one.subject, []).append(length_s)
@@ -161,7 +190,7 @@ def _subjects(
             firing_s=sum(lengths),
             longest_s=max(lengths, default=0.0),
             peak=known.extremes.get(subject),
-            known=_share(known.known[subject], known.watched[subject]),
+            known=known.share(subject),
         )
         for subject, lengths in lengths_s.items()
     ]
@@ -169,7 +198,7 @@ def _subjects(
 
 
 def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+    return min(1.0, part / whole) if whole else None
 
 
 def _union_ms(spans: Sequence[tuple[int, int]]) -> int:

@@ -84,6 +84,7 @@ class RuleReplay:
         self._episodes: list[Alert] = []
         self._notices: list[Notice] = []
         self._due_ms = math.inf
+        self._now_ms = 0
 
     def take(self, values: SignalValues) -> None:
         """Go on over the next values."""
@@ -136,6 +137,7 @@ class RuleReplay:
         if self._is_cut:
             self._due_ms = math.inf
             return
+        self._now_ms = now_ms = max(now_ms, self._now_ms)  # subjects have their own times
         context = self._context
         notices, alerts = plan_notices(
             self._rules,

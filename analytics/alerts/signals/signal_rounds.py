@@ -96,6 +96,10 @@ class SignalRounds:
         """True if readings are left that did not fit into the last round."""
         return bool(self._new)
 
+    def set_hold(self, hold_ms: "NDArray[np.int64]") -> None:
+        """Set the time for which a reading of each row holds, shape (rows,) [ms]."""
+        self._rows = msgspec.structs.replace(self._rows, hold_ms=hold_ms)
+
     def add(self, readings: Readings) -> None:
         """Add readings that are newer than all before of the same row."""
         if len(readings.rows):

@@ -113,6 +113,7 @@ FUNCTIONS: Final[Mapping[str, SignalFunction]] = MappingProxyType(
         "agent_age": AgeSignal(
             function=age_s, measurement=schema.AGENT, field="online", wanted=1.0
         ),
+        "ingest_age": AgeSignal(function=age_s, measurement=schema.RECEIPT, field="held"),
         "ledger_gap": SampledSignal(
             function=ledger_gap,
             measurement=schema.LEDGER,

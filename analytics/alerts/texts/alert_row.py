@@ -1,5 +1,6 @@
 """Render an alert as the cells of a table, the same on the page and in the terminal. Pure."""
 
+import math
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -27,11 +28,14 @@ class AlertRow(msgspec.Struct, frozen=True):
         name: name of the rule or its signal.
         subject: name of the subject.
         place: areas and bus of the subject.
-        value: last known value; of an alert that is over, the one farthest beyond the limit.
+        value: last known value; of an alert that is over, the one farthest beyond the limit, if it
+            is known.
         limit: side and value of the limit.
-        start: time from which on the signal was beyond the limit.
+        start: time from which on the signal is beyond the limit; of an alert that is over, the
+            time at which it fired last.
         length: how long it has been, or was.
         note: who acknowledged it, and which alert explains it.
+        is_explained: True if another alert explains it.
         key: `rule/subject`, which the commands take.
     """
 
@@ -47,6 +51,7 @@ class AlertRow(msgspec.Struct, frozen=True):
     start: str
     length: str
     note: str
+    is_explained: bool
     key: str
 
 
@@ -84,11 +89,12 @@ def alert_rows(
     return [_row(one, rules, translate, labels, now_ms) for one in sorted(shown, key=_order)]
 
 
-def _order(alert: Alert) -> tuple[int, int, int, str]:
-    """Sort by state, then severity, then the latest first."""
+def _order(alert: Alert) -> tuple[int, bool, int, int, str]:
+    """Sort by state, then severity, then the latest first; what others explain comes last."""
     latest_ms = alert.since_ms if alert.phase != "inactive" else alert.ended_ms
     return (
         STATES.index(alert_state(alert)),
+        bool(alert.caused_by),
         -SEVERITIES.index(alert.severity),
         -latest_ms,
         alert.key,
@@ -100,11 +106,12 @@ def _row(
 ) -> AlertRow:
     rule, state = alert_texts.find_rule(rules, alert.rule), alert_state(alert)
     is_over = state == "over"
-    start_ms = alert.since_ms or alert.fired_ms
+    # The state of an alert that is over has no start any more, only its last firing.
+    start_ms = alert.since_ms or (alert.fires[-1] if alert.fires else 0)
     end_ms = alert.ended_ms if is_over else now_ms
     value, limit = "", ""
     if alert_texts.has_value(rule, alert.signal):
-        shown = alert.peak if is_over else alert.value
+        shown = alert.value if not is_over or math.isnan(alert.peak) else alert.peak
         value = alert_texts.amount(shown, rule, alert.signal, translate)
         limit = alert_texts.limit_text(alert, rule, translate)
     return AlertRow(
@@ -120,6 +127,7 @@ def _row(
         start=alert_texts.short_time(start_ms or end_ms, now_ms, labels),
         length=alert_texts.duration((end_ms - start_ms) / 1000, translate) if start_ms else "",
         note=_note(alert, rules, translate, labels),
+        is_explained=bool(alert.caused_by),
         key=alert.key,
     )
 

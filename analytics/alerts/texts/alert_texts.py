@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from analytics.alerts.alert import Alert, Event, Phase
+from analytics.alerts.alert import Alert, Event
 from analytics.alerts.alert_rule import AlertRule, AlertRules, Severity
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
@@ -157,6 +157,26 @@ def limit_text(alert: Alert, rule: AlertRule | None, translate: Translate) -> st
     return text.format(limit=shown)
 
 
+def limit_of(rule: AlertRule, translate: Translate) -> str:
+    """Return the side and the value of a rule's limit: `above 0.3 m³/h`."""
+    shown = amount(rule.limit, rule, rule.signal, translate, digits=_LIMIT_DIGITS)
+    text = translate("above {limit}") if rule.is_above else translate("below {limit}")
+    return text.format(limit=shown)
+
+
+def rule_limit(rule: AlertRule, translate: Translate) -> str:
+    """Return the limit of a rule, for how long, and where it recovers."""
+    text = limit_of(rule, translate)
+    if rule.for_s:
+        text = translate("{limit} for {time}").format(
+            limit=text, time=duration(rule.for_s, translate)
+        )
+    if rule.clear is not None:
+        clear = amount(rule.clear, rule, rule.signal, translate, digits=_LIMIT_DIGITS)
+        text = translate("{limit}, recovers at {clear}").format(limit=text, clear=clear)
+    return text
+
+
 def is_above(alert: Alert, rule: AlertRule | None) -> bool:
     """Return True if an alert fires above its limit. Without a rule, the peak decides."""
     return rule.is_above if rule is not None else not alert.peak < alert.limit
@@ -164,7 +184,8 @@ def is_above(alert: Alert, rule: AlertRule | None) -> bool:
 
 def short_number(value: float, digits: int = _VALUE_DIGITS) -> str:
     """Return a number with that many digits at most, thousands separated: `0.3`, `81,204`."""
-    text = f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.{digits}g}"
+    is_large = abs(value) >= min(_LARGE, 10**digits)
+    text = f"{value:,.0f}" if is_large else f"{value:.{digits}g}"
     return text.replace("-", MINUS)
 
 
@@ -221,13 +242,9 @@ def event_word(event: Event, severity: Severity, translate: Translate) -> str:
     }[event]
 
 
-def phase_word(phase: Phase, translate: Translate) -> str:
-    """Return the word of a phase."""
-    return {
-        "inactive": translate("over"),
-        "pending": translate("pending"),
-        "firing": translate("firing"),
-    }[phase]
+def event_name(event: Event, translate: Translate) -> str:
+    """Return the word of an event, also of an alert that fired."""
+    return translate("Fired") if event == "fired" else event_word(event, "info", translate)
 
 
 def _quantity_name(quantity: str, translate: Translate) -> str:

@@ -89,6 +89,24 @@ def alert_point(site: str, alert: Alert, time_ms: int) -> Point:
     )
 
 
+def episode_point(site: str, episode: Alert) -> Point:
+    """Return the point of an episode that is over, at the time at which the alert fired.
+
+    An episode that is written twice, by two copies of the service, is one point.
+    """
+    fields = {
+        "ended_ms": float(episode.ended_ms),
+        "lasted_s": (episode.ended_ms - episode.fired_ms) / 1000,
+        "peak": episode.peak,
+        "limit": episode.limit,
+        "end": float(ENDS.index(episode.end)),
+    }
+    tags = {"site": site, **{name: getattr(episode, name) for name in _TAGS}}
+    point = schema.point(schema.ALERT_EPISODE, tags, fields, episode.fired_ms)
+    assert point is not None  # noqa: S101 - its end is known
+    return point
+
+
 def alert_from_fields(tags: Mapping[str, str], fields: Mapping[str, Value]) -> Alert:
     """Return the alert of a point.
 

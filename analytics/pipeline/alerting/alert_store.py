@@ -88,6 +88,12 @@ class AlertStore:
         """Write the states of alerts at a time."""
         await self._write([alert_points.alert_point(self._site, one, now_ms) for one in alerts])
 
+    async def write_episodes(self, episodes: Iterable[Alert]) -> None:
+        """Write episodes that are over."""
+        points = [alert_points.episode_point(self._site, one) for one in episodes]
+        if points:
+            await self._write(points)
+
     async def rounds(self, start_ms: int, end_ms: int) -> dict[str, Round]:
         """Return the last round of each copy in `start_ms <= time < end_ms`, by copy."""
         found = await self._store.read(
@@ -105,6 +111,31 @@ class AlertStore:
             )
             for series in found
         }
+
+    async def last_evaluation_ms(self) -> int:
+        """Return the time of the last round in which a copy evaluated rules [UTC, ms]; 0 if none.
+
+        A round that only claims the lead evaluates none.
+        """
+        where = {"site": self._site}
+        span = await self._store.span(schema.ALERT_ROUND, where=where, field="watched")
+        if span is None:
+            return 0
+        found = await self._store.read(
+            schema.ALERT_ROUND,
+            "watched",
+            where=where,
+            start_ms=span[1] - _CLOCK_ERROR_MS,
+            end_ms=span[1] + 1,
+        )
+        return max(
+            (
+                int(series.times_ms[series.values > 0][-1])
+                for series in found
+                if series.values.any()
+            ),
+            default=0,
+        )
 
     async def write_round(self, done: Round) -> None:
         """Write a round."""

@@ -4,9 +4,13 @@ Laws:
 
 1. They are read a minute after an hour is over, and every five minutes: readings come in late, and
    the analytics computes their hours once a minute. A rule without changed values has none.
-2. Values are those of a whole lookback, which late data may have changed (`is_anew`).
-3. Stored hours are read as a whole once a day, and their last three days in each round between.
-4. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
+2. Values are those of a whole lookback, which late data may have changed (`is_anew`). Subjects of
+   which nothing is known are left out.
+3. Stored hours of the past are read once, a week a round, so that no round takes long. After that
+   only those of the last three days are read again, which late data may have changed.
+4. Hours over which the consumption of a longer time was spread count as not covered
+   (`hour_resolution`).
+5. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
    signals of hours know less of the past.
 """
 
@@ -18,12 +22,13 @@ import numpy as np
 
 from analytics import periods
 from analytics.alerts.alert import SignalValues
-from analytics.alerts.signals.hours import HOUR_MS, HourConsumption, hour_grid
+from analytics.alerts.signals.hours import FULL, HOUR_MS, HourConsumption, hour_grid
 from analytics.alerts.signals.meter_balance import BALANCE_DAYS
 from analytics.alerts.signals.profile_deviation import PROFILE_DAYS
 from analytics.alerts.signals.signal_table import ComputedSource
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_values import ComputedRule
+from analytics.pipeline.signals.hour_resolution import HourResolution
 from analytics.pipeline.signals.stored_series import IndicatorDays, StoredSeries
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import Medium
@@ -43,6 +48,7 @@ EVALUATED_DAYS: Final[Mapping[ComputedSource, int]] = {
     "coverage": 30,
 }
 _HOUR_DAYS: Final = PROFILE_DAYS + EVALUATED_DAYS["hours"]
+_SLICE_DAYS: Final = 7
 _EVERY_MS: Final = 300_000
 _AFTER_HOUR_MS: Final = 60_000
 _KINDS: Final[Mapping[ComputedSource, Literal["meter", "area"]]] = {
@@ -53,41 +59,64 @@ _KINDS: Final[Mapping[ComputedSource, Literal["meter", "area"]]] = {
 
 
 class _Hours:
-    """The stored hours of some meters or areas, of the newest days.
-
-    Attributes:
-        consumption: the hours; None before the first call of `update`.
-    """
+    """The stored hours of some meters or areas, of the newest days."""
 
     def __init__(
         self,
         series: StoredSeries,
+        resolution: HourResolution,
         kind: Literal["meter", "area"],
         rows: Sequence[tuple[str, Medium]],
     ) -> None:
         self._series = series
+        self._resolution = resolution
         self._kind = kind
         self._rows = rows
         self.numbers = {row_id: number for number, (row_id, _) in enumerate(rows)}
-        self.consumption: HourConsumption | None = None
+        self._known: HourConsumption | None = None
+        #: Numbers of the days that are still to be read: first and end of each slice.
+        self._slices: list[tuple[int, int]] = []
 
-    async def update(self, today: date, site: Site, calendar: WorkingCalendar) -> HourConsumption:
-        """Read the hours of the newest days, or those that may have changed."""
-        end = today + timedelta(days=1)
-        known = self.consumption
+    async def update(
+        self, today: date, site: Site, calendar: WorkingCalendar
+    ) -> HourConsumption | None:
+        """Read a slice of the hours that are not known, or those that may have changed (law 3).
+
+        Returns:
+            The hours of the newest days; None while some are still to be read.
+        """
+        known = self._known
         if known is None or known.grid.days[-1] != today:
-            grid = hour_grid(end - timedelta(days=_HOUR_DAYS), end, site.zone, calendar)
-            self.consumption = await self._series.hours(grid, self._kind, self._rows)
-            return self.consumption
-        newest = hour_grid(end - timedelta(days=EVALUATED_DAYS["hours"]), end, site.zone, calendar)
-        read = await self._series.hours(newest, self._kind, self._rows)
-        kept = len(known.grid.ends_ms) - len(newest.ends_ms)
-        self.consumption = HourConsumption(
-            known.grid,
-            np.concatenate([known.amounts[:, :kept], read.amounts], axis=1),
-            np.concatenate([known.coverage[:, :kept], read.coverage], axis=1),
-        )
-        return self.consumption
+            known = self._known = self._of_day(today, site, calendar)
+        elif not self._slices:
+            self._slices = [(_HOUR_DAYS - EVALUATED_DAYS["hours"], _HOUR_DAYS)]
+        first, end = self._slices[0]
+        days = known.grid.days
+        grid = hour_grid(days[first], days[end - 1] + timedelta(days=1), site.zone, calendar)
+        read = await self._series.hours(grid, self._kind, self._rows)
+        measured = await self._resolution.measured(grid, tuple(self.numbers), read.coverage >= FULL)
+        columns = (known.grid.day_numbers >= first) & (known.grid.day_numbers < end)
+        known.amounts[:, columns] = read.amounts
+        known.coverage[:, columns] = np.where(measured, read.coverage, 0.0)
+        self._slices = self._slices[1:]
+        return None if self._slices else known
+
+    def _of_day(self, today: date, site: Site, calendar: WorkingCalendar) -> HourConsumption:
+        """Return the hours of the days up to `today`, as far as they are known from before."""
+        begin = today - timedelta(days=_HOUR_DAYS - 1)
+        grid = hour_grid(begin, today + timedelta(days=1), site.zone, calendar)
+        shape = len(self._rows), len(grid.ends_ms)
+        found = HourConsumption(grid, np.full(shape, np.nan), np.zeros(shape))
+        last = self._known
+        if last is None or self._slices or last.grid.days[-1] + timedelta(days=1) != today:
+            firsts = range(0, _HOUR_DAYS, _SLICE_DAYS)
+            self._slices = [(one, min(one + _SLICE_DAYS, _HOUR_DAYS)) for one in firsts]
+            return found
+        _, old, new = np.intersect1d(last.grid.ends_ms, grid.ends_ms, return_indices=True)
+        found.amounts[:, new] = last.amounts[:, old]
+        found.coverage[:, new] = last.coverage[:, old]
+        self._slices = [(_HOUR_DAYS - EVALUATED_DAYS["hours"] - 1, _HOUR_DAYS)]
+        return found
 
 
 class ComputedReader:
@@ -96,6 +125,7 @@ class ComputedReader:
     Args:
         site: the site.
         series: its stored series.
+        resolution: what tells the measured hours.
         rules: the rules.
         calendar: the working calendar.
     """
@@ -104,6 +134,7 @@ class ComputedReader:
         self,
         site: Site,
         series: StoredSeries,
+        resolution: HourResolution,
         rules: Sequence[ComputedRule],
         calendar: WorkingCalendar,
     ) -> None:
@@ -123,20 +154,23 @@ class ComputedReader:
             )
             if ids:
                 rows = [(one, medium_of(site, one)) for one in ids]
-                self._hours[kind] = _Hours(series, kind, rows)
+                self._hours[kind] = _Hours(series, resolution, kind, rows)
 
     async def next_values(self, now_ms: int) -> dict[str, SignalValues]:
         """Return the values of the rules whose values have changed, by the id of the rule."""
         if not self._rules or now_ms < self._due_ms:
             return {}
         today = periods.local_day(now_ms, self._site.zone)
-        hours = {
-            kind: await one.update(today, self._site, self._calendar)
-            for kind, one in self._hours.items()
-        }
+        hours: dict[str, HourConsumption] = {}
+        for kind, of_kind in self._hours.items():
+            known = await of_kind.update(today, self._site, self._calendar)
+            if known is not None:
+                hours[kind] = known
+        if len(hours) < len(self._hours):
+            return {}
         found = {}
         for one in self._rules:
-            values = await self._values(one, today, now_ms, hours)
+            values = _known(await self._values(one, today, now_ms, hours))
             if not _is_equal(values, self._last.get(one.rule.id)):
                 found[one.rule.id] = values
         self._last.update(found)
@@ -208,6 +242,13 @@ def medium_of(site: Site, subject: str) -> Medium:
     """Return the medium of a meter; electricity for an area."""
     meter = site.meters.get(subject)
     return "electricity" if meter is None else meter.medium
+
+
+def _known(values: SignalValues) -> SignalValues:
+    """Return the values without the subjects of which nothing is known."""
+    rows = np.flatnonzero(np.isfinite(values.values).any(axis=1)).tolist()
+    subjects = tuple(values.subjects[row] for row in rows)
+    return SignalValues(subjects, values.times_ms, values.values[rows], values.is_anew)
 
 
 def _next_hour_ms(now_ms: int) -> int:

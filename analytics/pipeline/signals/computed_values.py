@@ -5,7 +5,6 @@ Laws:
 1. An hour, a night or a day has a value at its end, and an indicator at the start of the day for
    which it was computed.
 2. A rule for some hours watches the hours that lie in them from begin to end.
-3. Subjects of which nothing is known are left out.
 """
 
 from collections.abc import Sequence
@@ -98,10 +97,4 @@ class ComputedRule:
     ) -> SignalValues:
         times = times_ms[is_wanted]
         wanted = np.where(self._mask(times), values[:, is_wanted], np.nan)
-        known = np.flatnonzero(np.isfinite(wanted).any(axis=1))
-        return SignalValues(
-            tuple(self.subjects[number] for number in known.tolist()),
-            times,
-            wanted[known],
-            is_anew=True,
-        )
+        return SignalValues(self.subjects, times, wanted, is_anew=True)

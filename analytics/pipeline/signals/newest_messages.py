@@ -4,8 +4,8 @@ Laws:
 
 1. A round reads all series in one query, from shortly before the end of the last round. A few
    silent subjects are asked about in turn, because the clock of an agent may be behind.
-2. In the first round, the newest message of a silent subject is looked up, however old it is. A
-   meter that never answered is expected since its first poll.
+2. After a start, the newest message of a silent subject is looked up, however old it is, some
+   subjects a round. A meter that never answered is expected since its first poll.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ import numpy as np
 from analytics.pipeline.signals.reading_feed import (
     FUTURE_MS,
     LOOKBACK_MS,
-    OVERLAP_MS,
     FeedSource,
     FieldReader,
+    window_start_ms,
 )
 from jieneng.metering import schema
 from jieneng.storage import Store
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: Time of the first round's query [ms]; messages of rarely read meters are looked up.
 _FIRST_SPAN_MS: Final = 600_000
 _PROBES: Final = 2
+_LOOK_UPS: Final = 50
 
 
 class NewestMessages:
@@ -53,6 +54,7 @@ class NewestMessages:
         self._wanted = wanted
         self._read_to_ms = 0
         self._next_probe = 0
+        self._unknown = list(range(len(subjects)))
         self._numbers = {subject: row for row, subject in enumerate(subjects)}
         self._newest_ms: NDArray[np.int64] = np.zeros(len(subjects), dtype=np.int64)
         self._since_ms: NDArray[np.int64] = np.zeros(len(subjects), dtype=np.int64)
@@ -68,22 +70,22 @@ class NewestMessages:
     async def update(self, now_ms: int) -> None:
         """Read the messages since the last call."""
         is_first = not self._read_to_ms
-        start_ms = now_ms - _FIRST_SPAN_MS if is_first else self._read_to_ms - OVERLAP_MS
-        newest = self._newest_ms.copy()
+        newest, since = self._newest_ms.copy(), self._since_ms.copy()
+        start_ms = now_ms - _FIRST_SPAN_MS
+        if not is_first:
+            start_ms = window_start_ms(self._read_to_ms, int(newest.max(initial=0)), now_ms)
         self._note(newest, await self._reader.read(start_ms, now_ms + FUTURE_MS))
-        if is_first:
-            since = np.zeros_like(newest)
-            for row in np.flatnonzero(newest == 0).tolist():
-                newest[row] = await self._last_ms(row, now_ms)
-                since[row] = 0 if newest[row] else await self._first_poll_ms(row)
-            self._since_ms = since
-        else:
-            silent = np.flatnonzero((newest > 0) & (newest < start_ms - FUTURE_MS))
-            for number in range(min(_PROBES, len(silent))):
-                row = int(silent[(self._next_probe + number) % len(silent)])
-                self._note(newest, await self._reader.read(int(newest[row]) + 1, start_ms, row))
-            self._next_probe += _PROBES
-        self._newest_ms, self._read_to_ms = newest, now_ms
+        silent = np.flatnonzero((newest > 0) & (newest < start_ms - FUTURE_MS))
+        for number in range(min(_PROBES, len(silent))):
+            row = int(silent[(self._next_probe + number) % len(silent)])
+            self._note(newest, await self._reader.read(int(newest[row]) + 1, start_ms, row))
+        unknown = [row for row in self._unknown if not newest[row]]
+        for row in unknown[:_LOOK_UPS]:
+            newest[row] = await self._last_ms(row, now_ms)
+            since[row] = 0 if newest[row] else await self.first_poll_ms(row)
+        self._unknown = unknown[_LOOK_UPS:]
+        self._next_probe += _PROBES
+        self._newest_ms, self._since_ms, self._read_to_ms = newest, since, now_ms
 
     def _note(self, newest: "NDArray[np.int64]", found: "Readings") -> None:
         """Set the newest times of the messages that count."""
@@ -97,14 +99,18 @@ class NewestMessages:
         last_ms = await self._reader.newest_ms(row)
         if not last_ms or self._wanted is None:
             return min(last_ms, now_ms)
+        return await self.last_before_ms(row, last_ms + 1)
+
+    async def last_before_ms(self, row: int, end_ms: int) -> int:
+        """Return the time of the last message before a time [UTC, ms]; 0 if 40 days have none."""
         newest = np.zeros_like(self._newest_ms)
         span_ms = _FIRST_SPAN_MS
         while not newest[row] and span_ms <= LOOKBACK_MS:
-            self._note(newest, await self._reader.read(last_ms - span_ms, last_ms + 1, row))
+            self._note(newest, await self._reader.read(end_ms - span_ms, end_ms, row))
             span_ms *= 8
         return int(newest[row])
 
-    async def _first_poll_ms(self, row: int) -> int:
+    async def first_poll_ms(self, row: int) -> int:
         """Return the time of the first poll of a meter [UTC, ms]; 0 if it was never polled."""
         if self._source.tag != "meter":
             return 0

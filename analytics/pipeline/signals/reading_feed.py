@@ -2,8 +2,8 @@
 
 Laws:
 
-1. A round reads all series of a field in one query, from shortly before the end of the last round:
-   readings are stored some time after their own time.
+1. A round reads all series of a field in one query, from shortly before the end of the last round
+   or, if all readings are stored later than that, before the newest of them.
 2. A subject that returns after a silence may have been away while its agent kept its readings.
    They came in before the newest one, oldest first, so they are read then, by queries of its own
    or, if many return, of all series.
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Time by which a round reads back [ms].
 OVERLAP_MS: Final = 60_000
+#: Longest time after which readings are stored that is waited for [ms].
+_LONGEST_DELAY_MS: Final = 900_000
 #: Greatest time by which a reading may lie in the future [ms]: clocks differ.
 FUTURE_MS: Final = 300_000
 _MOST_READINGS: Final = 500_000
@@ -40,6 +42,18 @@ _PROBES: Final = 2
 _LOOK_UPS: Final = 50
 #: Longest time that is read back for a subject [ms].
 LOOKBACK_MS: Final = 40 * 86_400_000
+
+
+def window_start_ms(read_to_ms: int, newest_ms: int, now_ms: int) -> int:
+    """Return the time from which a round reads all series [UTC, ms].
+
+    Args:
+        read_to_ms: end of the last round.
+        newest_ms: time of the newest message of all subjects; 0 if there is none.
+        now_ms: the time.
+    """
+    reached_ms = max(newest_ms, now_ms - _LONGEST_DELAY_MS) if newest_ms else read_to_ms
+    return min(read_to_ms, reached_ms) - OVERLAP_MS
 
 
 class FeedSource(msgspec.Struct, frozen=True):
@@ -133,7 +147,7 @@ class ReadingFeed:
         if not self._read_to_ms:
             longest_ms = min(self._chunk_ms(_MOST_READINGS), int(self._lag_ms.max(initial=0)))
             self._read_to_ms = max(self._since_ms or now_ms - longest_ms, now_ms - LOOKBACK_MS)
-        start_ms = self._read_to_ms - OVERLAP_MS
+        start_ms = window_start_ms(self._read_to_ms, int(self._newest_ms.max(initial=0)), now_ms)
         end_ms = min(now_ms + FUTURE_MS, start_ms + self._chunk_ms(_MOST_READINGS))
         found = self._unread(await self._reader.read(start_ms, end_ms))
         returning = {**self._returning, **self._returns(found, start_ms)}
@@ -224,6 +238,8 @@ def _common_times(
 ) -> "tuple[NDArray[np.int64], tuple[NDArray[np.float64], ...]]":
     """Return the times that all fields of a subject have, and their values."""
     times = series[0][0]
+    if len(series) == 1:
+        return times, (series[0][1],)
     for others, _ in series[1:]:
         times = np.intersect1d(times, others, assume_unique=True)
     values = tuple(column[np.searchsorted(own, times)] for own, column in series)

@@ -40,7 +40,7 @@ class SeriesKey(msgspec.Struct, frozen=True):
 
     Attributes:
         measurement: the measurement.
-        tag: tag with the id of a row: `meter` or `agent`.
+        tag: tag with the id of a row: `meter`, `agent` or `site`.
         fields: the fields.
     """
 
@@ -89,8 +89,8 @@ def plan_of(
     """
     ids = subjects(rule, folder.site)
     kind = SIGNALS[rule.signal].subject
-    if kind == "agent":
-        key = SeriesKey(signal.measurement or "", "agent", _fields(signal, rule))
+    if kind in ("agent", "site"):
+        key = SeriesKey(signal.measurement or "", kind, _fields(signal, rule))
         series = (key,) * len(ids)
         row_ids = ids
         interval_ms = np.full(len(ids), _STATUS_INTERVAL_MS, dtype=np.int64)

@@ -9,21 +9,24 @@ Laws:
 4. After a round that fails, the next one continues where the last good one ended.
 """
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
 from analytics.alerts.alert import SignalValues
-from analytics.alerts.alert_rule import AlertRules
+from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.signals.signal_rounds import SignalRounds
 from analytics.alerts.signals.signal_table import FUNCTIONS, AgeSignal, SampledSignal
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_reader import ComputedReader
 from analytics.pipeline.signals.computed_values import ComputedRule
+from analytics.pipeline.signals.hour_resolution import HourResolution
 from analytics.pipeline.signals.newest_messages import NewestMessages
 from analytics.pipeline.signals.reading_feed import FeedSource, FieldReader, ReadingFeed
 from analytics.pipeline.signals.signal_plans import RulePlan, SeriesKey, computed_rule, plan_of
+from analytics.pipeline.signals.signal_replay import SignalReplay
 from analytics.pipeline.signals.stored_series import StoredSeries
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
@@ -85,8 +88,10 @@ class SignalReader:
                 self._aged.append((plan_of(rule, signal, folder, calendar), signal))
             else:
                 computed.append(computed_rule(rule, signal, folder.site, calendar))
+        self._replay = SignalReplay(folder, store, calendar)
         series = StoredSeries(folder.site, store)
-        self._computed = ComputedReader(folder.site, series, computed, calendar)
+        resolution = HourResolution(folder.site, store, trusts_polls=True)
+        self._computed = ComputedReader(folder.site, series, resolution, computed, calendar)
         self._feeds = self._make_feeds(since_ms)
         self._newest = self._make_newest()
 
@@ -116,6 +121,20 @@ class SignalReader:
         for plan, signal in self._aged:
             found[plan.rule.id] = self._ages(plan, signal, now_ms)
         return found | await self._computed.next_values(now_ms)
+
+    def replay(
+        self, rule: AlertRule, start_ms: int, end_ms: int, step_s: float = 60.0
+    ) -> AsyncIterator[SignalValues]:
+        """Yield the past values of a rule's signal, in chunks that follow each other in time.
+
+        Args:
+            rule: the rule; it need not be one of the reader's.
+            start_ms: time after which the values lie [UTC, ms].
+            end_ms: time up to which they lie [UTC, ms].
+            step_s: length of a step of signals of readings and ages [s]; the worst value of a step
+                counts. Signals of hours, days and indicators have their own.
+        """
+        return self._replay.values(rule, start_ms, end_ms, round(step_s * 1000))
 
     def _make_feeds(self, since_ms: int) -> dict[SeriesKey, ReadingFeed]:
         """Return a feed for each of the series that the rules need."""

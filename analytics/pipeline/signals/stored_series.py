@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Series of indicators that plans are about: of those with carbon, the one of fixed factors.
 _PLANNED_SERIES: Final = frozenset((schema.NO_SERIES, "fixed"))
+_SPREADS: Final = (schema.SPREAD_START, schema.SPREAD_END)
 
 
 class IndicatorDays(msgspec.Struct, frozen=True):
@@ -87,6 +88,8 @@ class StoredSeries:
             rests,
             np.minimum(of_meters[schema.COVERAGE], of_rests[schema.COVERAGE]),
             np.minimum(of_meters[schema.BOUNDED], of_rests[schema.BOUNDED]),
+            of_rests[schema.SPREAD_START],
+            of_rests[schema.SPREAD_END],
         )
 
     async def _consumption(
@@ -96,16 +99,20 @@ class StoredSeries:
         interval: "Interval",
         rows: Sequence[tuple[str, Medium]],
     ) -> "tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]":
-        """Return amounts, and shares of time by field, shape (rows, intervals) each."""
+        """Return amounts and further fields by name, shape (rows, intervals) each.
+
+        Shares of time are 0 where nothing is stored, other fields NaN.
+        """
         numbers = {row: number for number, row in enumerate(rows)}
         shape = len(rows), len(edges_ms) - 1
         amounts = np.full(shape, np.nan)
-        shares = {schema.COVERAGE: np.zeros(shape), schema.BOUNDED: np.zeros(shape)}
-        if interval != "day":
-            del shares[schema.BOUNDED]
+        fields = {schema.COVERAGE: np.zeros(shape)}
+        if interval == "day":
+            fields[schema.BOUNDED] = np.zeros(shape)
+            fields |= {name: np.full(shape, np.nan) for name in _SPREADS}
         for medium in dict.fromkeys(medium for _, medium in rows):
-            for field in (CONSUMPTION[medium], *shares):
-                into = shares.get(field, amounts)
+            for field in (CONSUMPTION[medium], *fields):
+                into = fields.get(field, amounts)
                 for series in await self._store.read(
                     schema.CONSUMPTION,
                     field,
@@ -121,8 +128,9 @@ class StoredSeries:
                     number = numbers.get((series.tags["scope"], medium))
                     if number is not None:
                         row = align_to_grid(series.times_ms, series.values, edges_ms)
-                        into[number] = row if into is amounts else np.nan_to_num(row)
-        return amounts, shares
+                        is_known = np.isfinite(row)
+                        into[number, is_known] = row[is_known]
+        return amounts, fields
 
     async def indicators(self, start: date, end: date) -> IndicatorDays:
         """Return the indicators of the year so far, on the days from `start` up to `end`."""

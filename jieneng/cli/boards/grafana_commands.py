@@ -181,7 +181,13 @@ def board_site(
     settings = read_settings(path / "analytics.toml", AnalyticsSettings)
     translate = translator(language or folder.site.site.language)
     rules = load_alert_rules(path, folder.site)
-    of = BoardSite(folder.site, translate, settings.coverage_floor, watched_rules(rules, translate))
+    of = BoardSite(
+        folder.site,
+        translate,
+        settings.coverage_floor,
+        watched_rules(rules, translate),
+        settings.alerts.enabled,
+    )
     return of, settings, rules
 
 

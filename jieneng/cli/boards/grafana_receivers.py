@@ -4,13 +4,14 @@ This module belongs to the command line, because neither the analytics nor the b
 other.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jieneng.cli.options import tr
 from jieneng.locale import Translate
+from jieneng.locale.number_texts import unit
+from jieneng.metering.errors import UsageError
 
 if TYPE_CHECKING:
     from analytics.alerts.alert_rule import AlertRules, Receiver, Route
@@ -23,17 +24,28 @@ def watched_rules(rules: "AlertRules", translate: Translate) -> "tuple[WatchedRu
     """Return names and units of all rules of a site, including the rules that are switched off."""
     from analytics.alerts.texts.alert_texts import alert_name, signal_unit, subject_kind
     from grafana.watched_rule import WatchedRule
-    from jieneng.locale.number_texts import unit
 
     return tuple(
         WatchedRule(
             id=rule.id,
             name=alert_name(rule, rule.signal, translate),
-            unit=unit(signal_unit(rule, rule.signal), translate),
+            unit=_unit(signal_unit(rule, rule.signal), translate),
             subject=subject_kind(rule.signal),
         )
         for rule in (*rules.rules, *rules.disabled)
     )
+
+
+def _unit(name: str, translate: Translate) -> str:
+    """Return a unit as it stands behind a number."""
+    counted = {
+        "s": translate("{count} s"),
+        "d": translate("{count} d"),
+        "times": translate("{count} times"),
+        "samples": translate("{count} samples"),
+        "1": "",
+    }
+    return counted[name].format(count="").strip() if name in counted else unit(name, translate)
 
 
 def recipients(rules: "AlertRules", folder: Path, report: Callable[[str], None]) -> "Recipients":
@@ -107,12 +119,9 @@ def _integrations(
 
 
 def _address(receiver: "Receiver", folder: Path) -> str | None:
-    if receiver.url is not None:
-        return receiver.url
-    if receiver.url_file is None:
-        name = receiver.id.upper().replace("-", "_")
-        return os.environ.get(f"JIENENG_RECEIVER_{name}")
+    from analytics.alerts.delivery.receiver_address import receiver_address
+
     try:
-        return (folder / receiver.url_file).read_text(encoding="utf-8").strip()
-    except OSError:
+        return receiver_address(receiver, folder)
+    except UsageError:  # it may be on another machine only
         return None

@@ -1,6 +1,6 @@
 """Check the `alerts.toml` of a site whose `site.toml` may have mistakes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -49,8 +49,12 @@ def check_alerts(site_dir: Path, found: Examination | None, now_ms: int) -> Chec
     of_addresses = _check_addresses(site_dir, examined.receivers)
     return Checked(
         (*examined.problems, *map(examined.document.locate, of_addresses.problems)),
-        (*examined.warnings, *map(examined.document.locate, of_addresses.warnings)),
+        _by_line([*examined.warnings, *map(examined.document.locate, of_addresses.warnings)]),
     )
+
+
+def _by_line(warnings: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(warnings, key=lambda warning: warning.line or 0))
 
 
 def _check_addresses(site_dir: Path, receivers: Mapping[int, Receiver]) -> Checked:

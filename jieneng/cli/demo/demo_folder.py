@@ -18,6 +18,8 @@ _MARK: Final = ".jieneng-demo"
 
 #: Polling interval of every meter: short enough to see the registers move [s].
 INTERVAL_S: Final = 5
+#: Interval at which the alerts are evaluated [s].
+ALERTS_S: Final = 2.0
 
 
 def copy_example(folder: Path) -> None:
@@ -47,7 +49,7 @@ def copy_example(folder: Path) -> None:
 
 
 def write_services(folder: Path, broker_port: int) -> None:
-    """Write the settings of simulator and ingest."""
+    """Write the settings of simulator, ingest and analytics."""
     (folder / PORTS_FILE).unlink(missing_ok=True)
     simulator = folder / "simulator.toml"
     settings = simulator.read_text(encoding="utf-8")
@@ -57,6 +59,7 @@ def write_services(folder: Path, broker_port: int) -> None:
     (folder / "ingest.toml").write_text(
         f"[subscription]\nshare = false\n\n{_broker(broker_port)}", encoding="utf-8"
     )
+    (folder / "analytics.toml").write_text(f"[alerts]\nevery_s = {ALERTS_S}\n", encoding="utf-8")
 
 
 def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:

@@ -10,18 +10,20 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
+from analytics.alerts.alert_files import load_alert_rules
 from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
+from jieneng.cli.demo import demo_alerts, demo_history
 from jieneng.cli.demo import demo_folder as folders
-from jieneng.cli.demo import demo_history
 from jieneng.cli.demo.demo_processes import Service, wait_until
-from jieneng.cli.demo.live_screen import figures_screen, live_screen, plain_line
+from jieneng.cli.demo.live_screen import figures_screen, live_screen, plain_lines
 from jieneng.cli.demo.store_watch import StoreWatch
 from jieneng.cli.options import tr
 from jieneng.cli.progress import bars
 from jieneng.clock import SystemClock
 from jieneng.site_folder import SiteFolder, load, read_settings
 from jieneng.storage import Store, StoreSettings, open_store
+from simulators.scripting.fault_check import SCRIPT_FILE
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
 
@@ -45,12 +47,14 @@ async def run(path: Path, for_s: float | None) -> None:
     folders.copy_example(path)
     folders.write_services(path, broker_port)
     folder = load(path)
+    demo_alerts.write_alerts(path, folder.site, SystemClock().now_ms())
     store = open_store(StoreSettings(path=folders.STORE_FILE), path)
     await store.prepare()
     try:
         pipeline = Pipeline(folder, load_rules(path), store)
         await _prepare(folder, store, pipeline, console)
-        watch = StoreWatch(folder, store, pipeline, SystemClock(), path / folders.PAGE_FILE)
+        rules = load_alert_rules(path, folder.site)
+        watch = StoreWatch(folder, store, pipeline, rules, SystemClock())
         async with _services(folder, broker_port) as services:
             await _show(watch, services, console, deadline)
     finally:
@@ -59,10 +63,11 @@ async def run(path: Path, for_s: float | None) -> None:
 
 async def _prepare(folder: SiteFolder, store: Store, pipeline: Pipeline, console: Console) -> None:
     """Load the history, then compute its consumption, both with progress shown."""
-    today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, folder.site.zone).date()
-    simulated = site_server.simulate_site(
-        folder, read_settings(folder.path / "simulator.toml", SimulatorSettings)
-    )
+    now_ms = SystemClock().now_ms()
+    today = datetime.fromtimestamp(now_ms / 1000, folder.site.zone).date()
+    settings = read_settings(folder.path / "simulator.toml", SimulatorSettings)
+    simulated = site_server.simulate_site(folder, settings)
+    demo_alerts.place_faults(simulated, folder.path, settings.seed, now_ms)
     with bars(console) as progress:
         loading = progress.add_task(tr("Simulated history since 2020"), total=1.0)
         computing = progress.add_task(tr("Consumption by day"), total=1.0)
@@ -97,13 +102,14 @@ async def _services(folder: SiteFolder, broker_port: int) -> AsyncIterator[list[
             return service
 
         start("broker", "broker", "--port", str(broker_port))
-        simulator = start("simulator", "simulate", *site)
+        simulator = start("simulator", "simulate", *site, "--faults", SCRIPT_FILE)
         start("ingest", "ingest", "run", *site)
-        start("analytics", "analytics", "run", *site)
         try:
             await wait_until((path / folders.PORTS_FILE).exists, simulator)
             for agent in folders.write_agents(path, folder.site, broker_port):
                 start(agent, "edge", "run", *site, "--config", f"{agent}.toml")
+            # Last, so that no meter is silent only because its agent has not started yet.
+            start("analytics", "analytics", "run", *site)
             yield services
         finally:
             # Agents before ingest and broker: their last batches are still stored.
@@ -129,7 +135,9 @@ async def _show(
         console.print(live_screen(snapshot, tr), soft_wrap=True)
         while deadline is None or loop.time() < deadline:
             await asyncio.sleep(_pause(_LINE_S, deadline))
-            console.print(plain_line(await watch.snapshot(services), tr), soft_wrap=True)
+            before, snapshot = snapshot, await watch.snapshot(services)
+            for line in plain_lines(snapshot, before, tr):
+                console.print(line, soft_wrap=True)
         return
     with Live(live_screen(snapshot, tr), console=console, auto_refresh=False) as live:
         while deadline is None or loop.time() < deadline:

@@ -1,21 +1,25 @@
 """Read readings, counts and figures from the store while the demo runs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from analytics.alerts.alert_rule import AlertRules
+from analytics.alerts.texts.alert_row import alert_rows
 from analytics.pipeline import report_reader
+from analytics.pipeline.alerting.current_alerts import current_alerts
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report import page
 from analytics.report.report_data import PageData
 from ingest import ledger
+from jieneng.cli.demo.demo_folder import PAGE_FILE
 from jieneng.cli.demo.demo_processes import Service
 from jieneng.cli.demo.live_screen import DemoSnapshot
 from jieneng.cli.options import tr
 from jieneng.clock import Clock
 from jieneng.locale import preferred
+from jieneng.locale.finding_text import labels
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
@@ -24,19 +28,28 @@ _FIGURES_S: Final = 20.0
 #: The plan's last year. Its verdicts are final, and the page reports it.
 _VERDICT: Final = "2025"
 _LEDGER_MS: Final = 10 * 60 * 1000
+#: Time for which an alert that is over is shown [ms].
+_ENDED_MS: Final = 10 * 60 * 1000
 
 
 class StoreWatch:
     """Reads the demo's store; computes the figures again only every `_FIGURES_S`."""
 
     def __init__(
-        self, folder: SiteFolder, store: Store, pipeline: Pipeline, clock: Clock, page_file: Path
+        self,
+        folder: SiteFolder,
+        store: Store,
+        pipeline: Pipeline,
+        rules: AlertRules,
+        clock: Clock,
     ) -> None:
         self._folder = folder
         self._store = store
         self._pipeline = pipeline
+        self._rules = rules
         self._clock = clock
-        self._page_file = page_file
+        self._page_file = folder.path / PAGE_FILE
+        self._labels = labels(folder.site)
         self._began_s = clock.monotonic()
         self._renewed_s = float("-inf")
         self._verdict: PageData | None = None
@@ -45,6 +58,7 @@ class StoreWatch:
     async def snapshot(self, services: Sequence[Service]) -> DemoSnapshot:
         """Return the content of the screen now."""
         site, now_ms = self._folder.site, self._clock.now_ms()
+        alerts = await current_alerts(site, self._rules, self._store, now_ms)
         verdict, running = await self._figures(now_ms)
         return DemoSnapshot(
             site_name=site.site.name,
@@ -58,6 +72,16 @@ class StoreWatch:
             accounts=await ledger.latest_ledgers(
                 self._store, site.id, start_ms=now_ms - _LEDGER_MS, end_ms=now_ms + 1
             ),
+            alerts=tuple(
+                alert_rows(
+                    alerts.alerts,
+                    self._rules,
+                    tr,
+                    self._labels,
+                    now_ms,
+                    since_ms=now_ms - _ENDED_MS,
+                )
+            ),
             services=tuple((service.name, service.pid, service.restarts) for service in services),
         )
 
@@ -69,18 +93,21 @@ class StoreWatch:
             year = f"{report_reader.local_time(now_ms, self._folder.site):%Y}"
             self._running = await self._page_data(year, now_ms)
             self._renewed_s = self._clock.monotonic()
-            self._write_page(now_ms, self._running)
+            await self._write_page(now_ms, self._running)
         return self._verdict, self._running
 
     async def _page_data(self, period: str, now_ms: int) -> PageData:
         return await report_reader.page_data(self._pipeline, self._store, period, now_ms)
 
-    def _write_page(self, now_ms: int, running: PageData) -> None:
+    async def _write_page(self, now_ms: int, running: PageData) -> None:
         assert self._verdict is not None  # noqa: S101 - made before the running year's
         data = msgspec.structs.replace(
             self._verdict,
             generated=report_reader.local_time(now_ms, self._folder.site),
             readings=running.readings,
+        )
+        data = await report_reader.with_alerts(
+            data, self._folder.site, self._rules, self._store, now_ms
         )
         text = page.render(data, tr, language=preferred())
         unfinished = self._page_file.with_suffix(".new")

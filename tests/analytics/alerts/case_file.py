@@ -14,6 +14,7 @@ class SeriesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         subject: subjects that have these values.
         values: lines of `series_text`.
         step: interval of the values; None for that of the rounds. `1d` is a local day.
+        readings: True if these are readings, of which the signal's own function makes the values.
         first: time of the first value; None for the start of the case.
         anew: True if the signal is evaluated anew over its past in each round.
         known_after: time from which on a value is known, after its own time.
@@ -24,6 +25,7 @@ class SeriesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     subject: tuple[str, ...]
     values: str
     step: str | None = None
+    readings: bool = False
     first: str | None = None
     anew: bool = False
     known_after: str = "0s"
@@ -33,11 +35,16 @@ class SeriesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class OutageRow(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}
 ):
-    """A table `[[outage]]`: readings of this time arrive at its end."""
+    """A table `[[outage]]`: readings of this time arrive from its end on, the oldest first.
+
+    Attributes:
+        drain: time that it takes until all have arrived.
+    """
 
     from_: str
     to: str
     subject: tuple[str, ...]
+    drain: str = "0s"
 
 
 class MarkRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

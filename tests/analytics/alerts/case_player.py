@@ -20,13 +20,17 @@ import numpy as np
 
 from analytics.alerts.alert import Alert, AlertMark, Notice, SignalValues
 from analytics.alerts.alert_files import load_alert_rules
+from analytics.alerts.alert_rule import AlertRule
 from analytics.alerts.evaluation import advance
 from analytics.alerts.planning.notice_plan import NoticePlanner
 from analytics.alerts.planning.notice_state import is_open
+from analytics.alerts.signals.sampling import Readings, SignalInput, steps_of
+from analytics.alerts.signals.signal_table import FUNCTIONS, SampledSignal
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.alert_points import alert_from_fields, alert_point
+from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site
-from tests.analytics.alerts.case_file import SeriesRow, read_case
+from tests.analytics.alerts.case_file import OutageRow, SeriesRow, read_case
 from tests.analytics.alerts.notice_lines import line_of
 from tests.analytics.alerts.series_text import fill, span_ms, time_ms
 
@@ -103,6 +107,10 @@ class CasePlayer:
     def lines(self, sent: Sequence[Sent]) -> str:
         """Return notices as the lines of `notices.txt`."""
         return "".join(f"{line_of(one.notice, one.at_ms, self.site.zone)}\n" for one in sent)
+
+    def rule(self, rule_id: str) -> AlertRule:
+        """Return a rule."""
+        return next(rule for rule in self.rules.rules if rule.id == rule_id)
 
     def _site(self, folder: Path) -> Site:
         path = next(path for path in (folder / "site.toml", *self._sites) if path.exists())
@@ -191,6 +199,8 @@ class _Series:
             values, known = np.full(shape, np.nan), np.full(shape, _UNKNOWN_MS)
             one = np.full(self.times_ms.size, np.nan)
             covered = fill(one, self.times_ms, row.values, int(case.start[:4]), player.site.zone)
+            if row.readings:
+                one = signal_values(player.rule(row.rule), self.times_ms, one)
             known_ms = self.times_ms + span_ms(row.known_after)
             if row.known:
                 known_ms = np.full(self.times_ms.size, player.ms(row.known))
@@ -199,11 +209,19 @@ class _Series:
                 known[index, covered] = known_ms[covered]
                 for outage in case.outage:
                     if self.subjects[index] in outage.subject:
-                        is_late = (self.times_ms >= player.ms(outage.from_)) & (
-                            self.times_ms < player.ms(outage.to)
-                        )
-                        known[index, is_late] = player.ms(outage.to)
+                        self._arrive_late(player, outage, known[index])
             self._layers.append((values, known))
+
+    def _arrive_late(
+        self, player: CasePlayer, outage: OutageRow, known_ms: "NDArray[np.int64]"
+    ) -> None:
+        """Write the times at which the readings of an outage become known."""
+        start, end = player.ms(outage.from_), player.ms(outage.to)
+        arrived = end + span_ms(outage.drain)
+        share = (self.times_ms - start) / (arrived - start)
+        known = np.maximum(self.times_ms, end + share * (arrived - end)).astype(np.int64)
+        is_late = (self.times_ms >= start) & (self.times_ms < arrived)
+        known_ms[is_late] = known[is_late]
 
     def at(self, now_ms: int, seen_ms: Mapping[str, int]) -> SignalValues:
         """Return what is known at a time: all of it if it is evaluated anew, else the new steps."""
@@ -226,6 +244,36 @@ def _steps(start_ms: int, end_ms: int, step: str, site: Site) -> "NDArray[np.int
     days = (first + timedelta(days=day) for day in range((end_ms - start_ms) // 86_400_000 + 2))
     times = [round(day.timestamp() * 1000) for day in days]
     return np.array([one for one in times if one <= end_ms], np.int64)
+
+
+def signal_values(
+    rule: AlertRule, times_ms: "NDArray[np.int64]", readings: "NDArray[np.float64]"
+) -> "NDArray[np.float64]":
+    """Return the values of a signal of readings, which come once a step.
+
+    Args:
+        rule: the rule.
+        times_ms: the steps.
+        readings: the readings; NaN where there is none.
+    """
+    signal, step_ms = FUNCTIONS[rule.signal], int(times_ms[1] - times_ms[0])
+    assert isinstance(signal, SampledSignal)
+    assert rule.quantity is not None
+    is_read = ~np.isnan(readings)
+    rows = np.zeros(int(is_read.sum()), np.int64)
+    steps = steps_of(times_ms, step_ms)
+    given = SignalInput(
+        Readings(rows, times_ms[is_read], steps[is_read], (readings[is_read],)),
+        steps,
+        step_ms,
+        np.array([step_ms * 5 // 2], np.int64),
+        np.zeros(1, np.int64),
+        1,
+        is_above=rule.is_above,
+        is_counter=QUANTITIES[rule.quantity].kind == "counter",
+    )
+    values: NDArray[np.float64] = signal.function(given)[0]
+    return values
 
 
 def stored_and_read(alerts: Mapping[str, Alert]) -> dict[str, Alert]:

@@ -122,6 +122,14 @@ def test_a_subject_without_values_keeps_its_alert() -> None:
     assert alerts["m1"].severity == "critical"
 
 
+def test_a_rule_that_watches_another_signal_goes_on_with_its_alert() -> None:
+    """The new signal decides when the alert recovers."""
+    states = advance(a_rule(), {}, steps([6])).alerts
+    changed = a_rule(signal="rate", above=100)
+    alert = advance(changed, states, steps([50], start=1)).alerts["m0"]
+    assert (alert.signal, alert.phase, alert.ended_ms) == ("rate", "inactive", at(1))
+
+
 def stepwise(rule: AlertRule, row: Sequence[float]) -> list[str]:
     """Return the phases by the plainest state machine: a value at a time."""
     letters, firing, beyond_steps, back_steps = [], False, 0, 0

@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analytics.app import load_rules
@@ -50,7 +51,7 @@ def factor(
         medium,  # type: ignore[arg-type]  # a medium, by its name
         convention=rules.convention,
         division=division,
-        days=days,
+        ordinals=np.array([day.toordinal() for day in days]),
     )
     assert found is not None
     return found.values.tolist(), [finding.code for finding in found.findings]

@@ -122,7 +122,7 @@ def page_text(names: Labels, rules: AlertRules | None, *alerts: Alert) -> str:
 
 def test_the_page_counts_what_fires_at_its_head_and_lists_it(names: Labels) -> None:
     text = page_text(names, RULES, *ALERTS)
-    assert '<a href="#alerts">3 条告警</a> · 总线通信故障：block-1-gateway 180 %' in text
+    assert '<a href="#alerts">2 条告警</a> · 总线通信故障：block-1-gateway 180 %' in text
     assert '<section id="alerts">' in text
     assert "1号楼 · 总线 block-1-gateway" in text
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -320,6 +320,8 @@ def tags_of_plain_names() -> list[str]:
     return Reader(page.render(named("x"), str)).tags
 
 
+@settings(max_examples=40)  # each renders a whole page
+@example("<b onclick='x'>&amp;\"")
 @given(st.text(min_size=1))
 def test_no_name_becomes_markup(name: str) -> None:
     """Whatever a meter, a building or the evidence of a doubt is called."""

@@ -27,7 +27,7 @@ from tests.servers import Mosquitto
 
 LOG = observe.log("test")
 OLD, NEW = "aaaaaaaa", "bbbbbbbb"
-BACKLOG = 2000
+BACKLOG = 800  # eight times the window
 
 
 def row(boot: str, seq: int) -> QueuedBatch:

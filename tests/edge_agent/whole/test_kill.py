@@ -25,9 +25,9 @@ from tests.edge_agent.whole.process_factory import Command, Kill, Spawn
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto
 
-ROUNDS = 110  # in each of the histories
+ROUNDS = 80  # in each of the histories
 HISTORIES = 2
-STORE_DEATHS = 30
+STORE_DEATHS = 20
 SITE_TOML = f"""
 [site]
 id = "{SITE}"

@@ -1,5 +1,6 @@
 """Notices for the tests of delivery."""
 
+import asyncio
 import math
 
 from analytics.alerts.alert import Alert, Notice
@@ -45,3 +46,28 @@ def notice(
 def queued(notice_id: str = "n1", receiver: str = "office", due_ms: int = NOW_MS) -> QueuedNotice:
     """Return a notice for a receiver."""
     return QueuedNotice(notice=notice(notice_id), receiver=receiver, due_ms=due_ms)
+
+
+class SetClock:
+    """A clock that stands where the test sets it."""
+
+    def __init__(self) -> None:
+        self.time_ms = NOW_MS
+
+    def now_ms(self) -> int:
+        return self.time_ms
+
+    def monotonic(self) -> float:
+        return self.time_ms / 1000
+
+    def up_ms(self) -> int:
+        return self.time_ms
+
+    def machine_boot(self) -> str:
+        return "set"
+
+    def is_set(self) -> bool:
+        return True
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)

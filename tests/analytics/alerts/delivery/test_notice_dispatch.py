@@ -14,7 +14,7 @@ from analytics.alerts.delivery.notice_outbox import NoticeOutbox
 from analytics.alerts.delivery.outbox_entry import QueuedNotice
 from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
-from tests.analytics.alerts.delivery.notices import NOW_MS, notice, queued
+from tests.analytics.alerts.delivery.notices import NOW_MS, SetClock, notice, queued
 from tests.analytics.alerts.delivery.receivers import (
     SECRET,
     HttpReceiver,
@@ -39,31 +39,6 @@ medium = "water"
 area = "block-1"
 rated_max = 16.0
 """
-
-
-class SetClock:
-    """A clock that stands where the test sets it."""
-
-    def __init__(self) -> None:
-        self.time_ms = NOW_MS
-
-    def now_ms(self) -> int:
-        return self.time_ms
-
-    def monotonic(self) -> float:
-        return self.time_ms / 1000
-
-    def up_ms(self) -> int:
-        return self.time_ms
-
-    def machine_boot(self) -> str:
-        return "set"
-
-    def is_set(self) -> bool:
-        return True
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
 
 
 @pytest.fixture

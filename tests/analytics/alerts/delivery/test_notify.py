@@ -2,10 +2,12 @@
 
 import io
 import logging
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -185,6 +187,15 @@ async def test_no_reason_and_no_log_line_has_a_secret(http: HttpReceiver) -> Non
 def test_an_address_is_checked_before_it_is_needed(address: str, problem: str | None) -> None:
     found = notify.address_problem(address)
     assert found is None if problem is None else problem in str(found)
+
+
+def test_each_address_of_the_docs_is_one_that_messages_can_be_sent_to() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    table = page.split("### Addresses")[1].split("\n\nAn address has")[0]
+    addresses = re.findall(r"\| `(\w+://[^`]+)` \|", table)
+    assert len(addresses) == 5
+    for address in addresses:
+        assert notify.address_problem(address.replace("SEC...", "SECab1")) is None
 
 
 def test_a_server_that_never_ends_its_answer_does_not_keep_the_process_from_ending() -> None:

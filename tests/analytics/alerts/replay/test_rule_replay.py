@@ -122,7 +122,7 @@ def test_the_summary_says_when_about_what_and_on_which_data() -> None:
     rule = a_rule(severity="critical")
     night = [4.0] * 120 + [9.0] * 30 + [4.0] * 90  # from 02:00 to 02:30
     gap = [4.0] * 60 + [float("nan")] * 120 + [4.0] * 60
-    values, known = steps([night, gap]), KnownValues(is_above=True)
+    values, known = steps([night, gap]), KnownValues(_METERS[:2], is_above=True)
     known.take(values, np.ones(240, np.bool_))
     replay = replayed(rule, a_context(rule), [values])
     end_ms = _START_MS + 240 * _STEP_MS
@@ -139,7 +139,7 @@ def test_the_summary_says_when_about_what_and_on_which_data() -> None:
 
 
 def test_what_never_was_known_has_no_peak_and_a_share_of_nothing() -> None:
-    known = KnownValues(is_above=True)
+    known = KnownValues(_METERS[:1], is_above=True, steps=4)
     known.take(steps([[float("nan")] * 5]), np.array([True] * 4 + [False]))
     rule = a_rule()
     replay = RuleReplay(rule, a_context(rule))
@@ -153,17 +153,17 @@ def limits(**keys: Any) -> list[float]:
 
 def test_the_ladder_begins_with_the_limit_that_fires_most_and_contains_the_rule() -> None:
     assert [rule.limit for rule in ladder(a_rule(above=0.3))] == [
-        0.099, 0.15, 0.2, 0.3, 0.45, 0.6, 0.9, 1.5,
+        0.1, 0.15, 0.2, 0.3, 0.45, 0.6, 0.9, 1.5,
     ]  # fmt: skip
     voltage = limits(below=172.0, clear=187.0)
     assert voltage == sorted(voltage, reverse=True)
     assert 172.0 in voltage
-    assert limits(below=-20.0)[:2] == [-6.6, -10.0]
+    assert limits(below=-20.0)[:2] == [-6.7, -10.0]
 
 
 def test_a_share_never_passes_100_percent_and_its_hysteresis_stays() -> None:
     coverage = ladder(a_rule(above=None, below=95.0, signal="coverage", quantity=None))
-    assert [rule.limit for rule in coverage][:4] == [98.3, 97.5, 96.6, 95.0]
+    assert [rule.limit for rule in coverage][:4] == [98.3, 97.5, 96.7, 95.0]
     failing = ladder(a_rule(above=90.0, clear=50.0, signal="failed_polls", quantity=None))
     assert all(rule.clear_limit <= rule.limit < 100.0 for rule in failing)
 

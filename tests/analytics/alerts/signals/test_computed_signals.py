@@ -82,7 +82,14 @@ def test_the_idle_load_of_a_building_that_was_just_metered_is_unknown() -> None:
 
 def days(**rows: list[float]) -> DayBalance:
     full = [1.0] * len(rows["amounts"])
-    given = {"coverage": full, "bounded": full, **rows}
+    none = [0.0] * len(full)
+    given = {
+        "coverage": full,
+        "bounded": full,
+        "spread_start": none,
+        "spread_end": none,
+        **rows,
+    }
     return DayBalance(**{name: np.array([row]) for name, row in given.items()})
 
 
@@ -96,6 +103,24 @@ def test_a_day_on_which_a_meter_was_silent_makes_the_balance_unknown(field: str)
     short = {field: [1.0, 0.99, 1.0, 1.0, 1.0]}
     found = imbalance(days(amounts=[10.0] * 5, rests=[1.0] * 5, **short))
     np.testing.assert_allclose(found, [[NAN, NAN, NAN, NAN, 10.0]])
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("spread_start", [NAN, NAN, 10.0, NAN, 10.0]),
+        ("spread_end", [NAN, NAN, 10.0, 10.0, 10.0]),
+    ],
+)
+def test_a_balance_whose_ends_were_not_read_is_unknown(field: str, expected: list[float]) -> None:
+    """At the second midnight 0.7 of three days of 30 were spread, which is more than 2 %.
+
+    That midnight is the start of the second day, and the end of the first.
+    """
+    place = 1 if field == "spread_start" else 0
+    spread = [0.7 if number == place else 0.0 for number in range(5)]
+    found = imbalance(days(amounts=[10.0] * 5, rests=[1.0] * 5, **{field: spread}))
+    np.testing.assert_allclose(found, [expected])
 
 
 def test_a_meter_that_counts_nothing_has_no_imbalance() -> None:

@@ -108,19 +108,35 @@ async def test_a_round_of_many_rules_is_a_query_a_field(
 async def test_a_meter_that_returns_brings_its_backlog_in_order(
     tmp_path: Path, counted: CountingStore
 ) -> None:
-    """Half an hour at the agent, then all of it within a round: every step with its own time."""
+    """Ten minutes at the agent, then all of it within a round: every step with its own time."""
     folder = site_folder(tmp_path, meter_row("a"), meter_row("b"))
     live = reader(folder, counted, POWER)
-    for seconds in range(0, 1800, 10):
+    for seconds in range(0, 600, 10):
         await counted.write(readings("b", [(seconds, 1.0)]))
         if seconds == 0:
             await counted.write(readings("a", [(0, 1.0)]))
         await live.read(at(seconds + 1))
-    backlog = [(float(s), 100.0 + s) for s in range(10, 1810, 10)]
+    backlog = [(float(s), 100.0 + s) for s in range(10, 610, 10)]
     await counted.write(readings("a", backlog))
     counted.queries.clear()
-    assert await whole(live, at(1801), "power", "a") == dict(backlog)
+    assert await whole(live, at(601), "power", "a") == dict(backlog)
     assert len(counted.queries) <= 3
+
+
+async def test_readings_that_are_all_stored_minutes_late_are_evaluated(
+    tmp_path: Path, counted: CountingStore
+) -> None:
+    """An ingest that is behind, or a demo that runs faster than life."""
+    folder = site_folder(tmp_path, meter_row("a"))
+    live = reader(folder, counted, POWER, SILENT)
+    found: dict[float, float] = {}
+    for seconds in range(0, 600, 10):
+        await counted.write(readings("a", [(float(seconds), float(seconds))]))
+        rounds = await live.read(at(seconds + 200))
+        found |= known(rounds["power"], "a") if "power" in rounds else {}
+        assert known(rounds["silent"], "a") == {seconds + 200.0: 200.0}
+    late = {float(seconds): float(seconds) for seconds in range(10, 600, 10)}
+    assert {time: found[time] for time in late} == late
 
 
 async def test_many_that_return_together_are_read_by_few_queries(
@@ -160,6 +176,20 @@ async def test_the_age_of_a_silent_meter_grows_with_the_time_and_survives_a_rest
         found = (await live.read(at(now_s)))["silent"]
         assert known(found, "a") == {now_s: now_s}
         assert known(found, "b") == {now_s: now_s - 7190}
+
+
+async def test_many_silent_meters_are_looked_up_in_a_few_rounds(
+    tmp_path: Path, counted: CountingStore
+) -> None:
+    """A service that starts during an outage of all meters is not held up by asking for each."""
+    ids = [f"m{number}" for number in range(60)]
+    folder = site_folder(tmp_path, *map(meter_row, ids))
+    await counted.write([point for one in ids for point in readings(one, [(0, 1.0)])])
+    live = reader(folder, counted, SILENT)
+    first = (await live.read(at(7200)))["silent"]
+    assert np.isfinite(first.values).sum() == 50
+    second = (await live.read(at(7210)))["silent"]
+    assert (second.values == 7210.0).all()
 
 
 async def test_a_meter_that_never_answered_is_silent_since_its_first_poll(

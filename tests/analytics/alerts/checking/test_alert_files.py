@@ -10,17 +10,17 @@ from analytics.alerts.alert_rule import Grouping, Hours
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site
-from tests.analytics.alerts.file_cases import file_cases
+from tests.analytics.alerts.checking.file_cases import file_cases
 from tests.analytics.sites import site
 
 SITE = """
 [[area]]
 id = "block-1"
-name = "block 1"
+name = "一号楼"
 
 [[area]]
 id = "floor-1"
-name = "floor 1"
+name = "一层"
 parent = "block-1"
 
 [[meter]]
@@ -65,7 +65,7 @@ def test_an_enabled_packaged_rule_watches_each_signal(tmp_path: Path, centre: Si
 
 def test_a_site_s_copy_of_the_packaged_file_has_no_mistake(tmp_path: Path, centre: Site) -> None:
     """The checks hold for the packaged rows too, and a copied row can be edited."""
-    packaged = Path(__file__).parents[3] / "analytics" / "data" / "alerts.toml"
+    packaged = Path(__file__).parents[4] / "analytics" / "data" / "alerts.toml"
     write(tmp_path, packaged.read_text(encoding="utf-8"))
     found = examine_alerts(tmp_path, centre)
     assert not found.problems

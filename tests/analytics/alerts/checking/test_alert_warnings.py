@@ -7,7 +7,7 @@ import pytest
 from analytics.alerts.alert_files import examine_alerts
 from jieneng.metering.errors import UnreadKeys
 from jieneng.site_folder import SiteFolder
-from tests.analytics.alerts.file_cases import file_cases
+from tests.analytics.alerts.checking.file_cases import file_cases
 from tests.analytics.sites import site
 
 CASES = file_cases("suspicions.txt")

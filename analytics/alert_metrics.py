@@ -1,0 +1,70 @@
+"""Metrics of the alerts for Prometheus."""
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from analytics.alerts.alert import Alert
+from analytics.alerts.alert_rule import SEVERITIES
+from analytics.alerts.delivery.outbox_entry import EntryState
+
+
+class AlertMetrics:
+    """The metrics of one copy of the service.
+
+    Args:
+        registry: the registry of the analytics.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.rounds = Counter(
+            "jieneng_alert_rounds", "Rounds of the alerts", ["outcome"], registry=registry
+        )
+        self.seconds = Histogram(
+            "jieneng_alert_round_seconds", "How long a round took", registry=registry
+        )
+        self.success = Gauge(
+            "jieneng_alert_last_success_timestamp_seconds",
+            "When a round last went well, UTC",
+            registry=registry,
+        )
+        self.holder = Gauge(
+            "jieneng_alert_holder", "1 if this copy sends the notices", registry=registry
+        )
+        self._firing = Gauge(
+            "jieneng_alerts_firing", "Alerts that fire", ["severity"], registry=registry
+        )
+        self._notices = Counter(
+            "jieneng_notices",
+            "Notices by receiver and outcome: sent, refused, limited or unreachable",
+            ["receiver", "outcome"],
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "jieneng_notices_waiting",
+            "Notices in the outbox, by receiver",
+            ["receiver"],
+            registry=registry,
+        )
+        self._given_up = Gauge(
+            "jieneng_notices_given_up",
+            "Notices that a receiver refused for a day, within the last month",
+            ["receiver"],
+            registry=registry,
+        )
+
+    def count_notices(self, receiver: str, outcome: str, notices: int) -> None:
+        """Count the notices of a message."""
+        self._notices.labels(receiver, outcome).inc(notices)
+
+    def show_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Show how many alerts fire."""
+        firing = [alert.severity for alert in alerts if alert.phase == "firing"]
+        for severity in SEVERITIES:
+            self._firing.labels(severity).set(firing.count(severity))
+
+    def show_outbox(self, counts: Mapping[tuple[str, EntryState], int]) -> None:
+        """Show the entries of the outbox, by receiver and state."""
+        for receiver in {receiver for receiver, _ in counts}:
+            self._waiting.labels(receiver).set(counts.get((receiver, "waiting"), 0))
+            self._given_up.labels(receiver).set(counts.get((receiver, "given_up"), 0))

@@ -1,0 +1,246 @@
+"""Find the level of a quota that each building reaches in a year.
+
+Laws:
+
+1. A quota is of a whole year. A running year is compared by its forecast, or not at all.
+2. A level counts as reached only if the greatest value that the intensity may have reaches it too;
+   otherwise the result is `doubtful`. Without enough data there is no result.
+3. Buildings are ranked among those of the same quota, the lowest value first. One without a value
+   has no rank.
+
+Pure: structs in, structs out.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from analytics.figures.factors import DailyFactor
+from analytics.figures.figure import FactorSeries
+from analytics.figures.forecasts.year_end import scope_forecasts
+from analytics.figures.indicator_results import IndicatorResult, PeriodInputs, indicator_result
+from analytics.figures.meter_doubts import period_findings
+from analytics.figures.quota import Quota
+from analytics.figures.roll_up import Scope
+from analytics.figures.rule_files import Rules
+from analytics.figures.scope_inputs import PeriodFactors, period_factors, scope_inputs
+from analytics.figures.site_consumption import SiteConsumption
+from analytics.figures.targets import Range
+from analytics.periods import Period
+from jieneng.metering.findings import Finding
+from jieneng.metering.indicators import INDICATORS, Indicator
+from jieneng.metering.quantities import Medium
+from jieneng.metering.site import Site
+
+Level = Literal[
+    "guide",
+    "benchmark",
+    "constraint",
+    "above",
+    "doubtful",
+    "insufficient_data",
+    "not_applicable",
+]
+#: Levels from the best to the worst.
+LEVELS: Final[tuple[Level, ...]] = ("guide", "benchmark", "constraint", "above")
+
+#: Row whose names and definition no quota uses.
+_TEMPLATE: Final = INDICATORS["energy_per_floor_area"]
+
+
+class QuotaResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A building in a year, compared with a quota.
+
+    Attributes:
+        quota: the quota.
+        scope: id of the area or institution.
+        period: id of the year.
+        value: the intensity, in the quota's unit; of a running year its forecast; None if unknown.
+        level: the best level that is reached; `above` if the constraint is exceeded.
+        is_forecast: True if `value` is a forecast.
+        coverage: share of meter-time of which the consumption is known, 0 to 1.
+        rank: place among the scopes of the quota, 1 for the lowest value; None without a value.
+        ranked: number of scopes with a rank.
+        findings: doubts and remarks about the value.
+    """
+
+    quota: Quota
+    scope: str
+    period: str
+    value: float | None
+    level: Level
+    is_forecast: bool
+    coverage: float | None
+    rank: int | None = None
+    ranked: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+def quota_results(
+    site: Site,
+    rules: Rules,
+    scopes: Sequence[Scope],
+    period: Period,
+    today: date,
+    current: SiteConsumption,
+    history: Sequence[SiteConsumption] = (),
+) -> list[QuotaResult]:
+    """Return the results of all quotas that are in force in a year, by quota and rank.
+
+    Args:
+        site: the site.
+        rules: the quotas, factors and coverage floor.
+        scopes: all scopes of the site.
+        period: the year.
+        today: the present local day; only days before it are complete.
+        current: consumption on the complete days of the year, at least.
+        history: consumption of the calendar years before a running year, the oldest first.
+    """
+    elapsed = period.until(today)
+    is_running = 0 < elapsed.days < period.days
+    results: list[QuotaResult] = []
+    for quota in rules.quotas:
+        if not quota.covers(period.year):
+            continue
+        wanted = [scope for scope in scopes if _applies(quota, scope, site)]
+        inputs = _inputs(site, rules, quota, wanted, elapsed, current)
+        if is_running:
+            counted = rules.counted_flows(period.year)
+            forecasts = {
+                scope.id: scope_forecasts(scope, history, elapsed, current, counted)
+                for scope in wanted
+            }
+            inputs = msgspec.structs.replace(inputs, forecasts=forecasts)
+        results += _ranked(
+            _result(quota, scope, period, inputs, rules.coverage_floor, is_running=is_running)
+            for scope in wanted
+        )
+    return results
+
+
+def _applies(quota: Quota, scope: Scope, site: Site) -> bool:
+    return scope.id in quota.scope or (
+        scope.kind == "area" and site.areas[scope.id].kind in quota.kind
+    )
+
+
+def _inputs(
+    site: Site,
+    rules: Rules,
+    quota: Quota,
+    scopes: Sequence[Scope],
+    elapsed: Period,
+    current: SiteConsumption,
+) -> PeriodInputs:
+    """Return the inputs of scopes, with the factors of a quota in place of those of the rules."""
+    year = rules.base_year(elapsed)
+    factors = period_factors(rules, site, elapsed, elapsed.start if year is None else year.start)
+    factors = _own_factors(factors, quota, elapsed.days)
+    found = period_findings(current.findings, elapsed, site)
+    counted, floor = rules.counted_flows(elapsed.year), rules.coverage_floor
+    return PeriodInputs(
+        elapsed,
+        factors,
+        {
+            scope.id: scope_inputs(current, elapsed, scope, factors, floor, found, counted)
+            for scope in scopes
+        },
+    )
+
+
+def _own_factors(factors: PeriodFactors, quota: Quota, days: int) -> PeriodFactors:
+    """Return factors in which a quota's own replace those of the rules."""
+
+    def daily(value: float) -> DailyFactor:
+        return DailyFactor(np.full(days, value), ())
+
+    own_carbon: dict[Medium, float] = dict(quota.carbon.items())
+    fixed = {
+        source: daily(own_carbon[source[0]]) if source[0] in own_carbon else factor
+        for source, factor in factors.carbon["fixed"].items()
+    }
+    coal: dict[Medium, DailyFactor] = {**factors.coal}
+    coal.update((medium, daily(value)) for medium, value in quota.coal.items())
+    return PeriodFactors(coal, {**factors.carbon, "fixed": fixed})
+
+
+def _result(
+    quota: Quota,
+    scope: Scope,
+    period: Period,
+    inputs: PeriodInputs,
+    coverage_floor: float,
+    *,
+    is_running: bool,
+) -> QuotaResult:
+    """Return the result of a scope, without its rank."""
+    series: FactorSeries | None = "fixed" if quota.of == "carbon" else None
+    found = indicator_result(inputs, scope, _indicator(quota), series)
+    expected = found.range
+    if is_running:
+        growth = found.year_end.value / found.value if found.value > 0 else math.nan
+        expected = Range(
+            found.year_end.value, found.range.least * growth, found.range.greatest * growth
+        )
+    return QuotaResult(
+        quota=quota,
+        scope=scope.id,
+        period=period.id,
+        value=_rounded(expected.value),
+        level=_level(quota, found, expected, coverage_floor),
+        is_forecast=is_running and math.isfinite(expected.value),
+        coverage=_rounded(found.coverage),
+        findings=found.findings,
+    )
+
+
+def _indicator(quota: Quota) -> Indicator:
+    """Return the row of an indicator that computes a quota's intensity."""
+    return msgspec.structs.replace(
+        _TEMPLATE, id=quota.id, unit=quota.unit, sum_of=quota.of, denominator=quota.per
+    )
+
+
+def _level(quota: Quota, found: IndicatorResult, expected: Range, coverage_floor: float) -> Level:
+    """Return the level of a value, if the least and the greatest that it may be have it too."""
+    if not found.applies:
+        return "not_applicable"
+    if not found.is_sufficient(coverage_floor) or not math.isfinite(expected.value):
+        return "insufficient_data"
+    reached = _reached(quota, expected.value)
+    if not found.is_plausible(coverage_floor) or {
+        _reached(quota, expected.least),
+        _reached(quota, expected.greatest),
+    } != {reached}:
+        return "doubtful"
+    return reached
+
+
+def _reached(quota: Quota, value: float) -> Level:
+    limits = (quota.guide, quota.benchmark, quota.constraint)
+    reached = (
+        level
+        for level, limit in zip(LEVELS, limits, strict=False)
+        if limit is not None and value <= limit
+    )
+    return next(reached, "above")
+
+
+def _ranked(results: Iterable[QuotaResult]) -> list[QuotaResult]:
+    """Return results with their ranks, the lowest value first and those without a value last."""
+    ordered = sorted(results, key=lambda one: math.inf if one.value is None else one.value)
+    known = [one.value for one in ordered if one.value is not None]
+    return [
+        msgspec.structs.replace(
+            one, rank=None if one.value is None else 1 + known.index(one.value), ranked=len(known)
+        )
+        for one in ordered
+    ]
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 6) + 0.0 if math.isfinite(value) else None

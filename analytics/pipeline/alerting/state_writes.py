@@ -1,0 +1,77 @@
+"""Decide which states of alerts are to be written to the store. Pure: the time is an argument.
+
+Laws:
+
+1. Each change is written once: when its point is stored, and not before, it counts as written.
+2. An alert that fires is written each minute, and every other one that is worth remembering each
+   half hour, so that `AlertStore.states` finds it in a short window.
+3. An alert that is no longer there, because its rule or subject was removed, is written as ended.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from analytics.alerts.alert import Alert
+from analytics.pipeline.alerting.alert_points import is_change, is_pristine
+from analytics.pipeline.alerting.alert_store import FORGET_MS, HEARTBEAT_MS, REMEMBER_MS
+
+#: A round that comes a little early still counts [ms].
+_SLACK_MS: Final = 500
+
+
+class StateWrites:
+    """The states that the store has.
+
+    Args:
+        stored: the alerts that were read from the store, by key.
+    """
+
+    def __init__(self, stored: Mapping[str, Alert]) -> None:
+        self._written = {key: (alert, 0) for key, alert in stored.items()}
+
+    def due(self, alerts: Mapping[str, Alert], now_ms: int) -> list[Alert]:
+        """Return the states to be written now."""
+        found = [alert for alert in alerts.values() if self._is_due(alert, now_ms)]
+        removed = (key for key in self._written if key not in alerts)
+        return [*found, *(_ended(self._written[key][0]) for key in removed)]
+
+    def note(self, written: Iterable[Alert], alerts: Mapping[str, Alert], now_ms: int) -> None:
+        """Note that states are stored.
+
+        Args:
+            written: the result of `due`.
+            alerts: the argument of `due`.
+            now_ms: time of their points [UTC, ms].
+        """
+        for alert in written:
+            if alert.key in alerts:
+                self._written[alert.key] = (alert, now_ms)
+            else:
+                del self._written[alert.key]
+
+    def _is_due(self, alert: Alert, now_ms: int) -> bool:
+        before, written_ms = self._written.get(alert.key, (None, 0))
+        if is_change(before, alert):
+            return True
+        if before is None or is_pristine(alert):
+            return False
+        if alert.phase == "inactive" and not alert.held and alert.ended_ms < now_ms - FORGET_MS:
+            return False
+        interval_ms = HEARTBEAT_MS if alert.phase == "firing" else REMEMBER_MS
+        return not 0 <= now_ms - written_ms < interval_ms - _SLACK_MS
+
+
+def _ended(alert: Alert) -> Alert:
+    return msgspec.structs.replace(
+        alert,
+        phase="inactive",
+        since_ms=0,
+        fired_ms=0,
+        back_ms=0,
+        flapping_ms=0,
+        end="unwatched",
+        told="",
+        held=0,
+    )

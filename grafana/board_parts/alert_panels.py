@@ -1,0 +1,363 @@
+"""Panels of alerts: which fire, which were, how often and how long, and whether they are evaluated.
+
+Law: the words of the states come from the store. Rows are filtered, counted and averaged by
+Grafana's transformations; no query does that.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from grafana import colours
+from grafana.board_frame import board_link, panel_text, uid
+from grafana.board_site import BoardSite
+from grafana.field_display import FieldOverride, Json, bad_from
+from grafana.panels import PanelText, bar_gauge, stat_panel, table_panel, time_series_lines
+from grafana.queries import latest, latest_series, newest_rows, one_of, time_series
+from grafana.verdicts import Mappings, name_values, yes_values
+from grafana.watched_rule import severity_words
+from jieneng.metering import schema
+from jieneng.metering.alert_signals import SIGNALS, SubjectKind
+from jieneng.metering.errors import Msgid
+from jieneng.metering.indicators import BINDING_INDICATORS, CAPPED_INDICATORS
+
+_SITE: Final = {"site": "$site"}
+#: Time span in which each alert of the last 40 days has a point: one that fires has one a minute,
+#: every other one each half hour.
+_NOW: Final = {"timeFrom": "2h", "hideTimeOverride": True}
+_MONTH: Final = {"timeFrom": "30d", "hideTimeOverride": True}
+#: Largest number of episodes that are counted, and of rows in a list.
+_EPISODES: Final = 2000
+_ROWS: Final = 200
+_FIRING: Final = 2
+_TIME: Final = "time:YYYY-MM-DD HH:mm"
+_FIELDS: Final = (
+    *("phase", "value", "limit", "peak", "since_ms", "acknowledged", "silenced", "caused"),
+)
+
+
+def firing_by_severity(of: BoardSite) -> Json:
+    """Return the number of alerts that fire, by severity."""
+    text = panel_text(
+        of,
+        "Firing now",
+        "Number of alerts that fire, by severity, also of those that a silence or another alert"
+        " holds back.",
+        "No alert fires.",
+    )
+    # Words alone: Grafana measures the signs before them too narrow, and cuts the words.
+    words = {one: word.split(" ", 1)[1] for one, (word, _) in severity_words(of.tr).items()}
+    overrides = {"severity": FieldOverride(values=name_values(words))}
+    query = latest(schema.ALERT, ("phase",), _SITE, ("rule", "subject", "severity"))
+    panel = bar_gauge(text, "none", query, overrides, value="phase \\(count\\)")
+    panel["fieldConfig"]["defaults"]["decimals"] = 0
+    panel["transformations"] = [
+        _only("phase", _FIRING),
+        _grouped("severity", phase=("count",)),
+    ]
+    return {**panel, **_NOW}
+
+
+def firing(
+    of: BoardSite, title: Msgid, kinds: tuple[SubjectKind, ...], link: tuple[str, str]
+) -> Json:
+    """Return the alerts that fire, of subjects of some kinds.
+
+    Args:
+        of: the site and the language.
+        title: heading.
+        kinds: kinds of subjects.
+        link: title and URL of the link of a subject.
+    """
+    tr = of.tr
+    text = panel_text(
+        of,
+        title,
+        "Alerts that fire now. Since: time from which on the value has been beyond the limit. A"
+        " silence, a maintenance or another alert that explains it holds notices back.",
+        "No such alert fires.",
+    )
+    held = {"0": ("—", colours.TEXT)}
+    columns = {
+        "severity": FieldOverride(tr("Severity"), values=severity_words(tr), width=105),
+        "rule": FieldOverride(tr("Alert"), values=_rules(of), width=230),
+        "subject": FieldOverride(
+            tr("Where"), values=name_values(subject_names(of, kinds)), link=link
+        ),
+        "value": FieldOverride(tr("Value"), decimals=2, width=90),
+        "limit": FieldOverride(tr("Limit"), decimals=2, width=90),
+        "peak": FieldOverride(tr("Worst value"), decimals=2, width=95),
+        "since_ms": FieldOverride(tr("Since"), _TIME, width=150),
+        "acknowledged": FieldOverride(
+            tr("Ack."),
+            values={"1": (f"✓ {tr('yes')}", colours.GREEN), **held},
+            width=80,
+        ),
+        "silenced": FieldOverride(
+            tr("Silenced"), values={"1": (tr("silenced"), colours.PURPLE), **held}, width=90
+        ),
+        "caused": FieldOverride(
+            tr("Explained"), values={"1": (tr("by another"), colours.PURPLE), **held}, width=100
+        ),
+        "phase": FieldOverride(hidden=True),
+    }
+    where = {**_SITE, "signal": _signals(kinds)}
+    query = latest(schema.ALERT, _FIELDS, where, ("severity", "rule", "subject"))
+    panel = table_panel(text, "none", [query], columns, sort=("since_ms", True))
+    panel["transformations"].insert(0, _only("phase", _FIRING))
+    return {**panel, **_NOW}
+
+
+def firing_over_time(of: BoardSite) -> Json:
+    """Return the number of alerts that fired over time, as counted at each evaluation."""
+    text = panel_text(
+        of,
+        "Number of alerts",
+        "Alerts that fired at each evaluation. A gap means that nothing was evaluated.",
+        "No alert was evaluated in this time range.",
+    )
+    query = time_series(schema.ALERT_ROUND, ("firing",), _SITE, ("copy",), "$tag_copy")
+    overrides = {"/.*/": FieldOverride(colour=colours.VERMILION)}
+    panel = time_series_lines(text, "none", [query], overrides, stepped=True)
+    panel["fieldConfig"]["defaults"] |= {"min": 0, "decimals": 0}
+    panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] = 600_000
+    return panel
+
+
+def rounds(of: BoardSite) -> Json:
+    """Return the last evaluation of each copy of the analytics."""
+    tr = of.tr
+    text = panel_text(
+        of,
+        "Evaluation",
+        "Copies of the analytics that evaluated alerts within the last 10 minutes, and their latest"
+        " evaluation. One copy sends the notices; another takes over when it falls silent.",
+        "The analytics has not evaluated alerts for 10 minutes. Start it: jieneng analytics run.",
+    )
+    columns = {
+        "copy": FieldOverride(tr("Copy")),
+        "holder": FieldOverride(
+            tr("Sends notices"), values=yes_values(tr("yes"), tr("no")), width=110
+        ),
+        "watched": FieldOverride(tr("Watched"), decimals=0, width=90),
+        "firing": FieldOverride(tr("Firing"), decimals=0, width=80),
+        "duration_s": FieldOverride(tr("Duration"), "s", 2, width=90),
+    }
+    fields = ("holder", "watched", "firing", "duration_s")
+    query = latest(schema.ALERT_ROUND, fields, _SITE, ("copy",))
+    panel = table_panel(text, "none", [query], columns)
+    return {**panel, "timeFrom": "10m", "hideTimeOverride": True}
+
+
+def total_firing(of: BoardSite) -> Json:
+    """Return the number of alerts that fire, as a figure."""
+    text = panel_text(
+        of,
+        "Alerts that fire",
+        "As the last evaluation counted them.",
+        "The analytics has not evaluated alerts for two hours.",
+    )
+    query = latest_series(schema.ALERT_ROUND, "firing", _SITE, (), of.tr("Alerts"))
+    overrides = {"/.*/": FieldOverride(decimals=0, thresholds=bad_from(1))}
+    panel = stat_panel(text, "none", [query], overrides, beside=True)
+    panel["fieldConfig"]["defaults"]["links"] = [
+        {"title": of.tr("Open the alerts"), "url": f"/d/{uid('alerts')}"}
+    ]
+    return {**panel, **_NOW}
+
+
+def episodes(of: BoardSite) -> Json:
+    """Return the latest alerts that are over."""
+    text = panel_text(
+        of,
+        "Alerts that are over",
+        "Newest first. Withdrawn: readings that came late showed that there was no reason.",
+        "No alert has ended in this time range.",
+    )
+    columns = {
+        "Time": FieldOverride(of.tr("Fired"), _TIME, width=145),
+        "severity": FieldOverride(of.tr("Severity"), values=severity_words(of.tr), width=105),
+        **_subject_columns(of),
+        "lasted_s": FieldOverride(of.tr("Lasted"), "dtdhms", width=130),
+        "peak": FieldOverride(of.tr("Worst value"), decimals=2, width=95),
+        "limit": FieldOverride(of.tr("Limit"), decimals=2, width=90),
+        "end": FieldOverride(of.tr("End"), values=_ends(of), width=130),
+    }
+    query = newest_rows(
+        schema.ALERT_EPISODE,
+        ("lasted_s", "peak", "limit", "end"),
+        ("severity", "rule", "subject"),
+        _SITE,
+        limit=_ROWS,
+    )
+    return table_panel(text, "none", [query], columns)
+
+
+def noisiest_rules(of: BoardSite) -> Json:
+    """Return number and duration of the episodes of 30 days, by rule."""
+    text = panel_text(
+        of,
+        "Alerts of 30 days by rule",
+        "Alerts that ended in the last 30 days. A rule that fires often and ends by itself has a"
+        " limit that is too tight: `jieneng alerts test RULE --since 90d` tries another one.",
+        "No alert has ended in the last 30 days.",
+    )
+    return _episodes_by(of, text, "rule", _SITE)
+
+
+def noisiest_meters(of: BoardSite) -> Json:
+    """Return number and duration of the episodes of 30 days, by meter."""
+    text = panel_text(
+        of,
+        "Alerts of 30 days by meter",
+        "Alerts of meters that ended in the last 30 days.",
+        "No alert of a meter has ended in the last 30 days.",
+    )
+    return _episodes_by(of, text, "subject", {**_SITE, "signal": _signals(("meter",))})
+
+
+def _episodes_by(of: BoardSite, text: PanelText, by: str, where: Mapping[str, str]) -> Json:
+    tr = of.tr
+    meters = FieldOverride(
+        tr("Meter"),
+        values=name_values(of.meter_names()),
+        link=(tr("Open this meter"), board_link("one-meter", "meter")),
+    )
+    count = "lasted_s (count)"
+    columns = {
+        by: meters if by == "subject" else FieldOverride(tr("Alert"), values=_rules(of)),
+        count: FieldOverride(tr("Times fired"), "none", 0, width=80),
+        "lasted_s (mean)": FieldOverride(tr("Mean time to recover"), "dtdhms", width=170),
+        "lasted_s (max)": FieldOverride(tr("Longest"), "dtdhms", width=150),
+    }
+    query = newest_rows(schema.ALERT_EPISODE, ("lasted_s",), (by,), where, limit=_EPISODES)
+    panel = table_panel(text, "none", [query], columns, sort=(count, True))
+    panel["transformations"].insert(0, _grouped(by, lasted_s=("count", "mean", "max")))
+    return {**panel, **_MONTH}
+
+
+def marks(of: BoardSite) -> Json:
+    """Return the latest acknowledgements and silences."""
+    tr = of.tr
+    text = panel_text(
+        of,
+        "Acknowledgements and silences",
+        "Made with `jieneng alerts ack` and `silence`, newest first.",
+        "Nobody acknowledged or silenced an alert in this time range.",
+    )
+    everything = {"*": (tr("all"), colours.TEXT)}
+    columns = _subject_columns(of)
+    known = {name: override.values or {} for name, override in columns.items()}
+    columns = {
+        "Time": FieldOverride(tr("Time"), _TIME, width=145),
+        "kind": FieldOverride(
+            tr("Kind"),
+            values={
+                "ack": (tr("acknowledged"), colours.GREEN),
+                "silence": (tr("silenced"), colours.PURPLE),
+            },
+            width=110,
+        ),
+        "rule": FieldOverride(tr("Alert"), values={**known["rule"], **everything}, width=220),
+        "subject": FieldOverride(tr("Where"), values={**known["subject"], **everything}, width=200),
+        "by": FieldOverride(tr("By"), width=110),
+        "reason": FieldOverride(tr("Reason")),
+    }
+    query = newest_rows(
+        schema.ALERT_MARK, ("reason",), ("kind", "rule", "subject", "by"), _SITE, limit=_ROWS
+    )
+    return table_panel(text, "none", [query], columns)
+
+
+def alerts_of_meter(of: BoardSite) -> Json:
+    """Return the alerts of the chosen meter that are over."""
+    text = panel_text(
+        of,
+        "Alerts of this meter that are over",
+        "Newest first. What fires now is on the board of alerts.",
+        "No alert of this meter has ended in this time range.",
+    )
+    columns = {
+        "Time": FieldOverride(of.tr("Fired"), _TIME, width=145),
+        "severity": FieldOverride(of.tr("Severity"), values=severity_words(of.tr), width=105),
+        "rule": FieldOverride(
+            of.tr("Alert"),
+            values=_rules(of),
+            link=(of.tr("Open the alerts"), f"/d/{uid('alerts')}"),
+        ),
+        "lasted_s": FieldOverride(of.tr("Lasted"), "dtdhms", width=130),
+        "peak": FieldOverride(of.tr("Worst value"), decimals=2, width=95),
+    }
+    where = {**_SITE, "subject": "$meter"}
+    query = newest_rows(
+        schema.ALERT_EPISODE, ("lasted_s", "peak"), ("severity", "rule"), where, limit=_ROWS
+    )
+    return table_panel(text, "none", [query], columns)
+
+
+def subject_names(of: BoardSite, kinds: tuple[SubjectKind, ...]) -> dict[str, str]:
+    """Return the names of subjects of some kinds, by id."""
+    indicators = {
+        f"{scope}/{indicator}": f"{name} · {of.indicator_name(indicator)}"
+        for scope, name in of.scopes.items()
+        for indicator in (*BINDING_INDICATORS, *CAPPED_INDICATORS)
+    }
+    names = {
+        "meter": of.meter_names(),
+        "area": of.areas,
+        "scope": of.scopes,
+        "site": {of.site.id: of.site.site.name},
+        "indicator": indicators,
+        "bus": {bus.id: bus.id for bus in of.site.bus},
+        "agent": {agent: agent for agent in of.agents},
+    }
+    return {one: name for kind in kinds for one, name in names[kind].items()}
+
+
+def _subject_columns(of: BoardSite) -> dict[str, FieldOverride]:
+    kinds: tuple[SubjectKind, ...] = ("meter", "area", "scope", "indicator", "bus", "agent")
+    names = subject_names(of, kinds)
+    return {
+        "rule": FieldOverride(of.tr("Alert"), values=_rules(of), width=220),
+        "subject": FieldOverride(of.tr("Where"), values=name_values(names)),
+    }
+
+
+def _rules(of: BoardSite) -> Mappings:
+    """Return the names of the rules, with the units of their values."""
+    return name_values(
+        {
+            rule.id: f"{rule.name} [{rule.unit}]" if rule.unit else rule.name
+            for rule in of.alert_rules
+        }
+    )
+
+
+def _ends(of: BoardSite) -> Mappings:
+    return {
+        "1": (f"✓ {of.tr('Recovered')}", colours.GREEN),
+        "2": (of.tr("Withdrawn"), colours.GREY),
+        "3": (of.tr("No longer watched"), colours.GREY),
+    }
+
+
+def _signals(kinds: tuple[SubjectKind, ...]) -> str:
+    return one_of([row.name for row in SIGNALS.values() if row.subject in kinds])
+
+
+def _only(field: str, value: float) -> Json:
+    """Return the transformation that keeps the rows with a value."""
+    equal = {"id": "equal", "options": {"value": value}}
+    options = {
+        "type": "include",
+        "match": "all",
+        "filters": [{"fieldName": field, "config": equal}],
+    }
+    return {"id": "filterByValue", "options": options}
+
+
+def _grouped(by: str, **calcs: tuple[str, ...]) -> Json:
+    """Return the transformation that makes a row for each value of a field."""
+    fields: Json = {by: {"operation": "groupby", "aggregations": []}}
+    for field, names in calcs.items():
+        fields[field] = {"operation": "aggregate", "aggregations": list(names)}
+    return {"id": "groupBy", "options": {"fields": fields}}

@@ -1,0 +1,1 @@
+"""Tests of analytics.alerts.checking, and of the files that it checks."""
