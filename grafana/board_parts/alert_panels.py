@@ -53,6 +53,8 @@ def firing_by_severity(of: BoardSite) -> Json:
     panel["transformations"] = [
         _only("phase", _FIRING),
         _grouped("severity", phase=("count",)),
+        # By the alphabet `critical` comes first.
+        {"id": "sortBy", "options": {"sort": [{"field": "severity", "desc": False}]}},
     ]
     return {**panel, **_NOW}
 
@@ -174,7 +176,7 @@ def episodes(of: BoardSite) -> Json:
         "No alert has ended in this time range.",
     )
     columns = {
-        "Time": FieldOverride(of.tr("Fired"), _TIME, width=145),
+        "Time": FieldOverride(of.tr("Fired at"), _TIME, width=145),
         "severity": FieldOverride(of.tr("Severity"), values=severity_words(of.tr), width=105),
         **_subject_columns(of),
         "lasted_s": FieldOverride(of.tr("Lasted"), "dtdhms", width=130),
@@ -277,7 +279,7 @@ def alerts_of_meter(of: BoardSite) -> Json:
         "No alert of this meter has ended in this time range.",
     )
     columns = {
-        "Time": FieldOverride(of.tr("Fired"), _TIME, width=145),
+        "Time": FieldOverride(of.tr("Fired at"), _TIME, width=145),
         "severity": FieldOverride(of.tr("Severity"), values=severity_words(of.tr), width=105),
         "rule": FieldOverride(
             of.tr("Alert"),

@@ -107,6 +107,8 @@ def bus_load(of: BoardSite) -> Json:
 def clocks(of: BoardSite) -> Json:
     """Return a table with the clock state and the uptime of each agent."""
     tr = of.tr
+    # Grafana's own unit of days says "29 weeks".
+    days = f"suffix: {tr('{count} d').format(count='').strip()}"
     fields = {
         "online": FieldOverride(tr("Connection"), values=online_values(tr)),
         "clock_ok": FieldOverride(tr("Clock"), values=yes_values(tr("trusted"), tr("not trusted"))),
@@ -120,7 +122,7 @@ def clocks(of: BoardSite) -> Json:
             tr("Disk"), "percentunit", 0, thresholds=_known(bad_from(0.85, worse=0.95)), width=75
         ),
         "certificate_days": FieldOverride(
-            tr("Certificate"), "d", 0, thresholds=_known(good_from(21)), width=95
+            tr("Certificate"), days, 0, thresholds=_known(good_from(21)), width=95
         ),
         "boot": FieldOverride(tr("Run")),
     }

@@ -9,9 +9,10 @@ from grafana.board_parts.figure_panels import by_month
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, named_series
 from grafana.panel_layout import PanelRow
-from grafana.panels import PanelText, time_series_lines
-from grafana.queries import one_of, time_series
+from grafana.panels import PanelText, time_series_bars, time_series_lines
+from grafana.queries import one_of, stored_points, time_series
 from grafana.variables import meter_variable, scope_variable, site_variable, year_variable
+from jieneng.metering import schema
 
 _METER: Final = {"site": "$site", "meter": "$meter"}
 
@@ -48,6 +49,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tr("Daily profile, peak and night base load · ${scope:text}"),
         ),
         PanelRow(8, (by_month(of, "electricity"),), tr("Months · ${scope:text} · $period")),
+        PanelRow(7, _own_generation(of), tr("Photovoltaics and export")),
         PanelRow(
             8,
             tuple(_phases(of, *row) for row in (_POWERS, _CURRENTS, _VOLTAGES)),
@@ -64,6 +66,16 @@ _DAYS: Final = (
         Words("A week before", "Consumption of the same quarters of an hour, seven days earlier."),
         "7d",
     ),
+)
+#: Roles of meters that count no consumption, and the texts of their panels.
+_FLOWS: Final = (
+    (
+        "generation",
+        Words(
+            "Generation by day", "Energy that the site's own plants, such as photovoltaics, gave."
+        ),
+    ),
+    ("export", Words("Export by day", "Energy that left the site through meters of its own.")),
 )
 _PHASES: Final = (Words("Phase A"), Words("Phase B"), Words("Phase C"), Words("All phases"))
 _POWERS: Final = (
@@ -124,6 +136,34 @@ def _extremes(of: BoardSite) -> Json:
         "Hourly values are kept for one month.",
     )
     return least_and_greatest_hour(of, "electricity", text)
+
+
+def _own_generation(of: BoardSite) -> tuple[Json, ...]:
+    """Return panels of what the site generates and exports, if it has meters of these."""
+    names = of.meter_names("electricity")
+    panels = []
+    for role, words in _FLOWS:
+        ids = [one.id for one in of.meters("electricity") if one.role == role]
+        if ids:
+            query = stored_points(
+                schema.CONSUMPTION,
+                ("energy_kwh",),
+                {
+                    "site": "$site",
+                    "kind": "meter",
+                    "scope": one_of(ids),
+                    "medium": "electricity",
+                    "interval": "day",
+                },
+                ("scope",),
+                "$tag_scope",
+            )
+            overrides = named_series({one: names[one] for one in ids})
+            panel = time_series_bars(
+                words_text(of, words), of.unit("kWh"), [query], overrides, stacked=True
+            )
+            panels.append(panel)
+    return tuple(panels)
 
 
 def _phases(of: BoardSite, words: Words, fields: tuple[str, ...]) -> Json:

@@ -27,7 +27,8 @@ _LINES: Final = 20_000
 def results() -> Iterator[Result]:
     """All queries of each board, one after the other, on InfluxDB 1.x.
 
-    Consumption by day of 90 days and by hour of 31, readings of a main and all polls at 10 s.
+    Consumption by day of 90 days and by hour of 31, readings of a main and all polls at 10 s, and
+    a thousand alerts that fire.
     """
     site = _site()
     boards = build.site_boards(BoardSite(site, translator("en")))
@@ -77,6 +78,7 @@ def _lines(site: Site) -> Iterator[str]:
     yield from _consumption(site, midnight)
     yield from _readings(site)
     yield from _indicators(site, midnight)
+    yield from _alerts(site)
 
 
 def _consumption(site: Site, midnight: int) -> Iterator[str]:
@@ -112,6 +114,25 @@ def _indicators(site: Site, midnight: int) -> Iterator[str]:
         for number in range(60):
             at = midnight - number * _DAY_MS
             yield f'indicator,{tags} value=1,baseline=1,coverage=1,status="met" {at}'
+
+
+def _alerts(site: Site) -> Iterator[str]:
+    """Yield a thousand alerts that fire, a month of episodes, and rounds of a week."""
+    rng = random.Random(3)
+    for meter in site.meter:
+        tags = (
+            f"site=bench,rule=meter-silent,signal=reading_age,subject={meter.id},severity=warning"
+        )
+        fields = "phase=2,value=3300,limit=1800,peak=3400,since_ms=1,acknowledged=0"
+        for minutes in range(120):
+            yield f"alert,{tags} {fields},silenced=0,caused=0 {_NOW_MS - minutes * 60_000}"
+        for _ in range(10):
+            at = _NOW_MS - rng.randrange(30 * _DAY_MS)
+            fields = "lasted_s=600,peak=3,limit=2,end=1"
+            yield f"alert_episode,{tags} {fields},ended_ms={at + 600_000} {at}"
+    for number in range(6 * 60 * 24 * 7):
+        fields = "holder=1,watched=10000,firing=1000,duration_s=0.1"
+        yield f"alert_round,site=bench,copy=a {fields} {_NOW_MS - number * 10_000}"
 
 
 def _write(server: Server, lines: Iterator[str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from jieneng.metering import line_protocol
 from jieneng.metering.schema import Point, Value
 from jieneng.storage.store import Series, TextSeries, WriteResult
 
+#: Points in a write: a busy server refuses writes that take it longer than ten seconds.
+_PORTION: Final = 10_000
 _SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 _Column = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -28,8 +31,8 @@ class MemoryStore:
             for (measurement, tags), rows in self._series.items()
             for time_ms, fields in rows.items()
         ]
-        for start in range(0, len(points), 50_000):
-            yield line_protocol.encode(points[start : start + 50_000])
+        for start in range(0, len(points), _PORTION):
+            yield line_protocol.encode(points[start : start + _PORTION])
 
     async def prepare(self) -> None:
         return

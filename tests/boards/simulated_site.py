@@ -48,6 +48,15 @@ SLIPPED_METER: Final = "e-b1-light"
 _MINUTE_MS: Final = 60_000
 _MORE_METERS: Final = """
 [[meter]]
+id = "e-roof"
+name = "屋顶光伏"
+medium = "electricity"
+area = "block-1"
+parent = "e-main"
+role = "generation"
+rated_max = 60.0
+
+[[meter]]
 id = "h-main"
 name = "供热总表"
 medium = "heat"
@@ -184,6 +193,9 @@ def _readings(
     full = np.arange(gauges_ms, now, 30 * _MINUTE_MS)
     silent = [_ms(site, datetime.combine(day, time())) for day in SILENT]
     for meter in site.meter:
+        if meter.role == "generation":
+            yield list(_counter_points(site, meter, moments, _roof_kwh(site, moments)))
+            continue
         device = simulated.meters[meter.id]
         times = moments
         if meter.id == SILENT_METER:
@@ -192,11 +204,25 @@ def _readings(
         counter = device.readings(times)[quantity]
         points = list(_counter_points(site, meter, times, counter))
         for moment in full.tolist():
-            values = device.values(moment)
+            # The register is among the readings above; here it would come in the meter's silence.
+            values = {k: v for k, v in device.values(moment).items() if k != quantity}
             sample = reading.Sample(meter.id, moment, 0, tuple(values), tuple(values.values()))
             if (point := schema.reading_point(site.id, meter.medium, sample)) is not None:
                 points.append(point)
         yield points
+
+
+def _roof_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the register of the photovoltaics: 260 kWh a day in summer, 80 in winter."""
+    first_ms = _ms(site, datetime(2019, 12, 1))  # noqa: DTZ001 - local time
+    days, hours = np.divmod((times_ms - first_ms) / 3_600_000, 24)
+    share = np.clip((hours - 6) / 12, 0, 1)
+    of_day_kwh = 170 - 90 * np.cos(2 * np.pi * (np.arange(int(days.max()) + 2) - 20) / 365.25)
+    before_kwh = np.concatenate([[0.0], np.cumsum(of_day_kwh)])
+    day = days.astype(np.int64)
+    grown: NDArray[np.float64] = share * share * (3 - 2 * share)
+    registers: NDArray[np.float64] = before_kwh[day] + of_day_kwh[day] * grown
+    return registers
 
 
 def _counter_points(
@@ -221,7 +247,7 @@ def _reports(site: Site) -> Iterator[Point]:
     for number, moment in enumerate(range(now - 86_400_000, now, 10 * _MINUTE_MS)):
         for agent in agents:
             yield from _agent_points(site, agent, moment, number)
-        for meter in site.meter:
+        for meter in (one for one in site.meter if one.bus is not None):
             ok = meter.id != SILENT_METER or number % 4 != 1
             answer_ms = 60 + 40 * (len(meter.id) % 5) + 3 * (number * 7 % 11)
             report = reading.PollReport(

@@ -78,6 +78,20 @@ def test_a_panel_says_what_it_shows(panel: Json) -> None:
         assert target["rawQuery"] is True
 
 
+@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+def test_no_two_columns_of_a_table_have_one_name(board: Json) -> None:
+    """Grafana shows the values of the one in the other."""
+    for panel in board["panels"]:
+        if panel["type"] == "table":
+            names = [
+                prop["value"]
+                for override in panel["fieldConfig"]["overrides"]
+                for prop in override["properties"]
+                if prop["id"] == "displayName"
+            ]
+            assert len(set(names)) == len(names), panel["title"]
+
+
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_query_is_bounded_in_time_and_names_only_what_the_schema_has(panel: Json) -> None:
     assert panel["targets"]
