@@ -98,7 +98,7 @@ def test_a_file_that_was_edited_is_refused(site: Path) -> None:
         (["2020", "--restate", "--by", "me", "--reason", "why"], "leave out --restate"),
         (["2021", "--restate", "--by", "me"], "--by and --reason"),
         (["2199", "--by", "me"], "2199 is not over before 2200-01-01"),
-        (["last year", "--by", "me"], "is no period"),
+        (["last year", "--by", "me"], "is not a period"),
     ],
 )
 def test_a_wrong_command_says_what_is_missing(
