@@ -24,8 +24,8 @@ from grafana.queries import Query
 
 #: Width of Grafana's grid [columns].
 GRID_COLUMNS: Final = 24
-#: Least width of a column of values with a long unit, such as `kgCO₂/m²` [px], and length from which
-#: on a unit is long.
+#: Least width of a column of values with a long unit, such as `kgCO₂/m²` [px], and the length from
+#: which on a unit is long.
 _LONG_UNIT_WIDTH: Final = 120
 _LONG_UNIT: Final = len("suffix:m³/h")
 #: Largest number of points of a time series; a panel can't show more.
@@ -104,7 +104,7 @@ def table_panel(
     order = [] if sort is None else [_sorted_by(*sort)]
     panel["transformations"] = [*order, organize]
     # A number that is cut on its left looks like another number.
-    is_long = unit.startswith("suffix:") and len(unit) > _LONG_UNIT
+    is_long = unit == "locale" or (unit.startswith("suffix:") and len(unit) > _LONG_UNIT)
     least = _LONG_UNIT_WIDTH if is_long else 80
     panel["fieldConfig"]["defaults"]["custom"] = {"minWidth": least, "align": "auto"}
     return panel
