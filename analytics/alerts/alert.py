@@ -155,7 +155,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         severity: severity of the rule.
         group: id of what the alerts have in common: an agent, a bus or an area.
         alerts: the alerts, the worst first.
-        consequences: alerts that these explain, and that get no notice of their own.
+        consequences: alerts that these explain, and that get no notice of their own; while a bus or
+            an agent fires, also those of meters that are silent since then, too short to fire.
         at_ms: time of the event [UTC, ms].
         is_late: True if the event was over before its readings came in.
         times: number of times that an alert fired, of a `flapping` or a `passed` one.

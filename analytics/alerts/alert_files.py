@@ -99,16 +99,7 @@ def examine_alerts(
         except ConfigError as error:
             return AlertExamination(document, None, error.problems, ())
     draft = config_file.decode_draft(document, AlertsFile)
-    packaged = packaged_alert_rules()
-    unread_site = UnreadKeys() if site_unread is None else site_unread
-    context = RuleContext(site, packaged, draft.unread, unread_site)
-    ids = {*packaged, *(rule.id for rule in draft.settings.rule)}
-    routing = RoutingContext(site, ids, languages(), draft.unread, unread_site)
-    problems = [
-        *draft.problems,
-        *map(document.locate, rule_problems(draft.settings.rule, context)),
-        *map(document.locate, routing_problems(draft.settings, routing)),
-    ]
+    problems = _problems(document, draft, site, site_unread or UnreadKeys())
     mistaken = UnreadKeys(draft.unread.paths | {problem.path for problem in problems})
     receivers = {
         number: receiver
@@ -116,16 +107,34 @@ def examine_alerts(
         if not mistaken.covers("receiver", number)
     }
     if problems or site_unread is not None:
-        by_line = sorted(problems, key=lambda problem: problem.line or 0)
-        return AlertExamination(document, None, tuple(by_line), (), receivers)
+        return AlertExamination(document, None, problems, (), receivers)
     warnings = alert_warnings(draft.settings, WarningContext(site, models, years))
     return AlertExamination(
         document,
-        merge_alert_rules(draft.settings, packaged, site),
+        merge_alert_rules(draft.settings, packaged_alert_rules(), site),
         (),
         tuple(map(document.locate, warnings)),
         receivers,
     )
+
+
+def _problems(
+    document: config_file.Document,
+    draft: config_file.Draft[AlertsFile],
+    site: Site,
+    site_unread: UnreadKeys,
+) -> tuple[Problem, ...]:
+    """Return the mistakes of a site's file, by line."""
+    packaged = packaged_alert_rules()
+    context = RuleContext(site, packaged, draft.unread, site_unread)
+    ids = {*packaged, *(rule.id for rule in draft.settings.rule)}
+    routing = RoutingContext(site, ids, languages(), draft.unread, site_unread)
+    problems = [
+        *draft.problems,
+        *map(document.locate, rule_problems(draft.settings.rule, context)),
+        *map(document.locate, routing_problems(draft.settings, routing)),
+    ]
+    return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
 def merge_alert_rules(

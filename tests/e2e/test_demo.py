@@ -99,6 +99,7 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
         until(lambda: len(books(on_screen.read_text())) > before)
         _, stored, *_ = books(on_screen.read_text())[-1]
         until(lambda: books(on_screen.read_text())[-1][1] > stored)
+        until(lambda: "Pipe burst suspected: 2号楼用水" in on_screen.read_text())
     finally:
         first.send_signal(signal.SIGINT)
     finished(first)
@@ -111,6 +112,7 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
         "食堂",
         "Total water",
         "100.0 %",
+        "alerts notify --try",
     ):
         assert text in shown
     assert all(
@@ -119,6 +121,8 @@ def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
     )
     page = (folder / "figures.html").read_text(encoding="utf-8")
     assert "<svg" in page
+    assert '<section id="alerts">' in page
+    assert "Pipe burst suspected" in page
     assert not re.findall(r'(?:src|href)="https?:', page)
     # What was pending when the demo ended is in the spools, and goes out when it goes on.
     finished(start(folder, 15))

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from analytics.alerts.delivery import failure_reasons
 from analytics.alerts.delivery.retry_plan import Outcome
 
 RobotKind = Literal["dingtalk", "wecom"]
@@ -135,7 +136,7 @@ def judge_answer(status: int, body: bytes) -> Outcome:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
     except msgspec.DecodeError:
-        return Outcome("refused", "the answer is not that of a robot; check the address")
+        return Outcome("refused", failure_reasons.NO_ROBOT)
     if answer.errcode == 0:
         return Outcome("sent")
     reason = f"errcode {answer.errcode}: {_short(answer.errmsg)}"

@@ -18,7 +18,7 @@ from typing import Final
 
 from analytics.alerts.alert import Notice
 from analytics.alerts.alert_rule import AlertRules, Receiver
-from analytics.alerts.delivery import notify
+from analytics.alerts.delivery import failure_reasons, notify
 from analytics.alerts.delivery.notice_outbox import NoticeOutbox
 from analytics.alerts.delivery.outbox_entry import OutboxEntry, messages
 from analytics.alerts.delivery.receiver_address import receiver_address
@@ -118,8 +118,11 @@ class NoticeDispatch:
             self._busy[receiver] = task
             task.add_done_callback(partial(self._done, receiver))
 
-    def _done(self, receiver: str, _: asyncio.Task[None]) -> None:
+    def _done(self, receiver: str, task: asyncio.Task[None]) -> None:
+        """End the turn of a receiver; after an unexpected error its entries stay leased."""
         self._busy.pop(receiver, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("delivery failed", receiver=receiver, error=repr(error))
 
     async def idle(self) -> None:
         """Wait until no message is on its way."""
@@ -158,11 +161,11 @@ class NoticeDispatch:
     async def _send(self, receiver_id: str, message: Sequence[OutboxEntry]) -> Outcome:
         receiver = next((one for one in self._rules.receivers if one.id == receiver_id), None)
         if receiver is None:
-            return Outcome("refused", "alerts.toml has no such receiver")
+            return Outcome("refused", failure_reasons.NO_RECEIVER)
         try:
             address = await asyncio.to_thread(receiver_address, receiver, self._folder)
         except UsageError:
-            return Outcome("refused", "the receiver has no address")
+            return Outcome("refused", failure_reasons.NO_ADDRESS)
         try:
             text = self.text([entry.queued.notice for entry in message], receiver)
             return await notify.send(address, text.title, text.body, self._clock)

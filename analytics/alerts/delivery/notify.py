@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 
-from analytics.alerts.delivery import chat_robots
+from analytics.alerts.delivery import chat_robots, failure_reasons
 from analytics.alerts.delivery.chat_robots import Robot
 from analytics.alerts.delivery.retry_plan import Outcome
 from jieneng.clock import Clock
@@ -43,15 +43,14 @@ _HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
 _SMTP_CODE: Final = re.compile(r"\((\d{3}), b['\"]|was refused: (\d{3})\b")
 #: Words in exceptions of the network, and the reason that they mean.
 _NETWORK_WORDS: Final = (
-    ("certificate", "the server's certificate is not valid"),
-    ("timed out", "no answer in time"),
-    ("resolve", "the server's name is not known"),
-    ("not known", "the server's name is not known"),
-    ("call failed", "the server refuses connections"),
-    ("refused", "the server refuses connections"),
-    ("unreachable", "no route to the server"),
+    ("certificate", failure_reasons.BAD_CERTIFICATE),
+    ("timed out", failure_reasons.NO_ANSWER),
+    ("resolve", failure_reasons.UNKNOWN_NAME),
+    ("not known", failure_reasons.UNKNOWN_NAME),
+    ("call failed", failure_reasons.CONNECTION_REFUSED),
+    ("refused", failure_reasons.CONNECTION_REFUSED),
+    ("unreachable", failure_reasons.NO_ROUTE),
 )
-_UNKNOWN_REASON: Final = "no connection"
 
 _Result = TypeVar("_Result")
 
@@ -101,7 +100,7 @@ async def send(
                 return await _send_to_robot(robot, title, body, clock)
             return await _in_thread(lambda: _send_by_apprise(address, title, body))
     except TimeoutError:
-        return Outcome("unreachable", "no answer in time")
+        return Outcome("unreachable", failure_reasons.NO_ANSWER)
 
 
 async def _send_to_robot(robot: Robot, title: str, body: str, clock: Clock) -> Outcome:
@@ -115,7 +114,7 @@ async def _send_to_robot(robot: Robot, title: str, body: str, clock: Clock) -> O
         ):
             return chat_robots.judge_answer(answer.status, await answer.content.read(65_536))
     except aiohttp.InvalidURL:
-        return Outcome("refused", "the address is not valid")
+        return Outcome("refused", failure_reasons.BAD_ADDRESS)
     except (aiohttp.ClientError, OSError) as error:
         return Outcome("unreachable", _network_reason(str(error)))
 
@@ -123,7 +122,7 @@ async def _send_to_robot(robot: Robot, title: str, body: str, clock: Clock) -> O
 def _send_by_apprise(address: str, title: str, body: str) -> Outcome:
     service = _service(address)
     if service is None or len(service) != 1:
-        return Outcome("refused", "the address is not valid")
+        return Outcome("refused", failure_reasons.BAD_ADDRESS)
     from apprise import NotifyFormat
 
     # `Apprise.notify` would use a pool of threads, which Python waits for before a process ends.
@@ -169,7 +168,10 @@ def failure_outcome(words: str) -> Outcome:
 
 def _network_reason(words: str) -> str:
     lowered = words.lower()
-    return next((reason for word, reason in _NETWORK_WORDS if word in lowered), _UNKNOWN_REASON)
+    return next(
+        (reason for word, reason in _NETWORK_WORDS if word in lowered),
+        failure_reasons.NO_CONNECTION,
+    )
 
 
 def _service(address: str) -> "NotifyBase | None":

@@ -97,9 +97,14 @@ class NoticePlanner:
         self._account(opened, alerts, ends, marks, now_ms)
         due = DueEvents(rules, places, self._calendar.is_quiet(now_ms), now_ms)
         events = [due.find(alerts[key], before.get(key)) for key in opened]
+        groups = ready_groups([one for one in events if one is not None], now_ms)
         explained = _explained(alerts, opened)
+        for one in [one for group in groups for one in group if one.alert.signal in CAUSES]:
+            explained.setdefault(one.alert.key, []).extend(
+                _silent_since(one.alert, alerts.values(), places)
+            )
         notices = []
-        for group in ready_groups([one for one in events if one is not None], now_ms):
+        for group in groups:
             notices.append(notice_of(group, explained))
             alerts.update((one.after.key, one.after) for one in group)
         return tuple(notices), {
@@ -154,6 +159,27 @@ def _explained(alerts: Mapping[str, Alert], keys: Iterable[str]) -> dict[str, li
         if cause is not None and (cause.signal, cause.subject) != (alert.signal, alert.subject):
             explained.setdefault(cause.key, []).append(alert)
     return explained
+
+
+def _silent_since(cause: Alert, alerts: Iterable[Alert], places: AlertPlaces) -> list[Alert]:
+    """Return the alerts of meters that are silent since a cause began, too short to fire.
+
+    Args:
+        cause: alert of a bus or an agent.
+        alerts: all alerts.
+        places: places of the subjects.
+    """
+    if cause.phase != "firing":
+        return []
+    own = (cause.signal, cause.subject)
+    return [
+        one
+        for one in alerts
+        if one.signal == "reading_age"
+        and one.phase == "inactive"
+        and one.seen_ms - one.value * 1000 <= cause.since_ms  # its last reading
+        and own in places.causes(one.signal, one.subject)
+    ]
 
 
 def _is_marked(alert: Alert) -> bool:

@@ -1,7 +1,7 @@
 """Print the notices that did not reach their receivers: as a table, or as JSON for programs."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jieneng.metering.errors import Msgid
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
     from analytics.alerts.delivery.outbox_entry import OutboxEntry
     from jieneng.cli.alerts.site_alerts import SiteAlerts
+
+#: Greatest width of a notice [columns], so that the words of a server find room beside it.
+_NOTICE_WIDTH: Final = 40
 
 
 def undelivered(of: "SiteAlerts") -> "list[OutboxEntry]":
@@ -61,8 +64,10 @@ def notices_table(entries: "Sequence[OutboxEntry]", of: "SiteAlerts", now_ms: in
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    for heading in (tr("Time"), tr("Receiver"), tr("Notice"), tr("State"), tr("Reason")):
-        table.add_column(heading, overflow="fold")
+    table.add_column(tr("Time"), no_wrap=True)
+    table.add_column(tr("Receiver"), overflow="fold")
+    table.add_column(tr("Notice"), overflow="fold", max_width=_NOTICE_WIDTH)
+    table.add_column(tr("State"), overflow="fold")
     for entry in entries:
         notice = entry.queued.notice
         reason: Msgid = entry.reason
@@ -71,7 +76,6 @@ def notices_table(entries: "Sequence[OutboxEntry]", of: "SiteAlerts", now_ms: in
             alert_texts.short_time(notice.at_ms, now_ms, of.labels),
             Text(entry.queued.receiver),
             Text(headline(notice, of.rules, tr, of.labels)),
-            state,
-            Text(tr(reason)),
+            Text.assemble(state, ("\n" + tr(reason), "dim")),
         )
     return table

@@ -93,5 +93,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_served(port: int) -> bool:
+    """Return True if something listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _broker(port: int) -> str:
     return f'[broker]\nhost = "127.0.0.1"\nport = {port}\nprotocol = "3.1.1"\n'

@@ -84,12 +84,11 @@ def alert_lines(snapshot: DemoSnapshot, translate: Translate) -> list[tuple[str,
     hidden = len(rows) - len(lines)
     if hidden > 0:
         lines.append(("dim", translate("{count} more alerts").format(count=hidden)))
-    if lines:
-        text = translate(
-            "The demo sends no notices. Receivers: docs/alerts.md; then jieneng alerts notify "
-            "--try --site {folder}"
-        )
-        lines.append(("dim", text.format(folder=snapshot.folder)))
+    text = translate(
+        "The demo sends no notices. Receivers: docs/alerts.md; then jieneng alerts notify "
+        "--try --site {folder}"
+    )
+    lines.append(("dim", text.format(folder=snapshot.folder)))
     return lines
 
 

@@ -101,10 +101,12 @@ async def _services(folder: SiteFolder, broker_port: int) -> AsyncIterator[list[
             tasks.append(group.create_task(service.run(), name=name))
             return service
 
-        start("broker", "broker", "--port", str(broker_port))
+        broker = start("broker", "broker", "--port", str(broker_port))
         simulator = start("simulator", "simulate", *site, "--faults", SCRIPT_FILE)
-        start("ingest", "ingest", "run", *site)
         try:
+            # On a busy machine an ingest that starts sooner would warn that there is no broker.
+            await wait_until(lambda: folders.is_served(broker_port), broker)
+            start("ingest", "ingest", "run", *site)
             await wait_until((path / folders.PORTS_FILE).exists, simulator)
             for agent in folders.write_agents(path, folder.site, broker_port):
                 start(agent, "edge", "run", *site, "--config", f"{agent}.toml")

@@ -8,7 +8,7 @@ import msgspec
 from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.texts.alert_row import alert_rows
 from analytics.pipeline import report_reader
-from analytics.pipeline.alerting.current_alerts import current_alerts
+from analytics.pipeline.alerting.current_alerts import CurrentAlerts, current_alerts
 from analytics.pipeline.pipeline import Pipeline
 from analytics.report import page
 from analytics.report.report_data import PageData
@@ -54,12 +54,13 @@ class StoreWatch:
         self._renewed_s = float("-inf")
         self._verdict: PageData | None = None
         self._running: PageData | None = None
+        self._shown_phases: frozenset[tuple[str, str]] = frozenset()
 
     async def snapshot(self, services: Sequence[Service]) -> DemoSnapshot:
         """Return the content of the screen now."""
         site, now_ms = self._folder.site, self._clock.now_ms()
         alerts = await current_alerts(site, self._rules, self._store, now_ms)
-        verdict, running = await self._figures(now_ms)
+        verdict, running = await self._figures(alerts, now_ms)
         return DemoSnapshot(
             site_name=site.site.name,
             folder=self._folder.path,
@@ -85,29 +86,35 @@ class StoreWatch:
             services=tuple((service.name, service.pid, service.restarts) for service in services),
         )
 
-    async def _figures(self, now_ms: int) -> tuple[PageData, PageData]:
-        """Return the data of the plan's last year and the running year; write the page if due."""
+    async def _figures(self, alerts: CurrentAlerts, now_ms: int) -> tuple[PageData, PageData]:
+        """Return the data of the plan's last year and the running year.
+
+        The page is written when they are renewed, and when an alert fires or ends.
+        """
         if self._verdict is None:
             self._verdict = await self._page_data(_VERDICT, now_ms)
-        if self._running is None or self._clock.monotonic() - self._renewed_s > _FIGURES_S:
+        phases = frozenset((one.key, one.phase) for one in alerts.alerts)
+        is_due = self._clock.monotonic() - self._renewed_s > _FIGURES_S
+        if self._running is None or is_due:
             year = f"{report_reader.local_time(now_ms, self._folder.site):%Y}"
             self._running = await self._page_data(year, now_ms)
             self._renewed_s = self._clock.monotonic()
-            await self._write_page(now_ms, self._running)
+        if is_due or phases != self._shown_phases:
+            self._shown_phases = phases
+            self._write_page(alerts, now_ms, self._running)
         return self._verdict, self._running
 
     async def _page_data(self, period: str, now_ms: int) -> PageData:
         return await report_reader.page_data(self._pipeline, self._store, period, now_ms)
 
-    async def _write_page(self, now_ms: int, running: PageData) -> None:
+    def _write_page(self, alerts: CurrentAlerts, now_ms: int, running: PageData) -> None:
         assert self._verdict is not None  # noqa: S101 - made before the running year's
         data = msgspec.structs.replace(
             self._verdict,
             generated=report_reader.local_time(now_ms, self._folder.site),
             readings=running.readings,
-        )
-        data = await report_reader.with_alerts(
-            data, self._folder.site, self._rules, self._store, now_ms
+            alerts=alerts.alerts,
+            alert_rules=self._rules,
         )
         text = page.render(data, tr, language=preferred())
         unfinished = self._page_file.with_suffix(".new")

@@ -223,12 +223,29 @@ async def test_a_digest_is_one_message_in_the_language_of_the_receiver(
     assert body["title"].startswith("Digest: 4 notices")
 
 
-async def test_a_full_disk_after_sending_sends_again_rather_than_loses(
+async def test_an_unexpected_error_is_logged_and_the_notice_is_sent_later(
     http: HttpReceiver, delivery_to: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process is killed, or the disk is full, between the answer and its entry."""
     delivery = delivery_to(hook=http.webhook)
     delivery.outbox.add([queued(receiver="hook")], NOW_MS)
-    delivery.outbox.take(NOW_MS, 120_000)  # by a process that is killed before or after it sent
+
+    def fail(*_: object) -> None:
+        raise KeyError("unexpected")
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(delivery.outbox, "settle", fail)
+        assert await delivery.deliver() == []
+        await asyncio.sleep(0)
+    assert [(entry["event"], entry["receiver"]) for entry in logs] == [("delivery failed", "hook")]
+    assert await delivery.deliver(120_000) == [("hook", "sent", 1)]
+
+
+async def test_what_a_killed_process_was_just_sending_is_sent_again(
+    http: HttpReceiver, delivery_to: Callable[..., Delivery]
+) -> None:
+    """Nobody knows if it was sent, so it may come twice."""
+    delivery = delivery_to(hook=http.webhook)
+    delivery.outbox.add([queued(receiver="hook")], NOW_MS)
+    delivery.outbox.take(NOW_MS, 120_000)  # by the process that is killed
     assert await delivery.deliver(119_000) == []
     assert await delivery.deliver(1_000) == [("hook", "sent", 1)]
