@@ -1,7 +1,8 @@
-"""Split an acknowledgement into parts that are small messages. Pure.
+"""Split an acknowledgement into several small messages. Pure.
 
-Law: the parts name each sequence number as the whole does. The counts of samples that were set
-aside are in the same part as their stored batch: agents count them only there.
+Law: every sequence number is in exactly one part, with the same result as in the whole. The counts
+of quarantined samples of a stored batch are in the same part as the batch, because agents read them
+only there.
 """
 
 from typing import Final
@@ -9,12 +10,12 @@ from typing import Final
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 
-#: Largest payload of an acknowledgement: any broker that passes batches passes it.
+#: Largest payload of an acknowledgement [bytes]: so small that every broker accepts it.
 MOST_BYTES: Final = 1024
 
 
 def encoded_parts(ack: Ack) -> list[bytes]:
-    """Return the payloads of an acknowledgement; one of a single batch may be larger."""
+    """Return payloads of at most `MOST_BYTES`; the payload of a single batch may be larger."""
     payload = mqtt_messages.encode_ack(ack)
     numbers = [number for span in ack.stored for number in span]
     numbers += [number for number, _ in ack.quarantined]

@@ -77,7 +77,7 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
 
 
 async def _check_retention(store: Store, clock: Clock, log: observe.Log) -> None:
-    """Log a retention that deletes readings. An account that only writes can't ask for it."""
+    """Log an error if the store deletes readings; skipped if the account may not read that."""
     with suppress(StoreUnavailable):
         if short := await find_short_retention(store, clock.now_ms()):
             log.error(
@@ -93,5 +93,5 @@ def open_quarantine(folder: SiteFolder, settings: QuarantineSettings) -> Quarant
 
 
 def open_receipts(folder: SiteFolder, settings: QuarantineSettings) -> ReceiptFile:
-    """Return the file of the batches that came in on this machine."""
+    """Return the file that records the batches received on this machine."""
     return ReceiptFile(folder.path / settings.path)

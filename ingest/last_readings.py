@@ -2,8 +2,10 @@
 
 Laws:
 
-- Only meters that the site has now, and that are on a bus, have figures: their number is bounded.
-- The time of a meter without a stored reading since the start is NaN: it is not known here.
+- Only meters of the current site that are on a bus have figures, so the number of figures is
+  bounded.
+- The time is NaN for a meter of which no reading was stored since the process started, because this
+  process does not know the earlier readings.
 """
 
 import math
@@ -25,7 +27,7 @@ class LastReadings(Collector):
     """The times of the newest readings.
 
     Attributes:
-        current_site: returns the site as its files say it now; None if there is none yet.
+        current_site: returns the current site; None as long as there is none.
     """
 
     def __init__(self) -> None:

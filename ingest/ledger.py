@@ -1,11 +1,11 @@
-"""Store and read the agents' ledgers: how many samples each has read, and what became of them.
+"""Store and read the agents' ledgers: the samples that each agent has read, by their fate.
 
 Laws:
 
-- `read = stored + quarantined + pending + dropped` holds in each status of an agent; a ledger that
-  does not balance is shown as it is.
-- Every sample that an agent counts as quarantined is held in a quarantine, was replayed, or was
-  dropped by a person. The quarantines of other machines are known by their series `receipt`.
+- A ledger balances if `read = stored + quarantined + pending + dropped`. A ledger that does not
+  balance is shown unchanged.
+- Every sample that an agent counts as quarantined is still in a quarantine, was replayed, or was
+  dropped by a person. The counts of quarantines on other machines come from the series `receipt`.
 """
 
 from collections import Counter
@@ -57,13 +57,13 @@ class AgentLedger(msgspec.Struct, frozen=True):
         agent: the agent's id.
         time_ms: time of the status [ms since 1970].
         online: state according to the agent or its last will; None if unknown.
-        read: samples read since the agent's spool was created.
-        stored: samples of these that are in the store.
-        quarantined: samples of these that the ingest set aside on its disk.
-        pending: samples of these that wait in the spool.
-        dropped: samples of these that were dropped.
+        read: number of samples read since the agent's spool was created.
+        stored: number of these samples that are in the store.
+        quarantined: number of these samples that the ingest quarantined.
+        pending: number of these samples that wait in the spool.
+        dropped: number of these samples that were dropped.
         unacknowledged_s: time for which the agent published and nothing was acknowledged [s].
-        set_aside: fate of the quarantined samples.
+        set_aside: counts of the quarantined samples by their fate.
     """
 
     agent: str
@@ -79,9 +79,10 @@ class AgentLedger(msgspec.Struct, frozen=True):
 
     @property
     def forgotten(self) -> int:
-        """Samples that count as quarantined and are in no quarantine, nor replayed or dropped.
+        """Number of samples counted as quarantined that no quarantine holds, replayed or dropped.
 
-        More may be held than the agent counts: it has not heard of them yet.
+        It is 0 if the quarantines hold more samples than the agent counts: acknowledgements may
+        still be on their way to the agent.
         """
         return max(0, self.quarantined - self.set_aside.total)
 
@@ -109,7 +110,7 @@ async def latest_ledgers(
         start_ms: begin.
         end_ms: end.
         machine: id of the quarantine on this machine.
-        accounts: what its file says. It is ahead of the series, which others are known by.
+        accounts: accounts in the file of that quarantine, which are newer than its series.
 
     Raises:
         StoreUnavailable: the store can't be read.
@@ -124,7 +125,7 @@ async def latest_ledgers(
     ]
     found = []
     for agent, (time_ms, _) in sorted(counts_by_field["read"].items()):
-        # A store that an earlier version wrote has no set-aside samples: they counted as stored.
+        # Points of an earlier version have no quarantined samples: these were counted as stored.
         counts = {
             field: round(counts_by_field[field].get(agent, (time_ms, 0.0))[1]) for field in _FIELDS
         }

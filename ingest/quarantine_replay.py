@@ -2,10 +2,10 @@
 
 Laws:
 
-1. An entry takes the way that its message took: the same checks, the same store.
-2. Samples leave the quarantine once the store confirmed them, and not before. Those that are still
-   refused stay, with their new reason.
-3. A replay that ends at any point can be begun again: writing twice is harmless.
+1. A replayed entry goes through the same checks, and to the same store, as a message from an agent.
+2. Samples are removed from the quarantine only after the store has confirmed them. Samples that are
+   refused again stay, with their new reason.
+3. A replay that was interrupted can be repeated, because writing a sample twice changes nothing.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class StillRefused(msgspec.Struct, frozen=True):
     Attributes:
         reason: short name of the reason.
         meter: their meter; "" if it can't be read.
-        detail: the reason of the first in a sentence.
+        detail: reason of the first entry, in a sentence.
         entries: number of entries.
         samples: number of samples in them.
     """
@@ -71,14 +71,15 @@ async def replay(
     Args:
         quarantine: the quarantine.
         chosen: entries to send.
-        checker: the checks of the site as it is now.
+        checker: checks messages against the site's current files.
         store: the store, prepared.
         late_days: marks the days of late readings, in the same write.
         now_ms: time of the replay, UTC.
         progress: called with the number of entries done.
 
     Raises:
-        StoreUnavailable: the store failed; samples that it had confirmed have left the quarantine.
+        StoreUnavailable: the store failed. Samples that it had confirmed before are removed from
+            the quarantine.
         QuarantineUnavailable: the quarantine can't be written or read.
     """
     entries = stored = 0
@@ -119,13 +120,13 @@ def _check(checker: MessageChecker, entry: QuarantineEntry, now_ms: int) -> Chec
     item = entry.item
     if item.is_cut:  # its end is not known, so it can't be judged anew
         return CheckedMessage(to_quarantine=(item,), rejection=item.reason)
-    # A status tells of the moment at which it came in.
+    # The time of a status is the time at which it arrived.
     is_status = item.topic.endswith("/status")
     return checker.check(item.topic, item.payload, entry.time_ms if is_status else now_ms)
 
 
 def _left(entry: QuarantineEntry, items: Sequence[QuarantineItem]) -> list[QuarantineItem]:
-    """Return what is left of an entry, under its own name."""
+    """Return the refused items of an entry, with the batch and topic of the entry."""
     own = entry.item
     return [
         msgspec.structs.replace(

@@ -2,15 +2,15 @@
 
 Laws:
 
-- A message is checked and handed to the batcher at once; no queue builds up here. A message that
-  the batcher does not take is sent again by its agent.
-- A lost connection is made again, for ever. No session is kept on the broker. A session could only
-  hold back messages that another copy would store, and unacknowledged batches are sent again
-  anyway.
-- Everything is received and sent with QoS 0: a lost message costs one repetition, while a PUBACK
-  for each message would cost as much as the check of the message. Even with QoS 1, the broker drops
-  messages for which a subscriber is too slow.
-- A broker that connects and passes nothing on is found out by probes (`subscription_probe`).
+- A message is checked and passed to the batcher at once, so no queue grows here. If the batcher
+  does not accept a message, its agent sends the message again.
+- After a lost connection, the receiver connects again, without limit of attempts. It keeps no
+  session on the broker. A session could only hold back messages that another copy would store, and
+  agents send unacknowledged batches again anyway.
+- Messages are received and sent with QoS 0. A lost message costs one repetition, whereas a PUBACK
+  for each message would take as much time as the check of the message. Besides, a broker drops
+  messages to a slow subscriber even with QoS 1.
+- Probes detect a broker that accepts the connection but passes no messages (`subscription_probe`).
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Receiver:
             await asyncio.sleep(backoff_s(self._failures))
 
     async def acknowledge(self, agent: str, ack: Ack) -> None:
-        """Publish an acknowledgement; without a connection do nothing, and the agent repeats."""
+        """Publish an acknowledgement; without a connection, do nothing."""
         if self._client is None:
             return
         topic = mqtt_messages.topic(self._site, agent, "ack")
@@ -106,7 +106,7 @@ class Receiver:
         # subscription, and writing the same ledger twice is harmless.
         for topic in (self._batch_filter, mqtt_messages.topic(self._site, "+", "status")):
             await client.subscribe_or_raise(topic, qos=0)
-        # Refused, a single copy still hears its own probes.
+        # If this subscription is refused, a single copy still receives its own probes.
         await client.subscribe(self._probe.ack_topic, qos=0)
         self._failures = 0
         self._faults.clear()

@@ -19,7 +19,8 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         share: True if each batch goes to only one of the running copies. False for a broker without
             shared subscriptions, such as the embedded one; a second copy then repeats all work.
-        group: name of the copies that share; copies for another store are another group.
+        group: name of the group of copies that share the batches. Copies that write to another
+            store must have another group.
         probe_interval_s: time without a batch after which the ingest publishes a probe to itself,
             and longest time until the probe comes back [s].
     """
@@ -33,10 +34,10 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[batch]`.
 
     Attributes:
-        max_points: number of waiting points at which a write begins.
-        max_delay_s: age of the oldest waiting message at which a write begins [s].
-        max_waiting: points kept in memory while the store is away. Further messages are dropped
-            unacknowledged, and sent again by their agents.
+        max_points: a write begins when this many points wait.
+        max_delay_s: a write begins when the oldest message has waited this long [s].
+        max_waiting: largest number of points kept in memory while the store is not available.
+            Further messages are dropped without acknowledgement, so their agents send them again.
     """
 
     max_points: Annotated[int, Meta(ge=1, le=100_000)] = 5000
@@ -49,10 +50,10 @@ class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the folder, relative to the site's folder.
-        max_bytes: size of acknowledged entries from which the quarantine is full [bytes]. Nothing
-            of it is deleted to make room.
-        max_other_bytes: size from which the oldest entries are deleted that were not acknowledged
-            to anybody, such as messages of unknown agents [bytes].
+        max_bytes: largest size of the acknowledged entries [bytes]. Then the quarantine is full; no
+            acknowledged entry is deleted to make room.
+        max_other_bytes: largest size of the unacknowledged entries, such as messages of unknown
+            agents [bytes]. Then the oldest of them are deleted.
     """
 
     path: str = "quarantine"

@@ -1,13 +1,15 @@
-"""Messages of the ingest to itself: does the broker pass what is published to the subscription?
+"""Probe the subscription: check that the broker delivers published messages to the ingest.
 
 Laws:
 
-1. While batches arrive nothing is asked. When no batch arrives for a while, a probe is published on
-   a topic beside those of the agents: `~ingest`, which can't be the id of an agent. It comes back
-   by the same subscription as the batches, to any copy; that copy answers, and all copies hear it.
-2. It is a fault if within that while neither a batch nor an answer comes. Where batches have come
-   on this connection and a probe never has, the access rules refuse probes: silence is no fault.
-3. A probe is never stored, and an answer holds nothing but the name of the copy that asked.
+1. If no batch has arrived for `probe_interval_s`, the ingest publishes a probe. Its topic is the
+   topic of an agent's batches, with `~ingest` as the agent's id; no agent can have this id. The
+   broker delivers the probe to one of the copies, by the same subscription as batches. This copy
+   publishes an answer, which all copies receive.
+2. It is a fault if neither a batch nor an answer arrives within another `probe_interval_s`. The
+   exception: if batches, but never a probe, have arrived on this connection, the broker's access
+   rules seem to refuse probes, so a missing answer is no fault.
+3. A probe is never stored. An answer contains only the name of the copy that sent the probe.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import Log, LoggedFault
 
 _NAME: Final = "~ingest"
-_MOST_BYTES: Final = 100  # of a probe: nothing larger is answered
+_MOST_BYTES: Final = 100  # largest probe that is answered
 _UNKNOWN_SHARE: Final = "the broker knows no shared subscriptions: set share = false"
 _OPEN_CAUSES: Final = (
     "the broker knows no shared subscriptions (set share = false), its access rules do not let the"
@@ -37,7 +39,7 @@ class SubscriptionProbe:
     Attributes:
         batch_topic: topic of the probes.
         ack_topic: topic of the answers.
-        is_heard: True once the subscription passed a batch or a probe.
+        is_heard: True after a batch or a probe was received by the subscription.
     """
 
     def __init__(
@@ -57,14 +59,14 @@ class SubscriptionProbe:
             copy: name of this copy.
             settings: the table `[subscription]`.
             subscription: topic filter of the batches.
-            metrics: takes whether the subscription passes messages.
-            log: for the fault.
+            metrics: metric that shows whether the subscription delivers messages.
+            log: logger that reports the fault.
         """
         self.batch_topic: Final = mqtt_messages.topic(site, _NAME, "batch")
         self.ack_topic: Final = mqtt_messages.topic(site, _NAME, "ack")
         self.is_heard = False
-        self._is_proven = False  # a batch or a probe came on this connection
-        self._probes_pass = False  # a probe came on this connection
+        self._is_proven = False  # True after a batch or a probe was received on this connection
+        self._probes_pass = False  # True after a probe was received on this connection
         self._payload = msgspec.json.encode({"v": mqtt_messages.VERSION, "probe": copy})
         self._settings = settings
         self._subscription = subscription
@@ -74,7 +76,7 @@ class SubscriptionProbe:
         self._cause = ""
 
     async def run(self, client: MqttClient) -> None:
-        """Ask whenever nothing arrives, until cancelled or the connection is lost."""
+        """Send probes while no batch arrives, until cancelled or the connection is lost."""
         self.is_heard = self._is_proven = self._probes_pass = False
         while True:
             code = await client.deliver(self.batch_topic, self._payload)
@@ -89,7 +91,7 @@ class SubscriptionProbe:
                 await asyncio.sleep(self._settings.probe_interval_s)
 
     def take(self, client: MqttClient, topic: str, payload: bytes) -> bool:
-        """Take a message; return True if it is a probe or an answer, and nothing else."""
+        """Handle a message if it is a probe or an answer; return False if it is neither."""
         if topic == self.batch_topic:  # of any copy
             self.is_heard = self._probes_pass = True
             if len(payload) <= _MOST_BYTES:

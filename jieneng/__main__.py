@@ -1,4 +1,4 @@
-"""`python -m jieneng` is `jieneng`."""
+"""Run the command `jieneng` by `python -m jieneng`."""
 
 from jieneng.cli import main
 

@@ -4,11 +4,11 @@ Laws:
 
 1. `monotonic()` never jumps, whatever happens to the system's clock. Schedules use it.
 2. `now_ms()` is UTC. Time stamps use it.
-3. `up_ms()` never jumps either. It continues from one process to the next while `machine_boot()` is
-   the same, so the next process can use a time that this one has noted.
-4. `is_set()` is False only if a time service runs and has not set the clock yet. A box starts with
-   the time at which it was last switched off, which looks like any other time.
-5. Links keep their timeouts in real seconds: a socket does not know that a demo runs faster.
+3. `up_ms()` never jumps either. All processes see the same `up_ms()` as long as `machine_boot()` is
+   the same. So a process can store such a time on disk for the next process.
+4. `is_set()` is False only if a time service runs and has not set the clock yet. It is needed
+   because a box without a battery starts with an old time that looks like any other.
+5. The timeouts of links are in real seconds, even if a demo runs on a faster clock.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ class Clock(Protocol):
         """Return the seconds since some moment; never goes back."""
 
     def up_ms(self) -> int:
-        """Return the milliseconds since the machine started, including those in which it slept."""
+        """Return the milliseconds since the machine started, including the time in suspend."""
 
     def machine_boot(self) -> str:
-        """Return the id of that start of the machine."""
+        """Return the id of the machine's latest start."""
 
     def is_set(self) -> bool:
         """Return True unless a time service runs and has not set the clock yet."""
@@ -61,11 +61,11 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
     def up_ms(self) -> int:
-        """Return the milliseconds since the machine started, including those in which it slept."""
+        """Return the milliseconds since the machine started, including the time in suspend."""
         return _up_ns() // 1_000_000
 
     def machine_boot(self) -> str:
-        """Return the kernel's boot id; outside Linux, an id of this process alone."""
+        """Return the kernel's boot id; outside Linux, an id of this process."""
         return _machine_boot()
 
     def is_set(self) -> bool:
@@ -80,8 +80,8 @@ class SystemClock:
 class FastClock:
     """A clock for demos and tests, which runs `speed` times as fast as the real one.
 
-    It shows `start_ms` at the real time `origin_ms`. Processes with the same three numbers show the
-    same time.
+    At the real time `origin_ms`, it shows `start_ms`. Clocks with the same `start_ms`, `speed` and
+    `origin_ms` show the same time in every process.
     """
 
     def __init__(self, start_ms: int, speed: float, origin_ms: int | None = None) -> None:
@@ -91,7 +91,7 @@ class FastClock:
         self.start_ms = start_ms
         self.speed = speed
         self.origin_ms = real_ms if origin_ms is None else origin_ms
-        # The system's clock is read once: it may jump, the monotonic one does not.
+        # The system's clock may jump, so it is read only once; the monotonic clock never jumps.
         self._real_s = time.monotonic() - (real_ms - self.origin_ms) / 1000
 
     def now_ms(self) -> int:
@@ -120,7 +120,7 @@ class FastClock:
 
 
 def _up_ns() -> int:
-    # CLOCK_MONOTONIC stands still while the machine sleeps, and UTC does not.
+    # CLOCK_MONOTONIC stands still while the machine is suspended, so it can't be used here.
     if sys.platform == "linux":
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     return time.monotonic_ns()

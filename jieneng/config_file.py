@@ -3,8 +3,8 @@
 Laws:
 
 1. Unknown keys are refused, and all problems of a file are reported at once.
-2. A file with a problem yields no settings. Only a search for further problems gets the part that
-   could be read (`decode_draft`).
+2. The settings of a file with a problem are never used. Only checks that look for further problems
+   use the part that could be read (`decode_draft`).
 """
 
 import math
@@ -25,12 +25,12 @@ from jieneng.metering.spelling import nearest
 from jieneng.toml_lines import key_lines
 from jieneng.value_forms import Form, form_of, forms_of
 
-_DEEPEST: Final = 20  # tables and lists in one another: none of our files needs half as many
+_DEEPEST: Final = 20  # most levels of nested tables and lists; valid files have fewer than 10
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A parsed file, with the line on which each key stands.
+    """A parsed file, with the line of each key.
 
     Attributes:
         name: name of the file as the person knows it.
@@ -43,9 +43,10 @@ class Document(msgspec.Struct, frozen=True):
     lines: Mapping[KeyPath, int]
 
     def locate(self, problem: Problem) -> Problem:
-        """Return a problem with the file's name, and the line of its place or of the table.
+        """Return a problem with the name of the file and the line of the problem's key.
 
-        The place of a list of tables is its first table.
+        If the key has no line, the line of its table is used; for a list of tables, the line of the
+        first one.
         """
         path = problem.path
         places = [*(path[:depth] for depth in range(len(path), 0, -1)), (*path, 0)]
@@ -57,12 +58,14 @@ def read(path: Path) -> Document:
     """Read and parse a file.
 
     Raises:
-        ConfigError: the file isn't there, isn't UTF-8, isn't TOML, or is nested too deep.
+        ConfigError: the file does not exist, is not UTF-8, is not TOML, or is nested too deeply.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
     except FileNotFoundError as error:
-        raise _refuse(path, "this file is not there.", "Create it, or check the folder.") from error
+        raise _refuse(
+            path, "this file does not exist.", "Create it, or check the folder."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise _refuse(
             path,
@@ -74,7 +77,7 @@ def read(path: Path) -> Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """Parse a file's text. Raises `ConfigError` if it isn't TOML, or is nested too deep."""
+    """Parse a file's text. Raises `ConfigError` if it is not TOML, or is nested too deeply."""
     try:
         data = tomllib.loads(text, parse_float=Decimal)
     except RecursionError as error:
@@ -101,9 +104,9 @@ class Draft(msgspec.Struct, Generic[_Settings], frozen=True):
     """Settings of a document that may have problems, as far as they could be read.
 
     Attributes:
-        settings: the settings. A value that could not be read is the key's default, or
-            `msgspec.UNSET` where the key has none. Rows keep their numbers.
-        problems: problems of form: unknown keys, missing keys, wrong values.
+        settings: the settings. In place of a value that could not be read, they have the key's
+            default, or `msgspec.UNSET` if there is no default. Rows keep their numbers.
+        problems: unknown keys, missing keys and wrong values.
         unread: places of the values that could not be read.
     """
 
@@ -125,7 +128,7 @@ def decode(document: Document, form: type[_Settings]) -> _Settings:
 
 
 def decode_draft(document: Document, form: type[_Settings]) -> Draft[_Settings]:
-    """Return the readable part of a document, and the problems of the rest."""
+    """Return the readable part of a document, and the problems of the other part."""
     decoder = _Decoder()
     settings = decoder.table(document.data, form, ())
     return Draft(
@@ -137,8 +140,8 @@ def decode_draft(document: Document, form: type[_Settings]) -> Draft[_Settings]:
 
 def _too_deep(name: str) -> ConfigError:
     problem = Problem(
-        text="its tables and lists are nested more than {deepest} deep.",
-        fix="No file needs that: look for superfluous brackets or dots.",
+        text="its tables and lists are nested more than {deepest} levels deep.",
+        fix="No valid file has so many levels: look for superfluous brackets or dots.",
         values={"deepest": _DEEPEST},
         file=name,
     )
@@ -173,7 +176,7 @@ class _Decoder:
     def table(
         self, data: Mapping[str, Any], struct: type[msgspec.Struct], path: KeyPath
     ) -> msgspec.Struct:
-        """Return the struct of a table, with placeholders for what can't be read."""
+        """Return the struct of a table, with placeholders for values that can't be read."""
         forms = forms_of(struct)
         for key in data:
             if key not in forms:
@@ -208,7 +211,7 @@ class _Decoder:
     def _list(
         self, values: list[object], form: Form, items: Form, path: KeyPath
     ) -> tuple[object, ...] | msgspec.UnsetType:
-        """Return a list's values. A row that is no table becomes one with placeholders only."""
+        """Return a list's values; a row that should be a table but is not becomes placeholders."""
         if len(values) < (form.limits.min_length or 0):
             return self._add_problem(value_problems.wrong_value(values, form, path), path)
         converted = []
@@ -253,7 +256,7 @@ class _Decoder:
         rows = data.get(meant)
         if rows is None:
             self.unread.append((*path, meant))
-        elif isinstance(rows, list):  # a table of the misspelt name would have been one row more
+        elif isinstance(rows, list):  # the table with the misspelt name counts as one more row
             self.unread.append((*path, meant, len(rows)))
 
 

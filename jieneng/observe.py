@@ -1,8 +1,8 @@
 """Set up the logs and the metrics of a service. Log lines and metric names are English.
 
-A log line is one JSON object, or coloured text on a terminal. Metrics are the service's own
-`CollectorRegistry`, served as `/metrics` for Prometheus; several services in one process do not
-share one.
+A log line is one JSON object, or coloured text on a terminal. Each service has its own
+`CollectorRegistry` of metrics, even if several services run in one process. It is served as
+`/metrics` for Prometheus.
 """
 
 import logging
@@ -25,8 +25,8 @@ if TYPE_CHECKING:  # aiohttp takes 10 MB, and an agent on a small box may serve 
 
 Log = structlog.stdlib.BoundLogger
 
-_SOON_S: Final = 3600.0  # a fault that recurs within this time after its end lingers
-_CALM_S: Final = 900.0  # a lingering fault ends when it has stayed away for this time
+_SOON_S: Final = 3600.0  # a fault is lingering if it recurs within this time after its end
+_CALM_S: Final = 900.0  # a lingering fault ends if it does not occur for this time
 
 
 def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
@@ -56,16 +56,17 @@ def set_up_logs(level: str = "info", *, json: bool | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _LossyStream(sys.stderr))),
         cache_logger_on_first_use=False,
     )
-    # Libraries log through the standard library; of that, only warnings and errors are shown.
+    # Other libraries use the logging of the standard library; only their warnings and errors are
+    # shown.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
 
 
 class _LossyStream:
-    """A text stream that drops a line which can't be written, instead of ending the service.
+    """A text stream that drops lines that can't be written, so that the service continues.
 
-    The log may be on the very disk that is full.
+    This matters if the log is on a disk that is full.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -86,19 +87,20 @@ def log(service: str) -> Log:
 
 
 def no_clock() -> float:
-    """Return NaN, as the clock of a fault without one: no occurrence is soon after another."""
+    """Return NaN: a clock for faults that never become lingering."""
     return math.nan
 
 
 class LoggedFault:
     """A condition that lasts for a while, logged once when it begins and once when it ends.
 
-    With a clock, a fault that recurs within an hour after its end is lingering: it ends only after
-    a quarter of an hour without it. A cable that loses replies now and then does not fill the log.
+    If a clock is given, a fault that recurs within an hour after its end is lingering: it ends only
+    after a quarter of an hour without an occurrence. So a cable that loses some replies does not
+    fill the log.
 
     Attributes:
-        level: level of the line that reports its begin.
-        occurrences: number of occurrences since it began; 0 while it is absent.
+        level: level of the line that reports the begin of the fault.
+        occurrences: number of occurrences since the fault began; 0 while it is absent.
     """
 
     level: ClassVar[str] = "warning"
@@ -127,11 +129,11 @@ class LoggedFault:
         """Create a fault that is absent.
 
         Args:
-            log: logger that reports it.
-            name: event that reports its begin, as in `store unavailable`; its end is reported as
-                `<name>: over`.
-            after: number of occurrences in a row from which it is reported.
-            now_s: a monotonic clock; without one, each end is reported.
+            log: logger of both log lines.
+            name: event of the log line at the begin, such as `store unavailable`. The event at the
+                end is `<name>: over`.
+            after: number of occurrences in a row after which the fault is logged.
+            now_s: a monotonic clock; without a clock, the fault is never lingering.
             context: fields of both log lines.
         """
         self._log = log
@@ -167,7 +169,7 @@ class LoggedFault:
 
 
 class SevereFault(LoggedFault):
-    """A `LoggedFault` that ends only when a person mends it."""
+    """A `LoggedFault` that ends only when a person fixes the cause."""
 
     level: ClassVar[str] = "error"
 
@@ -178,8 +180,8 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[metrics]` of every service's file.
 
     Attributes:
-        host: address on which they are served.
-        port: port of `/metrics` and `/health`. Omitted: they are not served. 0: any free port.
+        host: address on which the metrics are served.
+        port: port of `/metrics` and `/health`; 0 for any free port. If omitted, nothing is served.
     """
 
     host: Host = "127.0.0.1"
@@ -199,7 +201,8 @@ async def serving_metrics(
         settings: address and port.
         registry: the service's metrics.
         log: logger of the service.
-        faults: returns what a person has to mend now, in sentences; `/health` is ok without any.
+        faults: returns the present faults that a person has to fix, in sentences. `/health` reports
+            ok if there are none.
 
     Raises:
         UsageError: the port is taken.

@@ -1,9 +1,9 @@
-"""Read the folder of a site. Only this module knows which file of the folder holds what.
+"""Read the folder of a site. Only this module depends on the names of the files in the folder.
 
-Only `site.toml` must exist. `denominators.toml` adds floor areas and headcounts to it. A site has
-the packaged meter models and its own: the files `models/*.toml`, and each TOML file beside
-`site.toml` that has the table `[model]`. A model of the site replaces a packaged model of the same
-id.
+Only `site.toml` must exist. `denominators.toml` adds floor areas and headcounts to it. A site can
+use the packaged meter models and its own models. Its own models are the files `models/*.toml`, and
+each TOML file beside `site.toml` that has the table `[model]`. A model of the site replaces a
+packaged model of the same id.
 
 Laws:
 
@@ -60,8 +60,8 @@ class Examination(msgspec.Struct, frozen=True):
             default of its key.
         models: meter models without mistakes, by id.
         problems: every mistake in `site.toml` and in the site's own models.
-        omissions: mistakes in `site.toml` that nothing refuses to run because of; a person corrects
-            or acknowledges them.
+        omissions: mistakes in `site.toml` that do not prevent a service from running; a person has
+            to correct or acknowledge them.
         warnings: probable mistakes in `site.toml`.
         unread: places in `site.toml`, and models, that could not be read.
     """
@@ -131,7 +131,7 @@ def examine(path: Path) -> Examination:
 
 
 def read_denominators(path: Path) -> Denominators:
-    """Read the floor areas and headcounts beside `site.toml`; none if there is no such file.
+    """Read the floor areas and headcounts in `denominators.toml`; empty without this file.
 
     Raises:
         ConfigError: the file has mistakes.
@@ -189,8 +189,8 @@ def _packaged_models() -> Mapping[str, Model]:
 def _read_models(path: Path) -> tuple[dict[str, Model], list[Problem], frozenset[KeyPath]]:
     """Return the models by id, and the problems and unread places of the site's own models.
 
-    A model with a problem is not returned but counts as unread. A packaged model that it would
-    replace is not returned either.
+    A model with a problem is not returned but listed as unread. A packaged model of the same id is
+    not returned either.
     """
     models = packaged_models()
     problems: list[Problem] = []
@@ -222,7 +222,7 @@ def _has_model_header(file: Path) -> bool:
     """Return True if a file that is not valid TOML seems to be a model: it has a `[model]` line."""
     try:
         return _MODEL_HEADER.search(file.read_bytes()) is not None
-    except OSError:  # the program that the file is for reports the error
+    except OSError:  # if the file is no model, the program that uses it reports the error
         return False
 
 

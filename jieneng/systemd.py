@@ -12,7 +12,7 @@ from typing import Final
 
 from jieneng.clock import Clock
 
-_PINGS: Final = 3  # within the watchdog's time, so that one may be late (sd_watchdog_enabled(3))
+_PINGS: Final = 3  # number of pings within the watchdog's time, so that one may be late
 
 
 class Supervisor:
@@ -23,15 +23,15 @@ class Supervisor:
         self._watchdog_us = int(environment.get("WATCHDOG_USEC") or 0)
 
     def ready(self) -> None:
-        """Report that the service does its work from now on, or again after a reload."""
+        """Report that the service is ready, after its start or after a reload."""
         self._notify("READY=1")
 
     def reloading(self, clock: Clock) -> None:
-        """Report that the configuration is read again; `ready` ends it."""
+        """Report that the service reads its configuration again; `ready` reports the end of it."""
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={round(1e6 * clock.monotonic())}")
 
     def stopping(self) -> None:
-        """Report that the service is ending as it was told."""
+        """Report that the service is stopping because it was told to."""
         self._notify("STOPPING=1")
 
     async def stay_alive(self) -> None:
@@ -48,5 +48,5 @@ class Supervisor:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify_socket:
             try:
                 notify_socket.sendto(text.encode(), address)
-            except OSError:  # a service manager that is gone is no reason to stop
+            except OSError:  # the service continues even without a service manager
                 return

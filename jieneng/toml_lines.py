@@ -1,6 +1,6 @@
-"""Find the line on which each key of a TOML file stands. Pure: text in, line numbers out.
+"""Find the line of each key of a TOML file. Pure: text in, line numbers out.
 
-Law: the text is valid TOML. A line inside a multi-line text is no header and no key.
+Law: the text must be valid TOML. Lines inside a multi-line text are skipped.
 """
 
 import re
@@ -10,8 +10,8 @@ from typing import Final
 from jieneng.metering.errors import KeyPath
 
 _HEADER: Final = re.compile(r"""^\s*(\[\[?)\s*([\w."' -]+?)\s*\]\]?\s*(?:#.*)?$""")
-# Possessive quantifiers never go back: otherwise a text with many dots, which is no key, would be
-# split in every possible way.
+# Possessive quantifiers prevent backtracking. Without them, a text with many dots that is not a key
+# would be split in every possible way.
 _KEY: Final = re.compile(r"""^\s*([\w."'-]++(?:\s*\.\s*[\w."'-]++)*+)\s*=""")
 
 
@@ -36,7 +36,7 @@ def key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
 
 
 def _table_path(name: str, counts: Mapping[KeyPath, int]) -> KeyPath:
-    """Return the path of a header, through the latest row of each array table above it."""
+    """Return the key path of a header. Array tables above it count with their latest row."""
     path: KeyPath = ()
     parts = _key_parts(name)
     for part in parts[:-1]:

@@ -1,7 +1,7 @@
 """Make examples of values for people, and write values as TOML. Pure.
 
-Law: an example is accepted by its form. It is the form's own (`Meta(examples=...)`), the key's
-default, or made from the limits.
+Law: an example is always a valid value of its form. It is taken from `Meta(examples=...)` of the
+form, or from the key's default, or made from the limits.
 """
 
 import re
@@ -20,14 +20,14 @@ _NO_ID_CHARACTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
 def example(form: Form, wrong: object = None) -> object:
-    """Return a value that a form accepts, made from the wrong value where that is possible."""
+    """Return a value that a form accepts, similar to the wrong value if possible."""
     is_unquoted = isinstance(wrong, int | Decimal | date) and not isinstance(wrong, bool)
     if is_unquoted and form.accepts(str(wrong)):
         return str(wrong)
     if isinstance(wrong, str) and form.limits.pattern and form.accepts(_as_id(wrong)):
         return _as_id(wrong)
     if form.items and form.items.accepts(wrong):
-        return [wrong]  # the brackets are all that is missing
+        return [wrong]  # only the brackets are missing
     return next((value for value in _examples(form) if form.accepts(value)), "...")
 
 

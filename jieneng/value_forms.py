@@ -1,6 +1,6 @@
-"""The form of a key's value: type, limits and default, read off a settings struct. Pure.
+"""Determine type, limits and default of the keys of a settings struct. Pure.
 
-Law: TOML can't write None, so `X | None` has the form of X.
+Law: TOML has no null, so `X | None` is treated like X.
 """
 
 import re
@@ -18,13 +18,13 @@ _HOST_LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _LONGEST_HOST: Final = 253  # characters of a name (RFC 1035, section 2.3.4, less the length bytes)
 
 
-class Form(msgspec.Struct, frozen=True, dict=True):  # dict: for what is derived once
-    """The form of a key's value.
+class Form(msgspec.Struct, frozen=True, dict=True):  # dict, for cached properties
+    """Type, limits and default of a key.
 
     Attributes:
-        base: its type, without limits and without None.
-        limits: its limits.
-        default: the key's default; None if it has none.
+        base: type of the value, without limits and without None.
+        limits: limits of the value.
+        default: default of the key; None if it has none.
     """
 
     base: Any
@@ -33,7 +33,7 @@ class Form(msgspec.Struct, frozen=True, dict=True):  # dict: for what is derived
 
     @cached_property
     def items(self) -> "Form | None":
-        """Return the form of a list's items; None if this can be no list of any length."""
+        """Form of the items if the value is a list of any length; otherwise None."""
         is_union = typing.get_origin(self.base) in (typing.Union, types.UnionType)
         for member in typing.get_args(self.base) if is_union else (self.base,):
             arguments = typing.get_args(member)
@@ -43,14 +43,14 @@ class Form(msgspec.Struct, frozen=True, dict=True):  # dict: for what is derived
 
     @cached_property
     def mapped(self) -> "Form | None":
-        """Return the form of the values under names of any kind; None if this is no such table."""
+        """Form of the values if the value is a table with arbitrary keys; otherwise None."""
         if typing.get_origin(self.base) in (dict, Mapping):
             return form_of(typing.get_args(self.base)[1])
         return None
 
     @cached_property
     def structs(self) -> Sequence[type[msgspec.Struct]]:
-        """Return the struct, or the structs of a tagged union; none if this is something else."""
+        """Struct of the value, or structs of a tagged union; empty for other types."""
         is_union = typing.get_origin(self.base) in (typing.Union, types.UnionType)
         members = typing.get_args(self.base) if is_union else (self.base,)
         found = [
@@ -59,7 +59,7 @@ class Form(msgspec.Struct, frozen=True, dict=True):  # dict: for what is derived
         return found if len(found) == len(members) else ()
 
     def accepts(self, value: object) -> bool:
-        """Return True if a value has this form, and meets the condition that its limits name."""
+        """Return True if a value has this type, and meets the limits and their condition."""
         try:
             converted = msgspec.convert(value, self.annotation)
         except msgspec.ValidationError:
@@ -69,12 +69,12 @@ class Form(msgspec.Struct, frozen=True, dict=True):  # dict: for what is derived
 
     @cached_property
     def annotation(self) -> Any:
-        """Return the type with its limits, as msgspec takes it."""
+        """Type with limits, as an annotation for msgspec."""
         return Annotated[self.base, self.limits]
 
 
 def form_of(annotation: Any, default: object = None) -> Form:
-    """Return the form of an annotated type. `X | None` is X: TOML can't write None."""
+    """Return the form of an annotated type; `X | None` is treated like X."""
     limits = Meta()
     while True:
         origin = typing.get_origin(annotation)
@@ -103,9 +103,9 @@ def forms_of(struct: type[msgspec.Struct]) -> Mapping[str, Form]:
 
 
 def is_host(text: str) -> bool:
-    """Return True for an IP address, and for a name that can be a host's (RFC 1123, section 2.1).
+    """Return True for an IP address, and for a valid host name (RFC 1123, section 2.1).
 
-    A name whose last part is a number is a mistyped address.
+    A name whose last part is a number is not valid, because it is a mistyped IP address.
     """
     try:
         ip_address(text)
@@ -119,5 +119,5 @@ def is_host(text: str) -> bool:
     return True
 
 
-#: Conditions that `Meta(extra={"condition": name})` may name, beside the limits of msgspec.
+#: Conditions for `Meta(extra={"condition": name})`, in addition to the limits of msgspec.
 _CONDITIONS: Final[Mapping[str, Callable[[Any], bool]]] = {"host": is_host}

@@ -1,8 +1,8 @@
-"""Say in plain words why a key can't have a value, and how to write a value that it can have.
+"""Make problems for wrong values in a file: the sentence, and how to write a right value. Pure.
 
-Law: a fix names the kind of value and its limits, and shows an example that is accepted. The
-example is the form's own (`Meta(examples=...)`), the key's default, or made from the limits. Where
-a pattern says more than a limit can, `Meta(description=...)` is the sentence of the fix. Pure.
+Law: a fix names the kind of value and its limits, and shows a valid example (`value_examples`). If
+the form has a `Meta(description=...)`, for example because it has a pattern, this description is
+the sentence of the fix.
 """
 
 import types
@@ -53,17 +53,17 @@ def unknown_key(key: str, known: Sequence[str], path: KeyPath) -> Problem:
 
 
 def not_finite(value: object, path: KeyPath) -> Problem:
-    """Return the problem of a number that is infinite, or no number (`nan`)."""
+    """Return the problem of a number that is infinite or `nan`."""
     return Problem(
         text="{key} can't be {value}.",
-        fix="Write a finite number; leave the key out where it is not known.",
+        fix="Write a finite number, or leave the key out if the number is not known.",
         values={"key": _last_key(path), "value": value},
         path=path,
     )
 
 
 def unknown_choice(value: object, choices: Sequence[object], path: KeyPath) -> Problem:
-    """Return the problem of a value that is none of the key's choices."""
+    """Return the problem of a value that is not one of the key's choices."""
     close = nearest(str(value), [str(choice) for choice in choices])
     meant = next((choice for choice in choices if str(choice) == close), None)
     return Problem(
@@ -89,14 +89,15 @@ def wrong_value(value: object, form: Form, path: KeyPath) -> Problem:
     values = {"key": key, "value": toml_text(value, _MAX_SHOWN), "header": header}
     if items and items.structs and isinstance(value, dict) and header == key:
         return Problem(
-            text="[{header}] in single brackets is one table, but there may be several of it.",
-            fix="Write [[{header}]], in double brackets, before each.",
+            text="[{header}] in single brackets is a single table, but this table may occur"
+            " several times.",
+            fix="Write [[{header}]], in double brackets, before each table.",
             values=values,
             path=path,
         )
     if form.structs and isinstance(value, list):
         return Problem(
-            text="{key} is a list, but there is only one of it.",
+            text="{key} is a list, but this table may occur only once.",
             fix="Write [{header}] once, in single brackets.",
             values=values,
             path=path,
@@ -166,11 +167,11 @@ _LIMITS: Final = {
 
 
 def _fix(form: Form, *, is_top: bool) -> Msgid:
-    """Return the sentence that says how a value of this form is written.
+    """Return the sentence about how to write a value of this form.
 
     Args:
         form: the form.
-        is_top: True for a key of the file itself, which a header can give.
+        is_top: True for a key at the top level of the file, which can be written as a header.
     """
     if form.limits.description:
         return form.limits.description

@@ -272,7 +272,7 @@ def check(site: Site, settings: SimulatorSettings, recipes: LoadRecipes) -> list
     ]
     return given_twice + [
         Problem(
-            text="{table}: {key} = {name} refers to nothing.",
+            text="{table}: {key} = {name}, but {name} is not defined.",
             fix="Known are: {known}.",
             values={"table": table, "key": key, "name": name, "known": ", ".join(sorted(known))},
             path=(table, number, key),

@@ -1,16 +1,19 @@
 """Advance the alerts of a rule over the values of its signal.
 
-Pure: no clock, no store. One code for the service, which brings a few steps a round, and for the
-replay of months. A series may be cut into calls anywhere: the states carry over what is needed.
+Pure: no clock, no store. The service calls it with a few new steps in each round; a replay calls it
+with months of steps. The result does not depend on how the steps are divided into calls, because
+the alerts contain all that the next call needs.
 
 Laws:
 
 1. An alert fires at the step at which the signal has been beyond the limit for `for_s`, and
    recovers at the step at which the signal has been at or inside `clear_limit` for
    `keep_firing_for_s`.
-2. A missing value (NaN) neither fires an alert nor ends one; both times start anew after it.
-3. The steps behind a subject's last known value are not consumed: its readings may still come in.
-4. A step is evaluated once: steps up to `seen_ms` are skipped.
+2. A missing value (NaN) neither fires an alert nor ends one. After it, `for_s` and
+   `keep_firing_for_s` are counted from 0 again.
+3. Steps after a subject's last known value are not evaluated yet, because readings for them may
+   still arrive.
+4. Each step is evaluated only once: steps up to `seen_ms` are skipped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,9 +56,9 @@ def advance(
 
     Args:
         rule: the rule.
-        states: the alerts before, by subject.
-        values: the signal's values. If they are `is_anew`, the alerts are evaluated anew from the
-            first step on, and compared with those before.
+        states: the alerts before the steps, by subject.
+        values: the signal's values. If `values.is_anew` is True, steps that were evaluated before
+            are evaluated again, and the result is compared with `states`.
         since_ms: time of the last evaluation before the service was started [UTC, ms]; 0 if there
             was none. Episodes of subjects without a state, which ended since then, are returned.
     """
@@ -66,7 +69,7 @@ def advance(
 
 
 def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -> Evaluation:
-    """Return the alerts of a rule after steps that follow those that were evaluated."""
+    """Return the alerts of a rule after further steps."""
     alerts = {
         subject: alert
         if (alert.severity, alert.signal) == (rule.severity, rule.signal)
@@ -88,7 +91,7 @@ def _go_on(rule: AlertRule, states: Mapping[str, Alert], values: SignalValues) -
 
 
 def _is_idle(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> bool:
-    """Return True if no alert is active and no value beyond the limit, as in most rounds."""
+    """Return True if no alert is active and no value is beyond the limit, as in most rounds."""
     if any(alert.phase != "inactive" for alert in before):
         return False
     beyond = given.values > rule.limit if rule.is_above else given.values < rule.limit

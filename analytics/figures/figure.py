@@ -55,13 +55,13 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
             over, or has not begun.
         forecast: value that is expected for the whole of a running year; None for other periods, or
             if last year is not known.
-        forecast_least: lower end of the band that holds 80 % of outcomes; None if nothing bounds
-            it.
+        forecast_least: lower end of the band that is expected to hold 80 % of outcomes; None if the
+            band can't be computed.
         forecast_greatest: upper end of the band.
         year_limit: value that the plan allows for the whole of a running year: by the glide path,
             or the cap.
-        to_save: amount that must still be saved to end the year at `year_limit`, beside what the
-            forecast expects; 0 if none; in `to_save_unit`.
+        to_save: amount by which the forecast exceeds `year_limit`, as an amount of a medium to save
+            until the end of the year [`to_save_unit`]; 0 if the forecast is below the limit.
         to_save_unit: unit of a medium: kWh of electricity for energy and carbon.
     """
 

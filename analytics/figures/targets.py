@@ -190,7 +190,7 @@ def check_references(
 
 def _unknown_reference(key: str, target: str, known: Sequence[str]) -> Problem:
     return Problem(
-        text="{key} = {target} refers to nothing.",
+        text="{key} = {target}, but {target} is not defined.",
         fix="Use one of: {known}.",
         values={"key": key, "target": target, "known": ", ".join(known)},
         path=(key,),

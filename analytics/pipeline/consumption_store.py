@@ -137,9 +137,9 @@ class ConsumptionStore:
     async def _counted_before(self, start: date, begins: Begins) -> tuple[RegisterFinding, ...]:
         """Return a finding for each export or generation register that was not 0 when first read.
 
-        Before its first reading, the flow counts as 0. But the first reading shows that it had
-        already counted an amount, which may have flowed at any time before. This amount is the
-        doubt.
+        Export and generation before the first reading are taken as 0. If the first reading is above
+        0, the register had already counted this amount at unknown earlier times. The amount is the
+        largest possible error (`doubt`) of the finding.
         """
         found: list[RegisterFinding] = []
         zone = self._site.zone
@@ -163,7 +163,7 @@ class ConsumptionStore:
         return tuple(found)
 
     async def _begins(self, exports: StoredRows) -> Begins:
-        """Return the first days of generation and export with stored consumption."""
+        """Return the first day with stored values of each meter of generation or export."""
         wanted = {("export", meter) for meter, _ in exports}
         of_exports = {"site": self._site.id, "kind": "export", "interval": "day"}
         if await self._store.span(schema.CONSUMPTION, where=of_exports) is not None:

@@ -1,6 +1,7 @@
-"""Decide which messages and samples a site admits.
+"""Check messages, and decide which samples are stored and which are quarantined.
 
-In: topic and payload of a message. Out: points for the store, and what to quarantine with its
-reason. Laws: any bytes have an outcome, never an exception; a sample that is refused costs no other
-sample; what the site's files say is read again before it refuses anybody.
+In: topic and payload of a message. Out: points for the store, and items for the quarantine with
+their reasons. Laws: any payload gives a result, never an exception. If one sample of a message is
+refused, the other samples are still stored. Before a sample is refused because of the site's files,
+these files are read again, because they may have changed.
 """

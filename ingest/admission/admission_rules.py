@@ -18,14 +18,14 @@ These rows can refuse samples of an agent that works correctly:
 - `quantity`: an agent of a later version may send a quantity that this version does not know. Its
   samples stay in quarantine until the ingest is updated. The other samples of the batch are stored.
 - `future`: an agent's clock may be years ahead. If such a sample were stored, it would be shown as
-  the latest reading of the meter for years. A lead of up to a day is admitted: a wrong time zone
-  causes that. While the ingest's own clock is not set, this rule refuses nothing.
+  the latest reading of the meter for years. A sample up to a day ahead is admitted, because a wrong
+  time zone can cause it. While the ingest's own clock is not set, this rule refuses nothing.
 - `before_installed`: `installed` is a local day, and readings of the whole day are admitted.
-- `two_values`: a meter has one value at a time. An agent may send a second value for the same time
-  after its clock was set back. The first value is stored, and the second one is quarantined.
+- `two_values`: a meter has only one value for each time. An agent may send a second value for the
+  same time after its clock was set back. The first value is stored, the second one quarantined.
 
-No sample holds an infinite number: JSON has none, and `mqtt_messages` refuses a number that is out
-of range (`form`). A NaN here is an unknown value: null in JSON.
+No sample holds an infinite number: JSON has no infinity, and `mqtt_messages` refuses a number that
+is out of range (`form`). NaN in a sample is an unknown value, which is null in JSON.
 """
 
 import math

@@ -51,7 +51,7 @@ class CurrentChecker:
 
     @property
     def site(self) -> Site:
-        """The site as its files said it when they were last read."""
+        """The site, from its files as they were last read."""
         return self._site
 
     def check(self, topic: str, payload: bytes) -> CheckedMessage:

@@ -7,8 +7,9 @@ Laws:
 1. Any bytes result in a `CheckedMessage`, never in an exception.
 2. A sample that a row of `admission_rules` refuses is quarantined alone; its neighbours are stored.
    A batch whose form is wrong (`mqtt_messages`) is quarantined whole, and its agent is told why.
-3. No agent speaks for another: its messages come on its own topics, and hold readings of meters on
-   its own buses. Polls of other agents' meters and the load of other agents' buses are ignored.
+3. An agent can only report its own meters: a message is admitted only on the agent's own topic, and
+   a sample only if its meter is on one of the agent's buses. Polls of other agents' meters, and the
+   load of other agents' buses, are ignored.
 4. Quarantined samples are kept as the payload of a batch, so that they can be replayed.
 5. A batch of an agent that the site does not know is never acknowledged, so the agent keeps it. The
    quarantine holds acknowledged batches in a part of their own, which such a sender can't fill.
@@ -242,7 +243,7 @@ def _head(payload: bytes) -> _BatchHead | None:
 
 
 def _length(array: msgspec.Raw) -> int:
-    """Return the length of a JSON array; 0 if the JSON is not an array."""
+    """Return the length of a JSON array; 0 if the JSON text is not an array."""
     try:
         return len(_decode_list(array))
     except _DECODE_ERRORS:

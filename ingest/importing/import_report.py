@@ -1,4 +1,4 @@
-"""Result of an import, or of its check."""
+"""The result of an import, or of the check of a file."""
 
 from array import array
 
@@ -15,14 +15,15 @@ class ReadSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The values of a series as they were read, in the order of time.
 
     Attributes:
-        meter: the meter's id.
+        meter: id of the meter.
         quantity: the quantity.
-        times_ms: times [UTC, ms]; of intervals, their starts.
+        times_ms: times [UTC, ms]; for intervals their starts.
         values: the values, in the canonical unit.
         lengths_ms: lengths of intervals [ms]; 0 for readings of a register.
-        ratios: ratio of the meter's transformers by time, if nobody said whether the values are
-            those of the display; otherwise ().
-        is_of_other_kind: True if the values look like those of the other kind.
+        ratios: ratio of the meter's transformers by time, if it is not stated whether the values
+            are as displayed or multiplied; otherwise ().
+        is_of_other_kind: True if the values look like those of the other kind: consumption instead
+            of readings of a register, or the other way round.
     """
 
     meter: str
@@ -34,19 +35,19 @@ class ReadSeries(msgspec.Struct, frozen=True, kw_only=True):
     is_of_other_kind: bool = False
 
     def of_display(self) -> "array[float]":
-        """Return the values of the primary side, if the values are those of the display."""
+        """Return the values multiplied by the ratio, as if they had been read from the display."""
         return to_primary(self.times_ms, self.values, self.ratios)
 
 
 class FirstValue(msgspec.Struct, frozen=True, kw_only=True):
-    """Value of a file as it was understood, one of the first.
+    """First value of a series in a file, as interpreted.
 
     Attributes:
         line: line of the value.
         meter: the meter's id.
         quantity: the quantity.
         time_ms: time [UTC, ms].
-        length_ms: length of the interval [ms]; 0 if the row does not say it.
+        length_ms: length of the interval [ms]; 0 if the row does not state it.
         value: the value in the canonical unit; None for a missing one.
     """
 
@@ -70,9 +71,9 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
         last_ms: time of the last value, UTC.
         first: the first value, in the canonical unit.
         last: the last value.
-        estimated: number of values that the file calls estimated.
+        estimated: number of values that the file marks as estimated.
         interval_s: most common length of the intervals [s]; None for a register.
-        interval_range_s: shortest and longest length.
+        interval_range_s: shortest and longest length of intervals [s].
     """
 
     meter: str
@@ -89,7 +90,7 @@ class SeriesSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of an import, or with `dry_run` of its check.
+    """The result of an import, or of a check with `dry_run`.
 
     Attributes:
         file: name of the file.
@@ -100,13 +101,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         values: number of good values.
         missing: number of cells that were empty or marked as missing.
         written: number of points written.
-        batch: the numbered batch, and what contradicts the file.
-        left_out: numbers of the lines that were left out, such as `12, 20-31`.
-        skippable: True if all problems are of rows that may be left out.
+        batch: the numbered batch, and the stored values that contradict the file.
+        left_out: numbers of the lines that were skipped, such as `12, 20-31`.
+        skippable: True if all problems are in rows that may be skipped.
         series: the file's series, by meter and quantity.
         problems: the first problems.
         problem_count: number of all problems.
-        doubts: what looks wrong, but was not refused.
+        doubts: remarks about values that look wrong, but were not refused.
         form: form in which the file was read.
         first_values: the first values, as they were understood.
         read: values of each series.

@@ -1,13 +1,14 @@
-"""Import a file of history into the store (`jieneng import readings`).
+"""Import a file with earlier readings into the store (`jieneng import readings`).
 
 Laws:
 
-1. A file is read and judged as a whole. Nothing is written if there is a problem, unless bad rows
-   are skipped on request. So a file is imported completely or not at all.
-2. Memory grows by 33 bytes a value. Rows are read one by one. All problems are counted, and the
-   first ones are listed.
+1. A file is read and checked as a whole before anything is written. If there is a problem, nothing
+   is written, unless a person asks to skip bad rows. So a file is imported completely or not at
+   all.
+2. Rows are read one by one, and the memory needed is 33 bytes for each value. All problems are
+   counted, and the first ones are listed.
 3. Importing a file again changes nothing, so an interrupted import can be repeated.
-4. What is written is a numbered batch, which can be undone.
+4. The written values are a numbered batch, which can be undone.
 """
 
 import asyncio
@@ -42,11 +43,11 @@ from jieneng.metering.schema import INTERVAL, INTERVAL_S, QUALITY
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
-#: Rows between two calls of progress.
+#: Number of rows between two calls of `progress`.
 _ROWS_PER_PROGRESS: Final = 2000
-#: Number of values that a report shows as they were understood.
+#: Number of first values that a report shows.
 _FIRST_VALUES: Final = 6
-#: Quality of a value that was read, and of one that the file calls estimated.
+#: Quality code of a value that was read, and of a value that the file marks as estimated.
 _QUALITIES: Final = (float(Quality.MANUAL), float(Quality.MANUAL | Quality.ESTIMATED))
 
 RowProgress: TypeAlias = Callable[[int], None]
@@ -66,12 +67,13 @@ async def import_readings(
     Args:
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
-        store: the store; need not be prepared. None if there is none yet and nothing is to be
-            written: then nothing contradicts the file.
+        store: the store; need not be prepared. None if there is no store yet and nothing is to be
+            written; then there are no contradictions.
         options: options for reading the file.
-        progress: called repeatedly with the number of rows read in both passes.
-        clock: tells which readings are late, so that their days are computed anew.
-        recognize_resets: recognises a register that begins again at 0 each day, month or year.
+        progress: called repeatedly with the number of rows read, in both passes together.
+        clock: clock by which readings count as late, so that their days are computed again.
+        recognize_resets: function that recognises a register which is reset to 0 each day, month or
+            year.
 
     Raises:
         UsageError: the file can't be opened.
@@ -127,7 +129,7 @@ class _FileImport:
         self._is_in_rows = False
 
     async def check(self) -> None:
-        """Read the whole file without writing, and judge it."""
+        """Read the whole file without writing, and check it."""
         async with aclosing(self._parsed_lines()) as lines:
             async for line, parsed_values in lines:
                 self._rows += 1
@@ -139,7 +141,7 @@ class _FileImport:
 
     @property
     def _read_options(self) -> ImportOptions:
-        """Options with which the file was read: those of a person, and what the file said."""
+        """Options with which the file was read: stated by a person, or detected in the file."""
         return self._layout.context.options if self._layout else self._options
 
     async def write(self, batch_import: BatchImport) -> BatchResult:
@@ -214,11 +216,11 @@ class _FileImport:
         )
 
     def _left_out_lines(self) -> str:
-        """Return the lines with problems as a person knows them."""
+        """Return the lines with problems, as text with sheets and line numbers."""
         return line_ranges(self._problems.lines, self._form.sheets)
 
     def _first_value(self, line: int, parsed: ParsedValue) -> FirstValue:
-        """Return a value as it was understood, with the length that was told from all times."""
+        """Return a value as it was understood, with the length of its interval."""
         series, time_ms, value, length_ms, _ = parsed
         values = self._check.series[series]
         if value is not None and line in values.lines:
@@ -273,7 +275,7 @@ class _FileImport:
             self._ask([_no_rows(form)])
 
     def _sheet_layouts(self, layout: Layout) -> list[Layout]:
-        """Return the layout of each sheet if the sheets are of different years, else of all."""
+        """Return a layout for each sheet if their years differ; otherwise one for all sheets."""
 
         def report(problem: Problem) -> None:
             if self._is_in_rows:  # problems of the header were reported by `layout`
@@ -299,7 +301,7 @@ class _FileImport:
 def _no_rows(form: FileForm) -> Problem:
     return Problem(
         text="this file has no rows below its header.",
-        fix="Use another file, or name the line of the header: --header-line.",
+        fix="Use another file, or state the line of the header: --header-line.",
         line=form.header_line,
     )
 
@@ -323,7 +325,7 @@ def _summary(series: ImportSeries, values: SeriesValues) -> SeriesSummary:
 
 
 def _changed_options(options: ImportOptions) -> str:
-    """Return the options that are not the usual ones, as JSON."""
+    """Return the options that differ from the defaults, as JSON."""
     usual = ImportOptions()
     changed = {
         name: value

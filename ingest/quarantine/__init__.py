@@ -1,7 +1,8 @@
-"""Keep on disk what could not be stored, with the reason, until a person replays or drops it.
+"""Keep samples that could not be stored on disk, with the reason, until a person decides.
 
-In: items of messages that were refused by the checks or by the store. Out: entries to list, show,
-replay and drop, and how many samples of each agent are held. Laws: what an agent was told to
-forget is never deleted but by a replay that the store confirmed, or by a person; what nobody was
-told to forget makes room for newer entries, so hostile senders can't fill what counts.
+In: items of messages that the checks or the store refused. Out: entries to list, show, replay and
+drop, and the number of held samples of each agent. Laws: once an agent was told that a batch is
+quarantined, it deletes the batch; so these entries are deleted only after a replay that the store
+has confirmed, or by a person. All other entries (for example hostile messages) are deleted when
+newer entries need the space.
 """

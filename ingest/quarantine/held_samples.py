@@ -1,6 +1,7 @@
-"""Tell which samples of a batch the quarantine holds already. Pure.
+"""Find the samples of a batch that are already in the quarantine. Pure.
 
-Law: a sample is known by its meter, time, quality and values, whatever it was refused for.
+Law: two samples are equal if meter, time, quality code and values are equal; the reason of the
+refusal does not matter.
 """
 
 from collections.abc import Sequence, Set
@@ -14,11 +15,11 @@ from jieneng.metering.reading import Sample
 
 
 def not_held(items: Sequence[QuarantineItem], payloads: Set[bytes]) -> list[QuarantineItem]:
-    """Return the items of a batch without the samples that are held already.
+    """Return the items of a batch without samples that are already in the quarantine.
 
     Args:
         items: items of the batch.
-        payloads: payloads of it that the quarantine holds.
+        payloads: payloads of the same batch in the quarantine.
     """
     if not payloads:
         return list(items)

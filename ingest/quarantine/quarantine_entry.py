@@ -20,13 +20,13 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         topic: topic of the message.
         agent: agent that the topic names; "" if the site has no such agent.
-        boot: boot of the batch; "" if it is none.
-        seq: sequence number of the batch; 0 if it is none.
+        boot: boot of the batch; "" if the message is not a batch.
+        seq: sequence number of the batch; 0 if the message is not a batch.
         meter: meter of the samples; "" if they can't be read.
         reason: short name of the reason, for counting.
-        detail: the reason in a sentence; of a point that the store refused, the server's words.
-        payload: the message, or a batch of those of its samples that were refused.
-        size: length of the whole payload [bytes]; more than that of `payload` if it was cut.
+        detail: the reason in a sentence, or the server's message if the store refused the point.
+        payload: the message, or a batch that contains only the refused samples of the message.
+        size: length of the payload before it was cut [bytes].
         samples: number of samples in the payload, as far as it can be read.
         acknowledged: True if its agent is told that it need not keep the samples.
     """
@@ -66,7 +66,7 @@ def cut_item(
 def samples_item(
     topic: str, batch: Batch, samples: Sequence[Sample], reason: str, detail: str, *, meter: str
 ) -> QuarantineItem:
-    """Return the item of samples, as a batch of their own that can be sent again.
+    """Return the item of some samples of a batch: a smaller batch that can be replayed.
 
     Args:
         topic: topic of the batch.
@@ -74,7 +74,7 @@ def samples_item(
         samples: the samples.
         reason: short name of the reason.
         detail: the reason in a sentence.
-        meter: the samples' meter; "" if they are of several.
+        meter: the samples' meter; "" if they are from several meters.
     """
     payload = mqtt_messages.encode_batch(
         msgspec.structs.replace(batch, samples=tuple(samples), polls=())
@@ -97,7 +97,7 @@ def samples_item(
 def polls_item(
     topic: str, batch: Batch, polls: Sequence[PollReport], reason: str, detail: str
 ) -> QuarantineItem:
-    """Return the item of poll reports, which are no samples, as a batch of their own."""
+    """Return the item of some poll reports of a batch: a batch without samples."""
     payload = mqtt_messages.encode_batch(
         msgspec.structs.replace(batch, samples=(), polls=tuple(polls))
     )
@@ -167,12 +167,12 @@ class EntryGroup(msgspec.Struct, frozen=True):
 
 
 class QuarantineUsage(msgspec.Struct, frozen=True):
-    """Numbers of one kind of entries in the quarantine: of the acknowledged ones, or of the others.
+    """Counts of the acknowledged entries in the quarantine, or of the unacknowledged ones.
 
     Attributes:
         entries: number of entries.
         samples: number of samples in them.
-        bytes: size that counts towards their limit [bytes].
+        bytes: size of the entries, as compared with the limit [bytes].
         lost: entries deleted since the file was made, to make room for newer ones; always 0 for
             acknowledged entries.
     """
@@ -198,5 +198,5 @@ class AgentAccount(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """Number of all samples of the agent that ever came in."""
+        """Number of all samples of the agent that were ever quarantined and acknowledged."""
         return self.held + self.replayed + self.dropped

@@ -2,14 +2,15 @@
 
 Laws:
 
-1. When `add` returns, the entries that it took survive a power cut: only then may an agent forget
-   the samples.
-2. Acknowledged entries are deleted only by a replay that the store confirmed, or by a person. Once
-   `max_bytes` of them are there, the quarantine is full: it takes no more, and their agents keep
-   them.
-3. Entries that were not acknowledged have a limit of their own. There the oldest go first, counted.
-4. The same samples of a batch are held once, however often the batch comes in.
-5. Changes of acknowledged samples are booked in the transaction that changes the entries.
+1. When `add` returns, the added entries survive a power cut. So their samples can be acknowledged,
+   and the agent can delete them.
+2. Acknowledged entries are deleted only by a replay that the store confirmed, or by a person. When
+   their size reaches `max_bytes`, the quarantine is full: it accepts no more, and the agents keep
+   their samples.
+3. Unacknowledged entries have a separate limit. At that limit the oldest ones are deleted, and the
+   deletions are counted.
+4. If a batch arrives again, its samples are not added a second time.
+5. The account of an agent is updated in the same transaction as its entries.
 """
 
 import os
@@ -41,7 +42,7 @@ FILE_NAME: Final = "quarantine.db"
 
 _ENTRIES_PER_READ: Final = 100
 _BUSY_TIMEOUT_S: Final = 10.0
-#: The file keeps at most so much of a write-ahead log that has been copied into it [bytes].
+#: Size to which the write-ahead log is cut after its content was copied into the file [bytes].
 _WAL_BYTES: Final = 1024 * 1024
 
 _Result = TypeVar("_Result")
@@ -51,8 +52,8 @@ class AddResult(msgspec.Struct, frozen=True):
     """The result of `add`.
 
     Attributes:
-        taken: for each batch, True if all its samples are held.
-        lost: entries that were not acknowledged, and were deleted to make room.
+        taken: for each batch, True if all its samples are now in the quarantine.
+        lost: number of unacknowledged entries that were deleted to make room.
     """
 
     taken: tuple[bool, ...]
@@ -64,8 +65,8 @@ class Quarantine:
 
     Args:
         folder: the folder; it is created when something is first added.
-        max_bytes: size of the acknowledged entries from which the quarantine is full.
-        max_other_bytes: size of the others from which the oldest are deleted.
+        max_bytes: largest size of the acknowledged entries; then the quarantine is full.
+        max_other_bytes: largest size of the unacknowledged entries; then the oldest are deleted.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 2**62, max_other_bytes: int = 2**62) -> None:
@@ -75,8 +76,8 @@ class Quarantine:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
-        # Usage at which a batch did not fit. Smaller items might fit, but then the agents would
-        # believe that they are served. So the quarantine stays full until a person makes room.
+        # Usage at the time when a batch did not fit. Smaller batches might still fit, but accepting
+        # them would hide the problem. So the quarantine stays full until a person makes room.
         self._full_from_bytes: int | None = None
 
     def add(
@@ -88,12 +89,12 @@ class Quarantine:
         """Add items on disk.
 
         Args:
-            batches: acknowledged items by batch. A batch is taken whole or not at all.
+            batches: acknowledged items by batch. All items of a batch are added, or none.
             others: items that are not acknowledged.
             time_ms: time of quarantine, UTC.
 
         Raises:
-            QuarantineUnavailable: the disk does not take them; none was added.
+            QuarantineUnavailable: the file can't be written; no item was added.
         """
 
         def work(db: sqlite3.Connection) -> AddResult:
@@ -120,7 +121,7 @@ class Quarantine:
         return self._full_from_bytes is not None
 
     def usage(self, *, acknowledged: bool) -> QuarantineUsage:
-        """Return the numbers of one kind of entries. Raises as `is_full`."""
+        """Return the usage by acknowledged or by unacknowledged entries. Raises as `is_full`."""
         return self._read(
             lambda db: statements.usage(db, acknowledged=acknowledged), QuarantineUsage()
         )
@@ -142,7 +143,7 @@ class Quarantine:
         return self._read(statements.last_id, 0)
 
     def entries(self, chosen: EntryFilter) -> Iterator[QuarantineEntry]:
-        """Yield the chosen entries by ascending number, up to those there when it began.
+        """Yield the chosen entries by ascending number, without those added during the iteration.
 
         Raises:
             QuarantineUnavailable: the file can't be read.
@@ -169,7 +170,7 @@ class Quarantine:
     def replace_replayed(
         self, pairs: Iterable[tuple[QuarantineEntry, Sequence[QuarantineItem]]]
     ) -> None:
-        """Replace entries by their remaining samples; the others are stored.
+        """Replace each replayed entry by the items that were refused again; delete it if none.
 
         Raises:
             QuarantineUnavailable: the file can't be written; the entries stay as they are.
@@ -202,8 +203,8 @@ class Quarantine:
             return False
         self._full_from_bytes = None
         size = sum(len(item.payload) + tables.ENTRY_BYTES for item in new)
-        # A batch that is larger than the limit is taken into the empty quarantine; otherwise its
-        # agent would keep it for ever.
+        # A batch that is larger than the limit is accepted if the quarantine is empty; otherwise
+        # its agent would keep it for ever.
         if used and used + size > self._max_bytes:
             self._full_from_bytes = used
             return False
@@ -240,7 +241,7 @@ class Quarantine:
             ) from error
 
     def _open(self) -> sqlite3.Connection:
-        # What is written into a file that was moved or deleted would be forgotten.
+        # Entries that are written into a file after it was moved or deleted would be lost.
         if self._connection is not None and self._identity != _identity(self._path):
             self._close()
         if self._connection is None:
@@ -284,7 +285,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _force_to_disk(folder: Path) -> None:
-    """Force the names in a folder to the disk: a new folder would vanish with its content."""
+    """Force the names in a folder to the disk, so that a new file survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,8 @@
 """Reasons of quarantined entries, with their meaning and what to do: one row for each reason. Pure.
 
-Law: every code that the checks or a store can give has a row. `mqtt_messages` names those of the
-form of a message, `admission_rules` those of the site, `write_answers` those of the store.
+Law: every code that the checks or a store can return has a row. The codes for the form of a message
+are defined in `mqtt_messages`, those for the site in `admission_rules`, and those for the store in
+`write_answers`.
 """
 
 from collections.abc import Mapping
@@ -23,22 +24,22 @@ _ROWS: Final = (
     # --- form of a message
     QuarantineReason(
         "topic",
-        "The topic is none of this system.",
-        "Find out who sends it, and forbid it at the broker.",
+        "The topic does not belong to this system.",
+        "Find the sender, and forbid the topic at the broker.",
     ),
     QuarantineReason(
         "too_large",
         "The message or the point is too large.",
-        "Find out who sends it. An agent's own messages are far smaller.",
+        "Find the sender. Messages of an agent are far smaller.",
     ),
     QuarantineReason(
         "not_json",
         "The message is not JSON.",
-        "Find out who sends it; drop it.",
+        "Find the sender, and drop the message.",
     ),
     QuarantineReason(
         "version",
-        "The message is of another version.",
+        "The message has another version.",
         "Install the same version of agent and ingest, then replay.",
     ),
     QuarantineReason(
@@ -53,28 +54,29 @@ _ROWS: Final = (
     ),
     QuarantineReason(
         "empty",
-        "The message holds neither samples nor polls.",
+        "The message contains neither samples nor polls.",
         "Drop it.",
     ),
     QuarantineReason(
         "time",
-        "The time is none of a reading.",
+        "The time can't be that of a reading.",
         "Set the agent's clock. Drop the entries with such times.",
     ),
     # --- site
     QuarantineReason(
         "other_site",
-        "The message is of another site.",
-        "Let each site's ingest listen to its own topics.",
+        "The message is from another site.",
+        "Configure the ingest of each site for the topics of its own site.",
     ),
     QuarantineReason(
         "unknown_agent",
-        "No bus of the site names this agent.",
+        "No bus of the site has this agent.",
         "Add the agent to a bus in site.toml, or forbid it at the broker.",
     ),
     QuarantineReason(
         "other_agent",
-        "The meter is on a bus of another agent, or the message is on another agent's topic.",
+        "The meter is on a bus of another agent, or the message was sent on the topic of"
+        " another agent.",
         "Correct the agent of the bus in site.toml, then replay.",
     ),
     QuarantineReason(
@@ -90,24 +92,25 @@ _ROWS: Final = (
     QuarantineReason(
         "future",
         "The time is more than a day ahead of the ingest's clock.",
-        "Set the clock of the agent or of the ingest. If the ingest's was wrong, replay; if the "
-        "agent's was, drop.",
+        "Set the clock of the agent or of the ingest. If the ingest's clock was wrong,"
+        " replay; if the agent's clock was wrong, drop the entries.",
     ),
     QuarantineReason(
         "before_installed",
         "The time is before the meter was installed.",
-        "Correct installed in site.toml, then replay; or set the agent's clock, and drop.",
+        "Correct installed in site.toml, then replay; or set the agent's clock, and drop the"
+        " entries.",
     ),
     QuarantineReason(
         "two_values",
-        "The batch holds another value of this quantity at the same time; the first is stored.",
-        "Find out which is right. A replay replaces the stored value by this one.",
+        "The batch contains two values of this quantity at the same time; the first one is stored.",
+        "Find out which value is right. A replay replaces the stored value by this one.",
     ),
     # --- store
     QuarantineReason(
         "invalid",
-        "No store takes such a point.",
-        "Correct the name that the words quote, then replay.",
+        "No store accepts such a point.",
+        "Correct the name that the error message quotes, then replay.",
     ),
     QuarantineReason(
         "field_type",
@@ -117,37 +120,37 @@ _ROWS: Final = (
     QuarantineReason(
         "retention",
         "The point is older than the database keeps points.",
-        "Lengthen the retention of the database, then replay; or drop.",
+        "Lengthen the retention of the database, then replay; or drop the entries.",
     ),
     QuarantineReason(
         "series_limit",
-        "The database is limited to fewer series.",
-        "Raise the limit that the words name, then replay.",
+        "The limit of the database for the number of series is reached.",
+        "Raise the limit that the error message names, then replay.",
     ),
     QuarantineReason(
         "column_limit",
-        "The database is limited to fewer fields.",
-        "Raise the limit that the words name, then replay.",
+        "The limit of the database for the number of fields is reached.",
+        "Raise the limit that the error message names, then replay.",
     ),
     QuarantineReason(
         "name",
-        "The database does not allow a name of the point.",
-        "Correct the name that the words quote, then replay.",
+        "The database does not allow a name in the point.",
+        "Correct the name that the error message quotes, then replay.",
     ),
     QuarantineReason(
         "parse",
         "The database can't read the point.",
-        "Look into the database's log. Replay after an update of it.",
+        "See the log of the database. Replay after the database was updated.",
     ),
     QuarantineReason(
         "unclear",
-        "The database refused the point three times over an hour, in words that are not known.",
-        "Look into the database's log, then replay.",
+        "The database refused the point three times over an hour, with an unknown error.",
+        "See the log of the database, then replay.",
     ),
     QuarantineReason(
         "untried",
-        "The database refused the point together with others, in words that are not known.",
-        "Look into the database's log, then replay.",
+        "The database refused the point together with others, with an unknown error.",
+        "See the log of the database, then replay.",
     ),
 )
 

@@ -39,7 +39,7 @@ def insert(db: sqlite3.Connection, item: QuarantineItem, time_ms: int) -> None:
 
 
 def holds_unacknowledged(db: sqlite3.Connection, item: QuarantineItem) -> bool:
-    """Return True if the same message is there already."""
+    """Return True if the same message is in the quarantine already."""
     where = "digest = ? AND acknowledged = 0"
     found = db.execute(f"SELECT 1 FROM entry WHERE {where}", (_digest(item),))  # noqa: S608 - ours
     return found.fetchone() is not None
@@ -58,7 +58,7 @@ def payloads_of_batch(db: sqlite3.Connection, item: QuarantineItem) -> list[byte
 
 
 def usage(db: sqlite3.Connection, *, acknowledged: bool) -> QuarantineUsage:
-    """Return the numbers of one kind of entries."""
+    """Return the usage by the acknowledged or the unacknowledged entries."""
     row = db.execute(
         "SELECT entries, samples, bytes, lost FROM usage WHERE acknowledged = ?", (acknowledged,)
     ).fetchone()
@@ -101,7 +101,7 @@ def entries_after(
 
 
 def sums(db: sqlite3.Connection, chosen: EntryFilter) -> tuple[int, int]:
-    """Return the number of entries and of samples of a choice."""
+    """Return the number of chosen entries, and of their samples."""
     where, values = _where(chosen)
     row = db.execute(
         f"SELECT count(*), total(samples) FROM entry WHERE {where}",  # noqa: S608 - ours
@@ -111,7 +111,11 @@ def sums(db: sqlite3.Connection, chosen: EntryFilter) -> tuple[int, int]:
 
 
 def drop(db: sqlite3.Connection, chosen: EntryFilter, last_id: int) -> tuple[int, int]:
-    """Delete a choice up to a number, and book it. Return the number of entries and samples."""
+    """Delete the chosen entries up to a number, and add their samples to the accounts.
+
+    Returns:
+        The number of entries and of their samples.
+    """
     where, values = _where(chosen)
     values |= {"last": last_id}
     where = f"id <= :last AND {where}"
@@ -135,7 +139,7 @@ def last_id(db: sqlite3.Connection) -> int:
 def replace_replayed(
     db: sqlite3.Connection, entry: QuarantineEntry, left: Sequence[QuarantineItem]
 ) -> None:
-    """Replace an entry by its samples that are still refused, and book the others.
+    """Replace an entry by its samples that are still refused, and count the others as replayed.
 
     Nothing is done if another process has replayed or dropped the entry meanwhile.
     """

@@ -1,17 +1,18 @@
-"""Define the tables of the quarantine's file. The texts stand here, and nowhere else.
+"""Define the tables of the quarantine's SQLite file.
 
-Law: triggers keep `usage`, so it agrees with `entry` after every transaction.
+Law: triggers update the tables `usage` and `account`, so both agree with the table `entry` after
+every transaction.
 """
 
 from typing import Final
 
-#: Number of this set of tables, kept in the file.
+#: Version of these tables, stored in the file.
 VERSION: Final = 1
 
-#: Counted for each entry besides its payload [bytes]: measured, with room.
+#: Size counted for each entry in addition to its payload [bytes]; measured, and rounded up.
 ENTRY_BYTES: Final = 300
 
-#: The statements that make them, in their order.
+#: Statements that create the tables, in order.
 STATEMENTS: Final = (
     """CREATE TABLE entry (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,10 +1,10 @@
-"""Write to the quarantine, and say what is there: in the log, in the metrics, in `/health`.
+"""Write to the quarantine, and report its state in the log, in the metrics and in `/health`.
 
 Laws:
 
-- A failed write takes nothing, and nothing of it is acknowledged.
-- A refusal is logged once for each reason and meter, with the server's words and the command that
-  shows the entries. So is a quarantine that is full or can't be written.
+- If a write fails, none of its items is added and none of its batches is acknowledged.
+- A refusal is logged once for each reason and meter, with the server's message and the command that
+  shows the entries. A quarantine that is full or can't be written is logged once too.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from jieneng.clock import Clock
 from jieneng.metering.errors import QuarantineUnavailable
 from jieneng.observe import Log, SevereFault
 
-#: Time between two looks at a quarantine that others may have emptied [s].
+#: Interval at which the quarantine is read, because other processes may change it [s].
 _LOOK_S: Final = 1.0
-#: Pairs of reason and meter that are said; a hostile sender must not fill memory and log.
+#: Largest number of pairs of reason and meter that are logged; it limits memory and log.
 _MOST_SAID: Final = 1000
-#: Meters named in one line.
+#: Largest number of meters named in one log line.
 _METERS_NAMED: Final = 20
 
 
@@ -63,7 +63,7 @@ class QuarantineWriter:
             others: items that are not acknowledged.
 
         Returns:
-            For each batch, True if all its samples are held.
+            For each batch, True if all its samples are now in the quarantine.
         """
         try:
             result = await asyncio.to_thread(
@@ -90,7 +90,7 @@ class QuarantineWriter:
         return result.taken
 
     async def watch(self, on_room: Callable[[], None]) -> None:
-        """Keep the metrics true until cancelled; call `on_room` when a full one has room again."""
+        """Update the metrics until cancelled; call `on_room` when there is room again."""
         while True:
             try:
                 is_full = await asyncio.to_thread(self._measure)
@@ -105,7 +105,7 @@ class QuarantineWriter:
             await asyncio.sleep(_LOOK_S)
 
     def faults(self) -> list[str]:
-        """Return the faults that a person has to mend now."""
+        """Return the present faults that a person has to fix."""
         states = {
             "the quarantine is full": self._full,
             "the quarantine can't be written": self._broken,

@@ -1,6 +1,7 @@
-"""Remember which batches came in, and report what the ingest holds of each agent.
+"""Record which batches were received, and report the counts of each agent.
 
-In: boots and sequence numbers of the batches of all copies on a machine. Out: the ranges that are
-missing, and the series `receipt`. Laws: memory and file are bounded, whatever is sent; what can't
-be remembered holds up nothing; a gap is a hint, for a batch may still be pending.
+In: boot ids and sequence numbers of the batches, from all ingest processes on a machine. Out:
+ranges of missing sequence numbers, and the series `receipt`. Laws: the sizes of memory and file are
+limited, whatever is sent. If something can't be recorded, the batch is stored all the same. A
+missing number is only a hint, because the batch may still be pending at the agent.
 """

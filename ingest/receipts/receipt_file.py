@@ -1,10 +1,12 @@
-"""Keep on disk which batches came in: one SQLite file, shared by all copies on a machine.
+"""Record the received batches in a SQLite file, shared by all copies of the ingest on a machine.
 
 Laws:
 
-- What `add` wrote survives the death of the process. A power cut may take the newest of it: then a
-  gap is seen that is none, which costs less than a forced write for each round.
-- The file is bounded: it keeps a limited number of runs for each agent, and of ranges for each run.
+- Everything that `add` wrote survives the death of the process. A power cut may delete the newest
+  records; the file then shows a gap that does not exist. Forcing every write to the disk would
+  prevent this, but costs too much time.
+- The size is bounded: the file keeps a limited number of runs for each agent, and a limited number
+  of ranges for each run.
 """
 
 import secrets
@@ -23,7 +25,7 @@ from jieneng.storage.sqlite_wal import make_durable
 
 #: Name of the file in the folder of the quarantine.
 FILE_NAME: Final = "received.db"
-#: Runs kept of an agent.
+#: Number of runs kept for each agent.
 MOST_BOOTS: Final = 20
 
 _BUSY_TIMEOUT_S: Final = 10.0
@@ -43,7 +45,7 @@ _decode_ranges: Final = msgspec.json.Decoder(tuple[Range, ...]).decode
 
 
 class ReceiptFile:
-    """The batches that came in on this machine. May be used from several threads.
+    """The batches received on this machine. May be used from several threads.
 
     Args:
         folder: the folder; it is created when something is first added.
@@ -55,10 +57,10 @@ class ReceiptFile:
         self._lock = threading.Lock()
 
     def add(self, seen: SeenBatches, now_ms: int) -> None:
-        """Remember batches.
+        """Record received batches.
 
         Raises:
-            QuarantineUnavailable: the disk does not take them.
+            QuarantineUnavailable: the file can't be written.
         """
 
         def work(db: sqlite3.Connection) -> None:
@@ -68,13 +70,13 @@ class ReceiptFile:
         self._in_transaction(work)
 
     def sequences(self) -> list[BootSequence]:
-        """Return what came in of each run, by agent, the newest run last. Raises as `add`."""
+        """Return the received batches by agent and run, the newest run last. Raises as `add`."""
         if not self._path.exists():
             return []
         return self._in_transaction(_sequences)
 
     def machine(self) -> str:
-        """Return the id of this file: 8 hex digits, made with it; "" if there is no file yet.
+        """Return the id of the file: 8 hex digits, chosen at its creation; "" if there is no file.
 
         Raises:
             QuarantineUnavailable: the file can't be read.

@@ -1,7 +1,7 @@
-"""Record which batches came in, and write the series `receipt`.
+"""Record the received batches, and write the series `receipt`.
 
-Law: nothing waits for it. Batches that can't be recorded are logged once; they look like a gap that
-does not exist.
+Law: a failure to record a batch does not delay its acknowledgement. The failure is logged once, and
+the batch looks missing although it was received.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from jieneng.metering.errors import QuarantineUnavailable
 from jieneng.metering.schema import Point, receipt_point
 from jieneng.observe import Log, LoggedFault
 
-#: Time between two points of an agent [s].
+#: Interval between two points of an agent [s].
 _REPORT_S: Final = 60.0
-#: Time to the first points, so that a copy that has just started is seen [s].
+#: Time until the first points; it is short, so that a copy that has just started is seen [s].
 _FIRST_S: Final = 1.0
 
 
 class ReceiptReporter:
-    """Records batches, and reports them of each agent.
+    """Records received batches, and reports them for each agent.
 
     Args:
         site: id of the site.
@@ -44,7 +44,7 @@ class ReceiptReporter:
         self._fault = LoggedFault(log, "batches that came in can't be recorded")
 
     async def record(self, seen: SeenBatches) -> None:
-        """Remember batches that came in."""
+        """Record received batches."""
         try:
             await asyncio.to_thread(self._receipts.add, seen, self._clock.now_ms())
         except QuarantineUnavailable as error:
@@ -53,7 +53,7 @@ class ReceiptReporter:
             self._fault.clear()
 
     async def run(self, write: Callable[[list[Point]], None]) -> None:
-        """Hand over a point of each agent now and then, until cancelled."""
+        """Pass a point of each agent to `write`, at regular intervals, until cancelled."""
         await asyncio.sleep(_FIRST_S)
         while True:
             try:

@@ -1,9 +1,10 @@
-"""Merge sequence numbers into ranges, of which a bounded number is kept. Pure.
+"""Merge sequence numbers into a limited number of ranges. Pure.
 
 Laws:
 
 - Ranges are closed, ascending, and do not touch each other.
-- Beyond the limit the first gaps are forgotten: old ones say least.
+- If there are too many ranges, the first ones are merged: their gaps are the oldest ones, which
+  matter least.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,18 +15,18 @@ import msgspec
 #: First and last number of a range.
 Range: TypeAlias = tuple[int, int]
 
-#: Ranges kept of one run of an agent.
+#: Largest number of ranges kept for one run of an agent.
 MOST_RANGES: Final = 200
 
 
 class BootSequence(msgspec.Struct, frozen=True):
-    """The numbers of the batches of one run of an agent that came in.
+    """The sequence numbers of the batches received from one run of an agent.
 
     Attributes:
         agent: the agent.
-        boot: the run.
-        updated_ms: when the last of them came in, UTC.
-        ranges: the numbers.
+        boot: id of the run.
+        updated_ms: time at which the last of these batches was received, UTC.
+        ranges: the sequence numbers.
     """
 
     agent: str
@@ -35,18 +36,18 @@ class BootSequence(msgspec.Struct, frozen=True):
 
     @property
     def gaps(self) -> tuple[Range, ...]:
-        """The missing ranges, between those that came in."""
+        """The ranges of missing numbers between the received ones."""
         pairs = zip(self.ranges, self.ranges[1:], strict=False)
         return tuple((before[1] + 1, after[0] - 1) for before, after in pairs)
 
     @property
     def missing(self) -> int:
-        """The count of numbers that are missing."""
+        """The number of missing sequence numbers."""
         return sum(last - first + 1 for first, last in self.gaps)
 
 
 def merge(ranges: Sequence[Range], numbers: Iterable[int]) -> tuple[Range, ...]:
-    """Return the ranges that hold the given ones and these numbers."""
+    """Return ranges with further numbers added to them."""
     merged: list[Range] = []
     for first, last in sorted([*ranges, *((number, number) for number in set(numbers))]):
         if merged and first <= merged[-1][1] + 1:

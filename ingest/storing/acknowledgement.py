@@ -2,12 +2,12 @@
 
 Laws:
 
-1. `stored` is only what the store confirmed. If the store refused some samples of a batch, the
-   batch counts as stored, and its acknowledgement has the number of these samples by reason. A
-   batch of which nothing is stored is quarantined whole.
+1. A batch of which every sample was refused is acknowledged as quarantined. Any other batch is
+   acknowledged as stored, after the store has confirmed its other samples; the acknowledgement
+   contains the number of refused samples by reason.
 2. A batch with a point that is neither stored nor refused is not acknowledged.
-3. Polls, and what an agent says of itself, are no samples. If the store refuses them they are kept
-   and not counted, and hold up no acknowledgement.
+3. Polls and the status of an agent are not samples. If the store refuses them, they are quarantined
+   but not counted, and they do not delay the acknowledgement.
 """
 
 from collections import Counter
@@ -33,8 +33,8 @@ class Settlement(msgspec.Struct, frozen=True):
 
     Attributes:
         message: the message.
-        items: samples that its agent may forget once they are on the quarantine's disk.
-        others: items that are kept and not counted.
+        items: samples to acknowledge as quarantined once the quarantine has them on disk.
+        others: items to quarantine that are not counted as samples.
         is_decided: False if a point is neither stored nor refused.
     """
 
@@ -50,9 +50,9 @@ def settle(
     """Return the outcome of each message.
 
     Args:
-        messages: messages whose points were written, one message's after the other's.
-        rejected: points that the store will never take, by their index in all points.
-        undecided: indices of points that are not stored and may be later.
+        messages: messages whose points were written, in this order.
+        rejected: points that the store refused for good; `index` counts the points of all messages.
+        undecided: indices of points that are not stored now, but may be stored later.
     """
     refused: dict[int, list[RejectedPoint]] = {}
     undecided_messages: set[int] = set()
@@ -68,7 +68,7 @@ def settle(
 
 
 def acks(settled: Iterable[Settlement]) -> list[tuple[str, Ack]]:
-    """Return one acknowledgement for each boot of each agent, of messages that are safe."""
+    """Return one acknowledgement for each run of each agent, with the messages that are safe."""
     stored: dict[tuple[str, str], list[int]] = {}
     quarantined: dict[tuple[str, str], list[tuple[int, str]]] = {}
     partly: dict[tuple[str, str], list[tuple[int, str, int]]] = {}

@@ -2,18 +2,19 @@
 
 Laws:
 
-1. A batch is acknowledged only afterwards: as `stored` once the store has its points, as
-   `quarantined` once its entry is on disk. `acknowledgement` decides which, sample by sample.
-2. Losing this process loses no data. Batches that were lost with it, or dropped because the memory
-   was full, were not acknowledged, so their agents send them again. So do agents whose batches were
-   stored and not acknowledged; the store makes that harmless.
-3. A batch waits here at most once, however often it arrives while the store is away.
-4. A batch that can't be acknowledged yet is not kept: it holds no place that others need. Its
-   repetitions are dropped unread until it is due again.
-5. A message with which every write fails stops no other. After a failure, less is written at a
-   time. A message that fails alone while others pass is put off, as law 4 says.
+1. A batch is acknowledged as `stored` only after the store has its points, and as `quarantined`
+   only after its entry is on disk. The module `acknowledgement` decides between the two.
+2. If this process dies, no data is lost. Batches that were in its memory, or were dropped because
+   the memory was full, are not acknowledged, so their agents send them again. Agents also repeat
+   batches that were stored but not acknowledged; storing a batch twice changes nothing.
+3. While the store is not available, a batch that arrives several times is kept only once.
+4. A batch that can't be acknowledged yet is removed from memory, to make room for others. Its
+   repetitions are dropped until the next attempt is due (`postponed`).
+5. A message that makes every write fail does not block other messages. After a failure, fewer
+   messages are written at a time. A message that fails alone while others succeed is postponed as
+   in law 4.
 
-Delays are real seconds: a database knows no simulated clock.
+Delays are in real seconds, because a database does not follow a simulated clock.
 """
 
 import asyncio
@@ -33,15 +34,15 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import Ack
 from jieneng.metering.schema import Point
 
-#: Memory of a point [bytes], to express the size of quarantined payloads in points.
+#: Memory that a point takes [bytes]; converts the size of quarantined payloads to points.
 _POINT_BYTES: Final = 200
 
-#: Writes items to the quarantine, durably: those of batches, and others. Returns which batches are
-#: held.
+#: Writes items to the quarantine: first argument: items by batch; second argument: other items.
+#: Returns for each batch whether the quarantine has it on disk.
 WriteQuarantine: TypeAlias = Callable[
     [Sequence[Sequence[QuarantineItem]], Sequence[QuarantineItem]], Awaitable[Sequence[bool]]
 ]
-#: Records batches that came in: sequence numbers by agent and boot.
+#: Records received batches: sequence numbers by agent and run.
 RecordSeen: TypeAlias = Callable[[Mapping[tuple[str, str], Sequence[int]]], Awaitable[None]]
 #: Sends an acknowledgement to an agent; does nothing if there is no connection.
 Acknowledge: TypeAlias = Callable[[str, Ack], Awaitable[None]]
@@ -64,13 +65,13 @@ class Batcher:
         """Begin without messages.
 
         Args:
-            settings: when to write, and how much may wait.
-            points: writer of points.
-            write_quarantine: writer of items.
-            acknowledge: sender of acknowledgements.
-            record_seen: recorder of batches, before they are acknowledged.
+            settings: when to write, and how many points may wait.
+            points: writes points to the store.
+            write_quarantine: writes items to the quarantine.
+            acknowledge: sends acknowledgements.
+            record_seen: records batches, before they are acknowledged.
             metrics: metrics to count in.
-            retry_s: time to the second look at a batch that can't be acknowledged [s].
+            retry_s: time until the second attempt for a batch that can't be acknowledged [s].
         """
         self._settings = settings
         self._points = points
@@ -88,7 +89,7 @@ class Batcher:
         self._message_added = asyncio.Event()
 
     def add(self, checked: CheckedMessage) -> str:
-        """Take a message, unless it is empty, known already, or memory is full.
+        """Add a message, unless it is empty, already waiting or postponed, or memory is full.
 
         Returns:
             The outcome, by its name in `metrics.received`.
@@ -101,8 +102,8 @@ class Batcher:
         if key is not None and not self._postponed.is_due(key):
             return "postponed"
         weight = _weight(checked)
-        # A message larger than the whole memory is taken while nothing else waits; otherwise it
-        # never would be.
+        # A message that is larger than the limit is accepted while nothing else waits; otherwise it
+        # would never be accepted.
         if self._weight and self._weight + weight > self._settings.max_waiting:
             return "overflow"
         is_first = not self._waiting
@@ -119,15 +120,15 @@ class Batcher:
         return "refused" if checked.rejection else "stored"
 
     def add_points(self, points: Sequence[Point]) -> None:
-        """Take points of the ingest's own; they are dropped if the memory is full."""
+        """Add points that the ingest itself produces; they are dropped if the memory is full."""
         self.add(CheckedMessage(points=tuple(points)))
 
     def retry_postponed(self) -> None:
-        """Make batches that could not be acknowledged due at once."""
+        """Allow the next attempt for all postponed batches at once."""
         self._postponed.clear()
 
     async def run(self) -> None:
-        """Write until cancelled. Messages still waiting then are not written but sent again."""
+        """Write until cancelled. Agents send messages again that are still waiting then."""
         failures = 0
         while True:
             await self._wait_until_due()
@@ -145,14 +146,14 @@ class Batcher:
             self._forget(batch)
 
     def _take(self) -> list[CheckedMessage]:
-        """Take the waiting messages that are to be written now."""
+        """Remove and return the waiting messages that are to be written now."""
         count = self._portion.size(len(self._waiting))
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         self._waiting_weight -= sum(map(_weight, batch))
         return batch
 
     def _put_back(self, batch: Sequence[CheckedMessage]) -> None:
-        """Let messages wait that could not be written; others have their turn first."""
+        """Add messages that could not be written to the end of the waiting ones."""
         if self._portion.failed(len(batch)):
             for key in filter(None, map(_key, batch)):
                 self._postponed.postpone(key)
@@ -179,7 +180,7 @@ class Batcher:
             pass
 
     async def _finish(self, settled: Sequence[Settlement]) -> None:
-        """Quarantine what was refused, and acknowledge what is safe."""
+        """Quarantine refused samples, and acknowledge the messages that are safe."""
         aside = [one for one in settled if one.is_decided and one.items]
         others = [item for one in settled for item in one.others]
         unsafe = [one for one in settled if not one.is_decided]

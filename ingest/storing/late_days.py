@@ -1,13 +1,14 @@
-"""Mark the local days whose readings are written late, so that their consumption is computed anew.
+"""Mark the local days of late readings, so that the consumption of these days is computed again.
 
 Laws:
 
-1. A reading that is written more than six hours after its time marks its meter's local day, in the
-   same write. Newer ones need no mark: the analytics computes yesterday and today all the time. An
-   imported interval marks every local day that it touches.
-2. A mark is a point of the day's meter, so marks of any copy at any time replace each other. Its
-   field is the time of the write: a day that is written again is marked again.
-3. No copy has to know what others have written: a mark depends on the reading and the clock alone.
+1. If a reading is written more than six hours after its time, its local day is marked for its
+   meter, in the same write. Newer readings need no mark, because the analytics computes yesterday
+   and today continually. An imported interval marks every local day that it overlaps.
+2. A mark is a point with the meter and the day; a new mark replaces an older one. Its field is the
+   time of the write. So if further late readings are written later, the day is marked again.
+3. A mark depends only on the reading and the clock, so several ingest processes need no
+   coordination.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,10 +24,10 @@ from jieneng.metering.site import Site
 
 #: Age from which a reading is late [ms].
 LATE_MS: Final = 6 * 3_600_000
-#: All zones keep one offset, and one date, within a quarter of an hour [ms].
+#: Within a quarter of an hour (from a full one), offset and date are constant in all zones [ms].
 _QUARTER_MS: Final = 900_000
 
-#: From any midnight, this leads into the next local day [ms].
+#: Midnight plus this time is always in the next local day [ms].
 _DAY_AND_A_HALF_MS: Final = 36 * 3_600_000
 
 _READINGS: Final = frozenset({*MEDIA, INTERVAL})
@@ -46,7 +47,7 @@ class LateDays:
         self._clock = clock
 
     def marks(self, points: Iterable[Point]) -> list[Point]:
-        """Return a mark for each day and meter with late readings among points to be written."""
+        """Return a mark for each (day, meter) with late readings among points to be written."""
         now_ms = self._clock.now_ms()
         late_ms = now_ms - LATE_MS
         days = {
@@ -61,7 +62,7 @@ class LateDays:
         ]
 
     def _touched_days(self, point: Point) -> Iterator[int]:
-        """Yield the begin of each local day that a reading or an interval touches [UTC, ms]."""
+        """Yield the begin of each local day that a reading or an interval overlaps [UTC, ms]."""
         midnight_ms = _midnight_ms(point.time_ms // _QUARTER_MS, self._zone)
         yield midnight_ms
         end_ms = point.time_ms + interval_ms(point)

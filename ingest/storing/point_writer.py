@@ -2,10 +2,11 @@
 
 Laws:
 
-- A refusal of a reading in unknown words is believed only as `suspects` says. Until then the
-  reading is undecided: neither stored nor refused.
-- A refusal that was believed stays so: the batch of the point may have to wait for others.
-- Other points hold up nobody: a refusal of theirs is believed at once.
+- If the store refuses a reading with an unknown message, the refusal is final only after the
+  conditions in `suspects` are met. Until then the reading is undecided: neither stored nor refused.
+- A final refusal is remembered, because the batch may be written again while its other points are
+  undecided.
+- A refusal of a point that is not a reading is final at once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,16 +23,16 @@ from jieneng.metering.schema import Point
 from jieneng.observe import Log, LoggedFault, SevereFault
 from jieneng.storage import RejectedPoint, Store, WriteResult
 
-#: Refusals that are remembered.
+#: Largest number of final refusals that are remembered.
 _MOST_BELIEVED: Final = 20_000
 
 
 class WrittenPoints(msgspec.Struct, frozen=True):
-    """The result of a write, by the index of a point in what was to be written.
+    """The result of a write. Points are named by their index in the sequence to write.
 
     Attributes:
-        refused: points that the store will never take; their `index` is that index.
-        undecided: indices of points that are not stored and may be later.
+        refused: points that the store refused for good, with their index.
+        undecided: indices of points that are not stored now, but may be stored later.
     """
 
     refused: tuple[RejectedPoint, ...] = ()
@@ -39,7 +40,7 @@ class WrittenPoints(msgspec.Struct, frozen=True):
 
 
 class PointWriter:
-    """Writes points, and keeps the suspects among them.
+    """Writes points, and remembers the points whose refusal is not final yet.
 
     Args:
         store: the store.
@@ -61,7 +62,7 @@ class PointWriter:
         self._store = store
         self._late_days = late_days
         self._suspects = Suspects(now_s)
-        #: Code and words of each refusal in unknown words that was believed.
+        #: Code and message of each refusal with an unknown message that became final.
         self._believed: dict[PointKey, tuple[str, str]] = {}
         self._metrics = metrics
         self._fault = LoggedFault(log, "store unavailable")
@@ -76,7 +77,7 @@ class PointWriter:
         """Write points.
 
         Raises:
-            StoreUnavailable: nothing is known of any of the points; write them again.
+            StoreUnavailable: it is unknown which points were stored; write all of them again.
         """
         due: Sequence[int] = range(len(points))
         known: list[RejectedPoint] = []
@@ -135,7 +136,7 @@ class PointWriter:
         if not lost:
             self._mark_fault.clear()
             return result
-        # The readings are stored; only their days are not computed again by themselves.
+        # The readings are stored, but their days will not be computed again automatically.
         self._mark_fault.report(lost[0].reason)
         return WriteResult(
             result.written,

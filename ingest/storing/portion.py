@@ -2,11 +2,12 @@
 
 Laws:
 
-- All are written together while writes succeed.
-- After a failure half as many are, down to one; after a success twice as many. So a message with
-  which every write fails is soon alone, and few writes catch up with a store that was away.
-- Only a message that fails alone, while others have passed since the last write of everything, is
-  to blame for the failure. A store that takes nothing blames nobody.
+- While writes succeed, all waiting messages are written together.
+- Each failure halves the number of messages of the next write, down to one; each success doubles
+  it. So a message that makes every write fail is soon written alone, and a store that is available
+  again receives all messages in few writes.
+- A message is the cause of a failure only if it fails alone, and other messages have succeeded
+  since the last write of all messages. If every write fails, the cause is the store.
 """
 
 
@@ -18,16 +19,16 @@ class Portion:
         self._others_passed = False
 
     def size(self, waiting: int) -> int:
-        """Return how many of the waiting messages are to be written."""
+        """Return the number of messages to write, of those that are waiting."""
         return min(self._size, waiting) if self._size else waiting
 
     def failed(self, count: int) -> bool:
-        """Record that this many messages failed; return True if a single one is to blame."""
+        """Record a failed write of `count` messages; return True if a single one is the cause."""
         self._size = max(1, count // 2)
         return count == 1 and self._others_passed
 
     def succeeded(self, *, is_all: bool) -> None:
-        """Record a success; `is_all` if nothing is left to write."""
+        """Record a successful write; `is_all` is True if no message is left to write."""
         if not self._size:
             return
         self._others_passed = True

@@ -2,8 +2,10 @@
 
 Laws:
 
-- A batch that is not due is not looked at again; the time to its next look doubles up to a limit.
-- Memory is bounded: beyond the limit the longest known are forgotten, which costs a look.
+- A repetition of the batch is dropped until the next attempt is due. The time between two attempts
+  doubles, up to a limit.
+- Memory is bounded: beyond the limit, the batches that were added first are forgotten. A forgotten
+  batch costs one more attempt.
 """
 
 from collections.abc import Callable
@@ -22,11 +24,11 @@ class _Look(NamedTuple):
 
 
 class Postponed:
-    """The batches that were looked at and not acknowledged.
+    """The batches that were written and could not be acknowledged.
 
     Args:
         now_s: a clock that never goes back, such as `loop.time` [s].
-        first_s: time to the second look at a batch [s].
+        first_s: time until the second attempt for a batch [s].
         most: largest number of batches remembered.
     """
 
@@ -40,14 +42,14 @@ class Postponed:
         return len(self._looks)
 
     def is_due(self, key: BatchKey) -> bool:
-        """Return True if the batch is to be looked at."""
+        """Return True if the next attempt for a batch is due."""
         if not self._looks:
             return True
         look = self._looks.get(key)
         return look is None or look.due_s <= self._now_s()
 
     def postpone(self, key: BatchKey) -> None:
-        """Put off the next look at a batch."""
+        """Postpone the next attempt for a batch."""
         before = self._looks.pop(key, None)
         wait_s = min(2 * before.wait_s, _LONGEST_S) if before else self._first_s
         if len(self._looks) >= self._most:
@@ -60,5 +62,5 @@ class Postponed:
             self._looks.pop(key, None)
 
     def clear(self) -> None:
-        """Make every batch due, because the cause of their waiting has changed."""
+        """Make every batch due, because the cause of their postponement may have ended."""
         self._looks.clear()

@@ -1,30 +1,30 @@
-"""Points that the store refuses in unknown words, until the refusal is believed. Pure.
+"""Decide when a refusal is final if the store refuses a point with an unknown message. Pure.
+
+A suspect is a point that was refused with an unknown message, and whose refusal is not final yet.
 
 Laws:
 
-- A point is set aside after it was refused alone three times while the store accepted other points
-  in the same call; the last time must be at least an hour after the first.
-- Refusals count if they are at least half an hour apart. A point that is not due is held back, so
-  that it costs no requests meanwhile. It is neither stored nor set aside, so its batch stays
-  unacknowledged.
-- A stored point is no suspect any more.
-- Memory is bounded. Beyond the limit, refused points are written every time and never set aside.
-  They become suspects once there is room: others were set aside, or were not refused for a day.
+- A refusal is final after the point was refused alone three times, while the store accepted other
+  points in the same call. The third refusal must be at least an hour after the first.
+- A refusal counts only if it is at least half an hour after the one before. Until then the point is
+  not written again, to save requests. Its batch stays unacknowledged.
+- A point that was stored is no longer a suspect.
+- Memory is bounded. Beyond the limit, refused points are written every time, and their refusal
+  never becomes final. They become suspects when there is room again: when the refusal of other
+  suspects became final, or other suspects were not refused for a day.
 
-How the batcher uses it, with `suspects` kept for the life of the process:
+`PointWriter` keeps one `Suspects` as long as the process lives, and uses it like this:
 
     due = [point for point in points if suspects.is_due(point)]
-    result = await store.write(due)                       # raises: nobody is suspect
-    aside = suspects.add(result.unclear)                  # to the quarantine, with these reasons
-    suspects.forget(points of `due` that are stored)      # cheap where there are no suspects
+    result = await store.write(due)                       # if it raises, no point is suspect
+    final = suspects.add(result.unclear)                  # the points to quarantine
+    suspects.forget(points of `due` that are stored)      # cheap without suspects
 
-Points that were held back are neither stored nor set aside, and neither are points of
-`result.unclear` that `add` did not return. A batch is acknowledged once each of its points is one
-of both.
+A batch is acknowledged only after each of its points is stored or quarantined.
 
-Write suspects together with other points: a call in which nothing was accepted raises
-`StoreUnavailable`. After that, write again with the points that have arrived since, or a point
-alone would be waited for without end.
+A suspect must be written together with other points: a call in which no point was accepted raises
+`StoreUnavailable`, and does not count as a refusal. So after such an error, the suspect is written
+again together with the points that have arrived since.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,10 +36,10 @@ from jieneng.metering.schema import Point
 from jieneng.storage import RejectedPoint
 from jieneng.storage.store import UNCLEAR
 
-#: Refusals before a point is set aside, and the least time from the first to the last [s].
+#: Number of refusals that make a refusal final, and least time from the first to the last [s].
 TIMES: Final = 3
 SPAN_S: Final = 3600.0
-#: Time between two refusals that count [s].
+#: Least time between two refusals that count [s].
 PAUSE_S: Final = SPAN_S / (TIMES - 1)
 #: A suspect that was not refused for this long is forgotten if others need its place [s].
 FORGOTTEN_AFTER_S: Final = 86_400.0
@@ -55,7 +55,7 @@ class _Suspect(msgspec.Struct):
 
 
 class Suspects:
-    """Counts the refusals of points, by their identity."""
+    """Counts the refusals of each point."""
 
     def __init__(self, now_s: Callable[[], float], *, most: int = 100_000) -> None:
         """Begin without suspects.
@@ -79,7 +79,7 @@ class Suspects:
         return suspect is None or self._now_s() - suspect.last_s >= PAUSE_S
 
     def add(self, unclear: Iterable[RejectedPoint]) -> list[RejectedPoint]:
-        """Count the refusals of one call, and return the points that are to be set aside now."""
+        """Count the refusals of one call, and return the points whose refusal is now final."""
         now_s = self._now_s()
         aside = []
         for refused in unclear:
@@ -99,7 +99,7 @@ class Suspects:
         return aside
 
     def forget(self, stored: Iterable[Point]) -> None:
-        """Clear points of suspicion, because they are stored or set aside."""
+        """Remove points from the suspects, because they are stored or quarantined."""
         if self._suspects:
             for point in stored:
                 self._suspects.pop(point_key(point), None)
@@ -113,7 +113,7 @@ class Suspects:
 
 
 def point_key(point: Point) -> PointKey:
-    """Return the identity of a point: a later value of it is the same point."""
+    """Return the identity of a point: everything but its values."""
     return (
         point.measurement,
         point.tags,

@@ -1,8 +1,9 @@
 """The command `jieneng`: arguments in, exit codes out. One module for each group of commands.
 
-Laws: exit code 0 means that all is well, 1 that the thing asked about is not, 2 that the command
-was wrong, 3 that a service it needs is not there. An error is one sentence that says how to fix it;
-`--debug` shows the traceback. A command imports what it needs when it runs, so `--help` is quick.
+Laws: exit code 0 means success, 1 that the command found a problem, 2 that the command line or a
+file is wrong, 3 that a needed service is not available. An error is one sentence that says how to
+fix it; `--debug` shows the traceback. Modules that only one command needs are imported when the
+command runs, so that `--help` is quick.
 """
 
 import sys
@@ -34,11 +35,11 @@ _EXIT_CODES: dict[type[JienengError], int] = {UsageError: 2, Unavailable: 3}
 
 
 @click.group(
-    help=tr("Meter public buildings, and say whether they meet the plan."),
+    help=tr("Meter the consumption of public buildings and report whether it meets the plan."),
     epilog=tr(
-        "First steps: jieneng demo, then jieneng init my-site. Language: JIENENG_LANGUAGE=en. "
-        "Exit codes: 0 fine, 1 what was asked about is not fine, 2 the command was wrong, 3 a "
-        "service that it needs is not there."
+        "First steps: jieneng demo, then jieneng init my-site. Language:"
+        " JIENENG_LANGUAGE=en. Exit codes: 0 success; 1 the command found a problem; 2 the"
+        " command line or a file is wrong; 3 a needed service is not available."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -2,12 +2,12 @@
 
 Laws:
 
-1. `jieneng check` and `jieneng edge probe` read the same files as a person would write them:
-   `agent.toml`, or one `agent-....toml` for each agent, beside `site.toml`.
-2. An agent runs with the file that names it. If no file does, it runs with a file that names no
-   agent: any such file if the site has one agent only; `agent.toml` if it has several, because
-   `edge run --agent` and `up` read that file for all of them. If there is none, it runs with the
-   defaults.
+1. `jieneng check` and `jieneng edge probe` read `agent.toml` and every `agent-....toml` beside
+   `site.toml`.
+2. An agent uses the settings file that names the agent. If there is none, it uses a file that names
+   no agent: any such file if the site has only one agent; only `agent.toml` if the site has several
+   agents, because `edge run --agent` and `up` read that file for all of them. If there is no such
+   file either, it uses the defaults.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class AgentFiles(NamedTuple):
     """The settings files of a site's agents.
 
     Attributes:
-        settings: settings by the name of their file, of every file without a mistake.
+        settings: settings of each file without mistakes, by the name of the file.
         problems: the mistakes in the other files.
     """
 
@@ -55,14 +55,14 @@ class AgentFiles(NamedTuple):
         """Return the settings with which an agent of the site runs.
 
         Raises:
-            ConfigError: a file has a mistake, and may be the one that the agent runs with.
+            ConfigError: a file that the agent may use has a mistake.
         """
         if not self.is_known(agent):
             raise ConfigError(self.problems)
         return self.by_agent(site)[agent]
 
     def is_known(self, agent: str) -> bool:
-        """Return True if no file with a mistake can be the one that an agent runs with."""
+        """Return True if no file that the agent may use has a mistake."""
         return not self.problems or any(
             settings.agent.id == agent for settings in self.settings.values()
         )

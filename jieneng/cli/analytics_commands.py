@@ -24,7 +24,7 @@ def analytics() -> None: ...
 
 @analytics.command(
     "run",
-    help=tr("Keep consumption and indicators up to date, until it is stopped."),
+    help=tr("Keep consumption and indicators up to date until the command is stopped."),
     epilog=examples("jieneng analytics run --site my-site"),
 )
 @site_option
@@ -41,7 +41,7 @@ def analytics_run(site_dir: Path, config_file: Path, log_level: str, log_json: b
 
 
 @analytics.command(
-    help=tr("Bring consumption and indicators up to date once, and end."),
+    help=tr("Bring consumption and indicators up to date once, then exit."),
     epilog=examples("jieneng analytics once --site my-site"),
 )
 @site_option
@@ -70,7 +70,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @site_option
 @config_option("analytics.toml")
 @click.option("--from", "first", type=_DAY, required=True, help=tr("First local day."))
-@click.option("--to", "last", type=_DAY, help=tr("Last local day; today where omitted."))
+@click.option("--to", "last", type=_DAY, help=tr("Last local day; today if omitted."))
 def backfill(site_dir: Path, config_file: Path, first: datetime, last: datetime | None) -> None:
     from analytics import app
     from analytics.settings import AnalyticsSettings

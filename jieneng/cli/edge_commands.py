@@ -45,7 +45,7 @@ edge.add_command(probe)
 def edge_run(
     site_dir: Path, config_file: Path, agent: str | None, log_level: str, log_json: bool | None
 ) -> None:
-    # A SIGHUP before the agent handles it would end the process. The kernel keeps it until then.
+    # Block SIGHUP until the agent can handle it: an early SIGHUP would end the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from edge_agent import app
     from edge_agent.settings import AgentSettings
@@ -61,7 +61,7 @@ def edge_run(
     serve(partial(app.run, reload=read), folder, settings, (log_level, log_json))
 
 
-@click.command(hidden=True, help=tr("The embedded MQTT broker alone, on loopback."))
+@click.command(hidden=True, help=tr("Run only the embedded MQTT broker, on the loopback address."))
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int, default=1883)
 def broker(host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""The command `jieneng import`: store history that was measured elsewhere, from CSV or XLSX."""
+"""The command `jieneng import`: store readings from CSV or XLSX files."""
 
 import sys
 from pathlib import Path
@@ -52,8 +52,8 @@ for _command in (
     "--kind",
     type=click.Choice(["register", "interval"]),
     help=tr(
-        "Kind of the values: readings of a register, or consumption of intervals; found in the "
-        "file where omitted."
+        "Kind of the values: readings of a register, or consumption of intervals; detected"
+        " from the file if omitted."
     ),
 )
 @click.option(
@@ -63,19 +63,21 @@ for _command in (
 @click.option(
     "--interval-s",
     type=click.FloatRange(min=1),
-    help=tr("Length of an interval [s]; found in the file where omitted."),
+    help=tr("Length of an interval [s]; detected from the file if omitted."),
 )
 @click.option(
     "--stamp",
     type=click.Choice(["start", "end"]),
-    help=tr("Moment of an interval that its time names; the start if omitted."),
+    help=tr(
+        "Whether a time in the file is the start or the end of its interval; the start if omitted."
+    ),
 )
 @click.option(
     "--layout",
     type=click.Choice(["long", "wide", "day", "month"]),
     help=tr(
-        "Layout: a row a value, a column a meter, a column a part of the day, or a column a "
-        "month; found in the file where omitted."
+        "Layout: one row per value, one column per meter, one column per part of the day, or"
+        " one column per month; detected from the file if omitted."
     ),
 )
 @click.option("--meter", help=tr("Meter of a file that does not name its meter."))
@@ -85,7 +87,7 @@ for _command in (
     "units",
     multiple=True,
     metavar="UNIT|NAME=UNIT",
-    help=tr("Unit of the values, or of one column or meter; found in the file where omitted."),
+    help=tr("Unit of all values, or of one column or meter; detected from the file if omitted."),
 )
 @click.option(
     "--calorific-value",
@@ -95,26 +97,26 @@ for _command in (
 @click.option(
     "--interval",
     type=click.Choice(["hour", "day", "week", "month", "quarter", "year"]),
-    help=tr("Length of an interval in the calendar; found in the file where omitted."),
+    help=tr("Length of an interval in calendar units; detected from the file if omitted."),
 )
 @click.option(
     "--side",
     type=click.Choice(["display", "primary"]),
     help=tr(
-        "Side of meters with transformers: what the display showed, or what was multiplied by the "
-        "ratio."
+        "Side of meters with transformers: values as displayed, or values already multiplied"
+        " by the ratio."
     ),
 )
 @click.option(
     "--date-order",
     type=click.Choice(["ymd", "mdy", "dmy", "ydm"]),
     help=tr(
-        "Order of year, month and day in dates such as 05/01/2024; ydm swaps day and month where "
-        "the day is 12 or less, ymd says that the dates are right."
+        "Order of year, month and day in dates such as 05/01/2024. ydm: swap day and month"
+        " of each date whose day is 12 or less. ymd: the dates are right as they are."
     ),
 )
 @click.option("--zone", help=tr("Time zone of times without an offset; the site's if omitted."))
-@click.option("--time-column", help=tr("Header of the time column, if it is not a usual one."))
+@click.option("--time-column", help=tr("Header of the time column, if it is not recognised."))
 @click.option(
     "--column",
     "columns",
@@ -141,20 +143,25 @@ for _command in (
     default="text",
     help=tr("Form of the report."),
 )
-@click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
+@click.option("--dry-run", is_flag=True, help=tr("Write nothing; print what would be done."))
 @click.option(
-    "--sure", is_flag=True, help=tr("Write values that look wrong as a whole: the file is right.")
+    "--sure",
+    is_flag=True,
+    help=tr("Write the values even if they look wrong as a whole, because the file is right."),
 )
 @click.option(
     "--skip-bad",
     is_flag=True,
-    help=tr("Leave out the rows with problems, whole, and list them."),
+    help=tr("Leave out every row that has a problem, and list these rows."),
 )
 @click.option("--replace", is_flag=True, help=tr("Replace stored values that contradict the file."))
 @click.option(
     "--keep",
     is_flag=True,
-    help=tr("Keep imported values in the file's time at times that the file does not have."),
+    help=tr(
+        "Within the period of the file, keep earlier imported values at times that are not"
+        " in the file."
+    ),
 )
 @click.option(
     "--no-backfill", is_flag=True, help=tr("Do not compute the consumption of the days imported.")
@@ -187,7 +194,7 @@ def readings(
     options["swap_days"] = options["date_order"] == "ydm"
     if options["swap_days"]:
         options["date_order"] = None
-    # The options of this command are named as the fields of ImportOptions.
+    # The options of this command have the names of the fields of ImportOptions.
     wanted = ImportOptions(
         columns=dict(map(_column, columns)),
         unit=next((unit for unit in units if "=" not in unit), None),
@@ -225,7 +232,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UsageError(
-            "--zone {name} is no time zone: write an IANA name such as Asia/Shanghai.", name=name
+            "--zone {name} is not a time zone: write an IANA name such as Asia/Shanghai.", name=name
         ) from error
 
 

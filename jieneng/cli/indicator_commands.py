@@ -1,4 +1,4 @@
-"""The commands `jieneng indicators` and `jieneng report`: figures as they are published."""
+"""The commands `jieneng indicators` and `jieneng report`: print or save figures of a period."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ _TABLE_WIDTH: Final = 110
 @site_option
 @config_option("analytics.toml")
 @click.option("--period", required=True, metavar="P", help=tr("A year 2025, or a month 2025-06."))
-@click.option("--scope", help=tr("One area, institution or the site; all of them where omitted."))
+@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
 @click.option(
     "--format",
     "form",
@@ -60,7 +60,7 @@ def indicators(
         click.echo(csv_output.to_csv(figures, translate, names), nl=False)
     else:
         console = Console()
-        console.width = max(console.width, _TABLE_WIDTH)  # a cut-off coverage would be a wrong one
+        console.width = max(console.width, _TABLE_WIDTH)  # never cut digits off a number
         console.print(terminal_tables.figures_table(figures, names.names, translate))
         if any(figure.forecast is not None for figure in figures):
             console.print(terminal_tables.forecast_table(figures, names.names, translate))
@@ -76,7 +76,7 @@ def indicators(
 
 
 @click.command(
-    help=tr("Write a page with the figures of a year, to print or send: HTML, JSON and CSV."),
+    help=tr("Write the figures of a year as a page to print or send: HTML, JSON and CSV."),
     epilog=examples("jieneng report --period 2025 --out reports"),
 )
 @site_option
@@ -99,7 +99,8 @@ def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
 
     if not (period.isdecimal() and len(period) == 4):
         raise UsageError(
-            "a report is of a year, not of {period}: write --period 2025.", period=period
+            "a report covers a year, so {period} is not possible: write for example --period 2025.",
+            period=period,
         )
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)

@@ -25,17 +25,22 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.site_folder import SiteFolder
 
 
-#: Gaps of a run that are listed.
+#: Largest number of listed gaps for a run of an agent.
 _GAPS_SHOWN = 10
 
 
-@click.group(help=tr("Ingest: store readings from MQTT, and acknowledge what is stored."))
+@click.group(
+    help=tr("Ingest: store readings from MQTT, and acknowledge stored readings to the agents.")
+)
 def ingest() -> None: ...
 
 
 @ingest.command(
     "run",
-    help=tr("Store what the agents publish, until it is stopped. Run as many copies as wanted."),
+    help=tr(
+        "Store the agents' readings until the command is stopped. Any number of copies may"
+        " run at the same time."
+    ),
     epilog=examples("jieneng ingest run --site my-site"),
 )
 @site_option
@@ -58,8 +63,8 @@ ingest.add_command(quarantine)
 
 @ingest.command(
     help=tr(
-        "Check each agent's ledger: read = stored + quarantined + pending + dropped. Exit with 1 "
-        "if it fails."
+        "Check each agent's ledger: read = stored + quarantined + pending + dropped. The"
+        " exit code is 1 if a ledger does not balance."
     ),
     epilog=examples("jieneng ingest ledger --site my-site"),
 )
@@ -90,7 +95,7 @@ def ledger(site_dir: Path, config_file: Path, hours: float) -> None:
 
 
 def _print_account(account: "AgentLedger") -> None:
-    verdict = tr("holds") if account.is_balanced else tr("does not hold")
+    verdict = tr("balances") if account.is_balanced else tr("does not balance")
     line = tr(
         "samples: read {read} = stored {stored} + set aside {quarantined} + pending {pending} "
         "+ dropped {dropped}"
@@ -104,7 +109,9 @@ def _print_account(account: "AgentLedger") -> None:
     )
     click.echo(f"{account.agent}: {counts}: {verdict}")
     if account.set_aside.total:
-        line = tr("of what was set aside: held {held}, replayed {replayed}, dropped {dropped}")
+        line = tr(
+            "of the quarantined samples: still held {held}, replayed {replayed}, dropped {dropped}"
+        )
         what = line.format(
             held=account.set_aside.held,
             replayed=account.set_aside.replayed,
@@ -113,12 +120,12 @@ def _print_account(account: "AgentLedger") -> None:
         click.echo(f"{account.agent}: {what}")
     if account.unacknowledged_s:
         line = tr(
-            "published, and nothing acknowledged for {seconds:.0f} s: the log and /health of the "
-            "agent name likely causes"
+            "no published batch was acknowledged for {seconds:.0f} s: the agent's log and"
+            " /health name likely causes"
         )
         click.echo(f"{account.agent}: {line.format(seconds=account.unacknowledged_s)}")
     if account.forgotten:
-        line = tr("{count} samples that count as set aside are in no quarantine that is known here")
+        line = tr("{count} samples counted as quarantined are in no quarantine known here")
         click.echo(f"{account.agent}: {line.format(count=account.forgotten)}")
 
 
@@ -126,8 +133,9 @@ def _print_gaps(sequence: "BootSequence") -> None:
     if not sequence.gaps:
         return
     line = tr(
-        "run {boot}: of the batches {first} to {last}, {missing} did not come in: {gaps}. A hint "
-        "only: they may be pending, or have come in on another machine."
+        "run {boot}: of the batches {first} to {last}, {missing} were not received here:"
+        " {gaps}. This is only a hint: they may be pending, or another machine received"
+        " them."
     )
     shown = [f"{a}-{b}" if a < b else str(a) for a, b in sequence.gaps[:_GAPS_SHOWN]]
     if len(sequence.gaps) > _GAPS_SHOWN:

@@ -1,4 +1,4 @@
-"""Options that commands share, and running a service: language, site folder, logs, signals."""
+"""Options that several commands have, and functions that run a service until a signal."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from jieneng.clock import Clock, SystemClock
 from jieneng.locale import Translate, preferred, translator
 from jieneng.site_folder import SiteFolder
 
-#: Translate a sentence into the language of `JIENENG_LANGUAGE`: zh (default) or en.
+#: Function that translates a sentence into the language of `JIENENG_LANGUAGE`: zh (default) or en.
 tr: Final[Translate] = translator(preferred())
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -24,7 +24,7 @@ _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class Reader:
-    """Options that hold for every command."""
+    """Options for every command."""
 
     debug: bool = False
 
@@ -37,12 +37,12 @@ def site_option(command: _Command) -> _Command:
         type=click.Path(path_type=Path, file_okay=False),
         default=Path(),
         metavar=tr("DIR"),
-        help=tr("The site's folder; the current one where omitted."),
+        help=tr("The site's folder; the current folder if omitted."),
     )(command)
 
 
 def config_option(default: str) -> Callable[[_Command], _Command]:
-    """Add `--config FILE`: a service's settings; a relative path begins at the site's folder."""
+    """Add `--config FILE`: a service's settings; relative paths start at the site's folder."""
     return click.option(
         "--config",
         "config_file",
@@ -63,7 +63,7 @@ def log_options(command: _Command) -> _Command:
             type=levels,
             default="info",
             show_default=True,
-            help=tr("Lowest level that is logged."),
+            help=tr("Lowest level of logged messages."),
         ),
         click.option("--log-json/--log-text", default=None, help=tr("Form of the logs.")),
     ):
@@ -72,13 +72,13 @@ def log_options(command: _Command) -> _Command:
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a command's help, with examples of the command."""
-    # \b keeps click from filling the lines into a paragraph.
+    """Return the text with examples at the end of a command's help."""
+    # \b prevents click from joining the lines into a paragraph.
     return "\b\n" + tr("Examples:") + "\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def run_service(service: Coroutine[Any, Any, None]) -> None:
-    """Run a service until SIGINT or SIGTERM, then let it close; on uvloop if it is installed."""
+    """Run a service until SIGINT or SIGTERM and wait until it has closed; use uvloop if present."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
@@ -113,7 +113,7 @@ def run_service(service: Coroutine[Any, Any, None]) -> None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of a task group: its other tasks ended because of that one."""
+    """Return the first error of a task group; the group's other tasks ended because of it."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -121,9 +121,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _until_orphaned(then: Callable[[], None]) -> None:
-    """Call `then` when the parent process is gone, if the environment asks for it.
+    """Call `then` when the parent process has ended, if an environment variable requests it.
 
-    A demo that is killed takes its services with it in this way.
+    In this way, the services of a demo end when the demo is killed.
     """
     parent = os.getppid()
     while os.environ.get("JIENENG_END_WITH_PARENT") == "1":
@@ -140,7 +140,7 @@ def serve(
     logs: tuple[str, bool | None],
     clock: Clock | None = None,
 ) -> None:
-    """Run a service of a site until it is told to end.
+    """Run a service of a site until a signal ends it.
 
     Args:
         run: function `run` of the service's `app`.
@@ -159,7 +159,7 @@ def serve(
 def run_once(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a coroutine to its end, and return its result.
 
-    Warnings are logged on standard error, because the command's output may be read by a program.
+    Warnings are logged to standard error, because a program may read the command's output.
     """
     from jieneng.observe import set_up_logs
 

@@ -1,4 +1,4 @@
-"""The command `jieneng ingest prepare`: make the server of `[store]` ready."""
+"""The command `jieneng ingest prepare`: prepare the server of `[store]`."""
 
 import sys
 from contextlib import suppress
@@ -106,7 +106,7 @@ def prepare(
 async def _prepare_server(
     settings: "StoreSettings", credentials: "Credentials", options: "PrepareOptions"
 ) -> int:
-    """Prepare a server, print each thing as it is made, and return the exit code."""
+    """Prepare a server, print each created thing, and return the exit code."""
     from jieneng.storage.preparing.preparation import prepare_server
     from jieneng.storage.preparing.steps import Done, Note, State
 
@@ -175,14 +175,14 @@ def _prepare_file(
 
 
 def _base_year_ms(folder: "SiteFolder", now_ms: int) -> int | None:
-    """Return the begin of the base year of this year's plan [UTC, ms], if the rules have one."""
+    """Return the begin of the base year of this year's plan [UTC, ms]; None if there is no plan."""
     from datetime import UTC, datetime, time
 
     from analytics.app import load_rules
     from analytics.periods import calendar_year
     from jieneng.metering.errors import ConfigError
 
-    with suppress(ConfigError):  # `jieneng check` tells what is wrong with the rules
+    with suppress(ConfigError):  # `jieneng check` reports errors in the rules
         year = datetime.fromtimestamp(now_ms / 1000, UTC).year
         base = load_rules(folder.path).base_year(calendar_year(year))
         if base is not None:

@@ -17,7 +17,7 @@ from jieneng.locale import number_texts
 
 
 def bars(console: Console) -> Progress:
-    """Return progress bars without tasks, with share and elapsed time."""
+    """Return a progress display without tasks, with share and elapsed time."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -29,7 +29,7 @@ def bars(console: Console) -> Progress:
 
 @contextmanager
 def share_progress(title: str) -> Iterator[Callable[[float], None]]:
-    """Yield a function that takes the share done, 0 to 1."""
+    """Yield a function to call with the finished share of the work, 0 to 1."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain_share(console, title)
@@ -44,7 +44,7 @@ def rows_progress(title: str) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the count done, for work of unknown length."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _: None  # the report that follows has the counts
+        yield lambda _: None  # the final report contains the counts
         return
     columns = (
         SpinnerColumn(),
@@ -57,7 +57,7 @@ def rows_progress(title: str) -> Iterator[Callable[[int], None]]:
 
 
 def _plain_share(console: Console, title: str) -> Callable[[float], None]:
-    """Return a function that prints a line at each quarter."""
+    """Return a function that prints a line at each quarter of the work."""
     printed = -1
 
     def print_quarter(share: float) -> None:

@@ -1,4 +1,4 @@
-"""The command `jieneng publish`: the figures of a period, kept as a person answers for them."""
+"""The command `jieneng publish`: keep the figures of a period under a responsible person's name."""
 
 import sys
 from pathlib import Path
@@ -20,9 +20,10 @@ if TYPE_CHECKING:  # imported when the command runs, so that `--help` is quick
 
 @click.command(
     help=tr(
-        "Keep the figures of a period that is over, with the site, the factors and the plan that"
-        " they were computed with. A period that was published is computed again and compared;"
-        " nothing is changed without --restate."
+        "Publish the figures of a finished period: keep them with the site, the factors and"
+        " the plan that they were computed from. If the period is published already, its"
+        " figures are computed again and compared with the published ones; they are replaced"
+        " only with --restate."
     ),
     epilog=examples(
         "jieneng publish 2025 --site my-site --by 张三",
@@ -33,7 +34,7 @@ if TYPE_CHECKING:  # imported when the command runs, so that `--help` is quick
 @click.argument("period", metavar=tr("PERIOD"))
 @site_option
 @config_option("analytics.toml")
-@click.option("--by", default="", help=tr("Name of the person who answers for the figures."))
+@click.option("--by", default="", help=tr("Name of the person responsible for the figures."))
 @click.option("--restate", is_flag=True, help=tr("Replace a publication; the old one is kept."))
 @click.option("--reason", default="", help=tr("Reason of a restatement."))
 def publish(
@@ -52,14 +53,16 @@ def publish(
     from jieneng.site_folder import load, read_settings
 
     if restate and not (by and reason):
-        raise UsageError("a restatement needs --by and --reason: who restates, and why.")
+        raise UsageError("a restatement needs --by (who restates) and --reason (why).")
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     published = publication_files.read(site_dir, period)
     if restate and published is None:
         raise UsageError("{period} was not published yet: leave out --restate.", period=period)
     if published is None and not by:
-        raise UsageError("say who answers for the figures of {period}: --by NAME.", period=period)
+        raise UsageError(
+            "name the person responsible for the figures of {period}: --by NAME.", period=period
+        )
     names, translate = labels(folder.site), translator(folder.site.site.language)
 
     def render(figures: "Sequence[Figure]") -> str:
@@ -74,7 +77,9 @@ def publish(
     found = differences(published, msgspec.json.decode(again), now)
     causes = changed_inputs(published, now)
     if not found:
-        text = tr("Published by {by}: all figures of {period} are computed again as published.")
+        text = tr(
+            "Published by {by}: all figures of {period}, computed again, equal the published ones."
+        )
         click.echo(text.format(by=published.by, period=period))
         return
     _print_differences(folder, published, found, causes)
@@ -95,7 +100,7 @@ def _write(site_dir: Path, publication: "Publication") -> None:
     doubtful = sum(
         figure["status"] in ("doubtful", "insufficient_data") for figure in publication.figures
     )
-    text = tr("{file}: {count} figures of {period}, for which {by} answers.")
+    text = tr("{file}: {count} figures of {period}; responsible: {by}.")
     click.echo(
         text.format(
             file=file, count=len(publication.figures), period=publication.period, by=publication.by
@@ -112,7 +117,7 @@ def _print_differences(
     found: "Sequence[Difference]",
     causes: "Sequence[str]",
 ) -> None:
-    """Print what differs from a publication, and what it was computed from that changed."""
+    """Print the figures that differ from a publication, and the inputs that have changed since."""
     from rich.console import Console
     from rich.table import Table
 
@@ -120,7 +125,7 @@ def _print_differences(
     from jieneng.locale.finding_text import labels
 
     names = labels(folder.site)
-    table = Table(title=tr("Not as published by {by}").format(by=published.by))
+    table = Table(title=tr("Different from the figures published by {by}").format(by=published.by))
     for heading in (tr("Scope"), tr("Indicator"), tr("Field"), tr("Published")):
         table.add_column(heading)
     table.add_column(tr("By the published rules"))
@@ -141,5 +146,5 @@ def _print_differences(
         "rules": tr("factors, plan or settings"),
         "version": tr("the version of the software"),
     }
-    changed = tr(", ").join(words[cause] for cause in causes) or tr("nothing that is kept")
+    changed = tr(", ").join(words[cause] for cause in causes) or tr("none of the kept inputs")
     click.echo(tr("Changed since then: {inputs}.").format(inputs=changed))

@@ -1,4 +1,4 @@
-"""The commands `jieneng ingest quarantine`: list, show, replay and drop what was set aside."""
+"""The commands `jieneng ingest quarantine`: list, show, replay and drop quarantined samples."""
 
 import sys
 from collections.abc import Callable
@@ -36,7 +36,9 @@ def _choice_options(command: _Command) -> _Command:
             "--since",
             type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]),
             metavar=tr("TIME"),
-            help=tr("Only what was set aside from this local time on, such as 2026-11-05T14:00."),
+            help=tr(
+                "Only entries quarantined at this local time or later, such as 2026-11-05T14:00."
+            ),
         ),
         click.option("--meter", metavar=tr("METER"), help=tr("Only this meter.")),
         click.option("--reason", metavar=tr("REASON"), help=tr("Only this reason.")),
@@ -47,8 +49,8 @@ def _choice_options(command: _Command) -> _Command:
 
 @click.group(
     help=tr(
-        "List, show, replay and drop what could not be stored. Nothing that was acknowledged to "
-        "an agent leaves the quarantine in any other way."
+        "List, show, replay and drop samples that could not be stored. Only these commands"
+        " remove acknowledged samples from the quarantine."
     ),
     epilog=examples(
         "jieneng ingest quarantine list --site my-site",
@@ -62,7 +64,7 @@ def quarantine() -> None: ...
 
 @quarantine.command(
     "list",
-    help=tr("List what was set aside, by reason and meter."),
+    help=tr("List the entries by reason and meter."),
     epilog=examples(
         "jieneng ingest quarantine list --site my-site",
         "jieneng ingest quarantine list --meter e-main --since 2026-11-05",
@@ -109,14 +111,14 @@ def list_entries(
     )
     if lost := opened.quarantine.usage(acknowledged=False).lost:
         click.echo(
-            tr(
-                "{count} messages that no agent was told to forget were deleted to make room."
-            ).format(count=lost)
+            tr("{count} messages were deleted to make room, before they were acknowledged.").format(
+                count=lost
+            )
         )
 
 
 @quarantine.command(
-    help=tr("Show an entry: its reason, the words of the store, and its samples."),
+    help=tr("Show an entry: its reason, the message of the store, and its samples."),
     epilog=examples("jieneng ingest quarantine show 12 --site my-site"),
 )
 @site_option
@@ -137,8 +139,8 @@ def show(site_dir: Path, config_file: Path, number: int) -> None:
 
 @quarantine.command(
     help=tr(
-        "Check and store entries again, once their cause is mended. Exit with 1 if some are still "
-        "refused."
+        "Check and store entries again, after their cause is fixed. The exit code is 1 if"
+        " some are still refused."
     ),
     epilog=examples(
         "jieneng ingest quarantine replay --site my-site",
@@ -180,7 +182,7 @@ def replay(
 
 
 @quarantine.command(
-    help=tr("Delete entries for good. What is asked for must be named: numbers or options."),
+    help=tr("Delete entries for good. Name the entries by their numbers or by options."),
     epilog=examples(
         "jieneng ingest quarantine drop --reason retention --site my-site",
         "jieneng ingest quarantine drop 12 13 --yes",
@@ -191,7 +193,7 @@ def replay(
 @config_option("ingest.toml")
 @_choice_options
 @click.option("--all", "all_entries", is_flag=True, help=tr("All entries."))
-@click.option("--yes", is_flag=True, help=tr("Do not ask."))
+@click.option("--yes", is_flag=True, help=tr("Do not ask for confirmation."))
 @click.argument("numbers", nargs=-1, type=click.IntRange(min=1), metavar=tr("[NUMBER...]"))
 def drop(
     site_dir: Path,

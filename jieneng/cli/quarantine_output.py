@@ -1,7 +1,7 @@
 """Print the content of the quarantine: groups as a table, an entry in full.
 
-Law: topics, meters and payloads may be anybody's text. No character of theirs that could command
-the terminal reaches it, and none is taken for markup.
+Law: topics, meters and payloads may come from an attacker. Their control characters are removed
+before printing, and their text is never interpreted as markup.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from jieneng.metering.errors import WireError
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from ingest.quarantine.quarantine_entry import EntryGroup, QuarantineEntry
 
-#: Width of the table, in either language: a cut reason would be another one.
+#: Width of the table; it is wide enough that no reason is cut, in any language.
 _TABLE_WIDTH = 110
 
 
@@ -34,7 +34,7 @@ def print_groups(groups: "list[EntryGroup]", zone: ZoneInfo) -> None:
     for group in groups:
         table.add_row(
             group.reason,
-            Text(printable(group.meter)),  # without markup: it may be anybody's text
+            Text(printable(group.meter)),  # never interpreted as markup
             str(group.entries),
             str(group.samples),
             _local(group.first_ms, zone),
@@ -63,7 +63,7 @@ def print_entry(entry: "QuarantineEntry", zone: ZoneInfo) -> None:
         tr("Reason"): item.reason,
         tr("Meaning"): tr(row.sentence) if row else "",
         tr("What to do"): tr(row.fix) if row else "",
-        tr("Words"): item.detail,
+        tr("Message of the store"): item.detail,
         tr("Samples"): item.samples,
         tr("Bytes"): item.size,
         tr("Acknowledged"): tr("yes") if item.acknowledged else tr("no"),
@@ -76,7 +76,7 @@ def print_entry(entry: "QuarantineEntry", zone: ZoneInfo) -> None:
 
 
 def _payload_lines(payload: bytes, zone: ZoneInfo) -> list[str]:
-    """Return a line for each sample; if the entry is no batch, its beginning."""
+    """Return a line for each sample of a batch; for other payloads, their beginning."""
     from jieneng.metering import mqtt_messages
 
     try:
@@ -96,7 +96,7 @@ def _local(time_ms: int, zone: ZoneInfo) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text without characters that could command a terminal."""
+    """Return a text without the control characters that a terminal would interpret."""
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )

@@ -45,7 +45,9 @@ def init(folder: Path) -> None:
 
 
 @click.command(
-    help=tr("Report all errors of a site at once, each with file, line and how to fix it."),
+    help=tr(
+        "Report all errors of a site at once, each with its file, its line and a way to fix it."
+    ),
     epilog=examples("jieneng check", "jieneng check --site my-site"),
 )
 @site_option
@@ -101,7 +103,8 @@ def _budget_text(budget: "BusBudget") -> str:
     meters = tr("{count} meter" if budget.meters == 1 else "{count} meters")
     requests = tr("{count} request" if budget.requests == 1 else "{count} requests")
     return tr(
-        "bus {bus}: {meters}, {requests} a round; by calculation {cycle:.2f} s, {load} of its time."
+        "bus {bus}: {meters}, {requests} per round of polling, which takes {cycle:.2f} s by"
+        " calculation; busy {load} of the time."
     ).format(
         bus=budget.bus,
         meters=meters.format(count=budget.meters),
@@ -122,7 +125,8 @@ def _print_unrated(site: "Site") -> None:
     if unrated:
         click.echo(
             tr(
-                "Without rated_max a misread register can't be told from consumption: {meters}."
+                "Meters without rated_max, for which a misread register can't be"
+                " distinguished from consumption: {meters}."
             ).format(meters=", ".join(unrated))
         )
 
@@ -152,9 +156,9 @@ def _print_summary(site: "Site") -> None:
 
 
 def _bus_problems(found: "Examination") -> list[Problem]:
-    """Return a problem for each bus that can't be polled as often as its meters ask for.
+    """Return a problem for each bus that can't be polled at the intervals of its meters.
 
-    Buses and meters with a mistake are left out: how long they take is not known.
+    Buses and meters with a mistake are left out, because their polling time is not known.
     """
     from edge_agent.commissioning import bus_time_budget
 
@@ -171,7 +175,7 @@ def _bus_problems(found: "Examination") -> list[Problem]:
 
 
 def _bus_warnings(found: "Examination") -> list[Problem]:
-    """Return a warning for each bus that keeps up only as long as nothing goes wrong."""
+    """Return a warning for each bus that has no time left to repeat failed requests."""
     from edge_agent.commissioning import bus_time_budget
 
     warnings = bus_time_budget.warnings(found.site, found.models)
@@ -179,7 +183,7 @@ def _bus_warnings(found: "Examination") -> list[Problem]:
 
 
 def _agent_broker_problems(site_dir: Path, agent_files: AgentFiles) -> list[Problem]:
-    """Return the files that the agents need to reach the broker, and that can't be used."""
+    """Return the problems of the files that the agents need for their connection to the broker."""
     from jieneng.cli.checks.broker_checks import broker_problems
 
     return [
@@ -235,10 +239,10 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 
 
 def _assignment_problems(found: "Examination", agent_files: AgentFiles) -> list[Problem]:
-    """Return why `edge run` would refuse to start any agent, and gateways that two agents share.
+    """Return the problems for which `edge run` refuses to start, and gateways of two agents.
 
-    Nothing is judged while a bus has a mistake, because its agent or its address is not known.
-    While a file of an agent has one, only agents that a file without mistakes names are judged.
+    If a bus has a mistake, nothing is checked, because the agent or the address of the bus may be
+    wrong. If a settings file has a mistake, only agents named in other files are checked.
     """
     from edge_agent.links import endpoints
     from edge_agent.settings import assignment

@@ -32,11 +32,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     default="embedded",
     show_default=True,
     help=tr(
-        "The MQTT broker: inside this process, or the one that ingest.toml and agent.toml name."
+        "The MQTT broker: one inside this process, or the one configured in ingest.toml and"
+        " agent.toml."
     ),
 )
 @click.option(
-    "--simulated", is_flag=True, help=tr("Poll simulated meters instead of the site's own.")
+    "--simulated", is_flag=True, help=tr("Poll simulated meters instead of the site's real ones.")
 )
 @log_options
 def up(
@@ -64,7 +65,7 @@ async def _run(folder: "SiteFolder", clock: Clock, embedded: bool, simulated: bo
     agent = read_settings(path / "agent.toml", AgentSettings)
     ingestion = read_settings(path / "ingest.toml", IngestSettings)
     figures = read_settings(path / "analytics.toml", AnalyticsSettings)
-    if embedded:  # a broker that knows no shared subscriptions and no MQTT 5
+    if embedded:  # the embedded broker supports neither shared subscriptions nor MQTT 5
         alone = msgspec.structs.replace(ingestion.subscription, share=False)
         inside = msgspec.structs.replace(ingestion.broker, protocol="3.1.1")
         ingestion = msgspec.structs.replace(ingestion, subscription=alone, broker=inside)

@@ -1,8 +1,8 @@
-"""Texts for people: English msgids -> the reader's language, by gettext. Logs stay English.
+"""Translate texts for people from English (msgids) to the reader's language. Logs stay English.
 
-A language is a folder beside this module with a compiled catalogue in `LC_MESSAGES`; adding one
-changes nothing else. `make locale` compiles. A test checks that every sentence for people in the
-code has its Chinese text.
+A language is a folder beside this module with a compiled catalogue in `LC_MESSAGES`. To add a
+language, add such a folder; no code changes. `make locale` compiles the catalogues. A test checks
+that every sentence for people in the code has a Chinese text.
 """
 
 import gettext
@@ -16,10 +16,10 @@ from jieneng.metering.errors import JienengError, Msgid, Problem, UsageError
 
 Translate = Callable[[Msgid], str]
 
-#: Language of the msgids, which needs no catalogue.
+#: Language of the msgids; it has no catalogue.
 SOURCE_LANGUAGE: Final = "en"
 DEFAULT_LANGUAGE: Final = "zh"
-#: Environment variable with the reader's language.
+#: Environment variable that selects the language.
 VARIABLE: Final = "JIENENG_LANGUAGE"
 
 _FOLDER: Final = Path(__file__).parent
@@ -41,14 +41,14 @@ def translator(language: str) -> Translate:
 
 
 def teach_click(language: str) -> None:
-    """Have click, the command line's library, say its own sentences in a language."""
+    """Translate the sentences of click, the library of the command line."""
     gettext.bindtextdomain("click", str(_FOLDER))
     gettext.textdomain("click")
     os.environ["LANGUAGE"] = language
 
 
 def known_language(tag: str) -> str | None:
-    """Return the language of `languages()` that `en`, `zh-CN` or `zh_CN.UTF-8` means, if any."""
+    """Return the language of a tag such as `en`, `zh-CN` or `zh_CN.UTF-8`; None if unknown."""
     language = tag.replace("_", "-").split("-")[0].lower()
     return language if language in languages() else None
 
@@ -75,7 +75,7 @@ def check_language() -> None:
 
 
 def say(thing: Problem | JienengError, translate: Translate) -> str:
-    """Return the sentence of a problem or an error, without its place, in the reader's language."""
+    """Return the translated sentence of a problem or an error, without file and line."""
     text = translate(thing.text).format_map(thing.values)
     if isinstance(thing, JienengError):
         return text

@@ -1,11 +1,11 @@
-"""`make locale`: collects the sentences for people into the catalogues, and compiles these.
+"""Collect all sentences for people into the catalogues, and compile these (`make locale`).
 
-Needs Babel, which a running service does not. A new sentence is added to every catalogue without
-a text, and the command says how many wait for one. A sentence that a row has in both languages
-gets its Chinese text from the row.
+It needs Babel; running services do not. New sentences are added to every catalogue without a
+translation, and their number is printed. Some tables in the code contain sentences in both
+languages; then the Chinese text is taken from the table.
 
-A language is a folder beside this module with `LC_MESSAGES/jieneng.po`. To begin one, create that
-file empty, run `make locale`, and fill in its texts.
+A language is a folder in `jieneng/locale` with a file `LC_MESSAGES/jieneng.po`. To add a language,
+create this file empty, run `make locale`, and fill in the translations.
 """
 
 import ast
@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("jieneng", "edge_agent", "ingest", "analytics", "grafana", "simulators")
 
 _LOCALE: Final = Path(__file__).parent
-_DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # a date of now would make every run another file
+_DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # constant, so that each run gives the same files
 
 
 @cache
@@ -52,7 +52,7 @@ def catalogue_file(language: str) -> Path:
 
 
 def read(language: str) -> Catalog:
-    """Return the texts of a language as its file has them."""
+    """Return the catalogue of a language, as in its file."""
     with catalogue_file(language).open("rb") as file:
         return read_po(file, locale=language)
 
@@ -79,7 +79,7 @@ def _modules() -> Iterator[Module]:
 
 
 def _updated(language: str) -> Catalog:
-    """Return the catalogue of a language with all sentences, and the texts that it has of them."""
+    """Return the catalogue of a language with all sentences and the existing translations."""
     old = read(language)
     new = Catalog(
         locale=language,

@@ -1,8 +1,8 @@
-"""Render findings as sentences in the reader's language, with names in place of ids.
+"""Render findings as sentences in the reader's language, with names instead of ids.
 
-Law: the sentence is that of the finding's row in `jieneng.metering.findings`, so the page, the
-terminal, the JSON form and the commands say the same. A finding that puts consumption in doubt says
-how much.
+Laws: the sentence is taken from the row of the finding in `jieneng.metering.findings`, so it is the
+same on the page, in the terminal, in JSON and in commands. If a finding has a doubt, the text
+states its amount.
 """
 
 import math
@@ -20,15 +20,15 @@ from jieneng.metering.site import Site
 
 
 class Labels(msgspec.Struct, frozen=True):
-    """A site's names and time zone, as far as sentences need them.
+    """A site's names and time zone, for sentences.
 
     Attributes:
-        names: for people, of meters, areas, institutions and the site, by id.
-        zone: in which times are shown.
+        names: names of meters, areas, institutions and the site, by id.
+        zone: time zone in which times are shown.
         site: name of the site.
-        places: names of the areas around each meter and area, the outermost first, by id.
-        buses: bus of each meter that is polled, by id.
-        agents: agent of each bus, by id.
+        places: for each meter and area, by id: the names of the areas around it, outermost first.
+        buses: id of the bus of each polled meter, by the meter's id.
+        agents: id of the agent of each bus, by the bus's id.
     """
 
     names: Mapping[str, str] = {}
@@ -39,7 +39,7 @@ class Labels(msgspec.Struct, frozen=True):
     agents: Mapping[str, str] = {}
 
     def name(self, subject: str) -> str:
-        """Return the name of an id; the id where it has none."""
+        """Return the name for an id; the id itself if it has no name."""
         return self.names.get(subject, subject)
 
 
@@ -62,7 +62,7 @@ def labels(site: Site) -> Labels:
 
 
 def _places(site: Site) -> dict[str, tuple[str, ...]]:
-    """Return the names of the areas around each meter and area, the outermost first."""
+    """Return the names of the areas around each meter and area, outermost first."""
     parents = {
         **{area.id: area.parent for area in site.area},
         **{meter.id: meter.last_area for meter in site.meter},
@@ -79,7 +79,7 @@ def _areas_around(site: Site, area: str | None) -> tuple[str, ...]:
 
 
 def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
-    """Return the sentence of a finding; its code and subject where its code has no row."""
+    """Return the sentence of a finding; code and subject if its code has no row."""
     kind = finding.kind
     if kind is None:
         return f"{labels.name(finding.subject)}: {finding.code.replace('_', ' ')}"
@@ -100,16 +100,16 @@ def finding_text(finding: Finding, translate: Translate, labels: Labels) -> str:
 
 
 def _doubt_text(doubt: float, name: str, translate: Translate) -> str:
-    """Return the sentence that says how much consumption may be wrong."""
+    """Return the sentence that states the doubt."""
     if math.isinf(doubt):
-        return translate("Nothing bounds by how much the consumption may be wrong.")
+        return translate("There is no limit to the possible error of the consumption.")
     return translate("The consumption may be wrong by at most {amount} {unit}.").format(
         amount=number(doubt), unit=unit(name, translate)
     )
 
 
 class _SentenceFormatter(Formatter):
-    """Format placeholders by the specs that `jieneng.metering.findings` lists."""
+    """Formats placeholders by the specs that are listed in `jieneng.metering.findings`."""
 
     def __init__(self, translate: Translate, labels: Labels) -> None:
         self._translate: Translate = translate

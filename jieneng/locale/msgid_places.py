@@ -2,11 +2,12 @@
 
 Laws:
 
-1. A parameter, field, variable or result that is annotated `Msgid` holds a msgid. The first
-   argument of a call of anything annotated `Translate` is one, too, and so is the `description` of
-   a `msgspec.Meta`.
-2. A private function counts only in its own module, so two of the same name are not confused.
-   Public functions and classes of the same name share their msgid parameters.
+1. Three kinds of places hold msgids: parameters, fields, variables and results annotated `Msgid`;
+   the first argument of a call of a function annotated `Translate`; and the `description` of a
+   `msgspec.Meta`.
+2. The parameters of a private function are used only for calls in its own module, because private
+   functions of several modules may have the same name. Public functions and classes of the same
+   name share their msgid parameters.
 
 The search reads the syntax tree of the modules and does not import them.
 """
@@ -36,7 +37,7 @@ class Parameters(NamedTuple):
 
     Attributes:
         positions: their positions among all parameters of a call.
-        names: names of those that can be given by keyword.
+        names: names of the msgid parameters that can be given by keyword.
     """
 
     positions: frozenset[int] = frozenset()
@@ -54,7 +55,7 @@ class Parameters(NamedTuple):
                 yield keyword.value
 
 
-#: Msgid parameters of `msgspec.Meta`, whose source is not searched.
+#: Msgid parameters of `msgspec.Meta`; they are listed here because its source is not searched.
 _META_PARAMETERS = Parameters(names=frozenset({"description"}))
 
 

@@ -1,6 +1,6 @@
-"""Numbers and units as people read them.
+"""Format numbers and units for people.
 
-Laws: unknown reads "—", never 0; a percent has a space before its sign, everywhere.
+Laws: an unknown value is shown as "—", never as 0. A percent sign always follows a space.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ _SUPERSCRIPTS: Final = (("m2", "m²"), ("m3", "m³"), ("CO2", "CO₂"))
 
 
 def number(value: float | None) -> str:
-    """Write about four digits, thousands separated: `17.92`, `334.7`, `81,204`, `0.0451`."""
+    """Format a number with about four digits: `17.92`, `334.7`, `81,204`, `0.0451`."""
     if value is None:
         return UNKNOWN
     size = abs(value)
@@ -29,32 +29,32 @@ def number(value: float | None) -> str:
 
 
 def register(value: float | None) -> str:
-    """Write a meter's counter with the digits that one sees moving."""
+    """Format a meter's counter with two decimals, so that its changes are visible."""
     return UNKNOWN if value is None else f"{value:,.2f}"
 
 
 def share(value: float | None) -> str:
-    """Write a share of 1 as percent. Cut, not rounded: 99.97 % of the readings are not all."""
+    """Format a share (0 to 1) as percent, cut and not rounded: 0.9997 must not become 100 %."""
     return UNKNOWN if value is None else f"{int(value * 1000 + 1e-9) / 10:.1f} %"
 
 
 def whole_percent(value: float) -> str:
-    """Write a share of 1 as whole percent, rounded: `2 %`."""
+    """Format a share (0 to 1) as whole percent, rounded: `2 %`."""
     return f"{100 * value:.0f} %"
 
 
 def percent(value: float | None) -> str:
-    """Write a percentage with the digits that it has: `7 %`, `95.5 %`."""
+    """Format a percentage with all its digits: `7 %`, `95.5 %`."""
     return UNKNOWN if value is None else f"{value:g} %".replace("-", MINUS)
 
 
 def change(value: float | None) -> str:
-    """Write a change in percent, with its sign and two decimals: `+0.27 %`."""
+    """Format a change in percent with sign and two decimals: `+0.27 %`."""
     return UNKNOWN if value is None else f"{value:+.2f} %".replace("-", MINUS)
 
 
 def unit(name: str, translate: Translate) -> str:
-    """Write `kgCO2/m2` as `kgCO₂/m²`, and a person in the reader's language."""
+    """Format a unit: `kgCO2/m2` as `kgCO₂/m²`, and "person" in the reader's language."""
     for plain, pretty in _SUPERSCRIPTS:
         name = name.replace(plain, pretty)
     return name.replace("person", translate("person"))

@@ -7,8 +7,8 @@ Laws:
 2. The value of such a place is a literal, a choice between literals, another place annotated
    `Msgid`, or a `cast` to `Msgid`. Every other value is listed as `untraced`, and a test fails, so
    that no sentence is missed.
-3. A row of a table may hold a sentence in both languages (keywords `en` and `zh`, or
-   the same behind one of `_BILINGUAL_PREFIXES`). Neither text is then written anywhere else.
+3. A row of a table may hold a sentence in both languages, in the keywords `en` and `zh` or in the
+   same keywords with one of `_BILINGUAL_PREFIXES`. The catalogue takes the Chinese text from there.
 
 The search reads the syntax tree of the modules and does not import them.
 """

@@ -1,5 +1,6 @@
-"""Meters, sites and readings: structs, checks and forms that all services share.
+"""Meters, sites and readings: structs and checks that all services share.
 
-In: values read from files, meters and messages. Out: structs, checked, and the names in the store.
-Laws: pure, so no clock, socket, event loop, files or numpy; unknown is missing or NaN, never 0.
+In: values from files, meters and messages. Out: checked structs, MQTT messages, and the names of
+series in the store. Laws: pure, without clock, socket, event loop, files or numpy. An unknown value
+is missing or NaN, never 0.
 """

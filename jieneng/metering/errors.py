@@ -25,9 +25,9 @@
 
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 
-Messages for people are msgids: English sentences with `{placeholders}`, which
-`jieneng.locale` renders in the reader's language; `str()` renders English. `make locale` finds a
-msgid by the annotation `Msgid` of the parameter, field, variable or result that it is the value of.
+Messages for people are msgids: English sentences with `{placeholders}`. `jieneng.locale` translates
+them into the reader's language; `str()` renders them in English. `make locale` finds msgids by the
+annotation `Msgid` of the parameter, field, variable or result to which the sentence is assigned.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ from typing import TypeAlias
 
 import msgspec
 
-#: English sentence with `{placeholders}`, which a catalogue has in the reader's language.
+#: English sentence with `{placeholders}`, for which the catalogues contain translations.
 Msgid: TypeAlias = str
 
-#: Keys that lead to a place of a file, row numbers included: `("meter", 3, "parent")`.
+#: Path to a value in a file, with row numbers: `("meter", 3, "parent")`.
 KeyPath = tuple[str | int, ...]
 
 
@@ -47,11 +47,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: msgid of the sentence that describes the mistake.
-        fix: msgid of the sentence that says what to do.
-        values: values of the placeholders of both.
-        path: keys that lead to the place, such as `("meter", 3, "parent")`.
-        file: name of the file as the person knows it.
-        line: line in it, 1-based; None if the file has no such line.
+        fix: msgid of the sentence that tells how to fix it.
+        values: values of the placeholders in both.
+        path: path to the value in the file, such as `("meter", 3, "parent")`.
+        file: name of the file.
+        line: line in the file, counted from 1; None if the mistake has no line.
     """
 
     text: Msgid
@@ -62,7 +62,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
 
     def where(self) -> str:
-        """Return `site.toml:41`, or as much of it as is known."""
+        """Return file and line as `site.toml:41`, as far as they are known."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
@@ -71,16 +71,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadKeys(msgspec.Struct, frozen=True):
-    """Places of a configuration whose values are missing or wrong, and therefore unknown.
+    """Paths of a configuration whose values are missing or wrong, and therefore unknown.
 
-    Law: a rule that needs a value which could not be read is not applied. The reader would be told
-    of two mistakes and could correct only one.
+    Law: a rule is not applied if a value that it needs could not be read. Otherwise one mistake
+    would be reported twice.
     """
 
     paths: frozenset[KeyPath] = frozenset()
 
     def covers(self, *path: str | int) -> bool:
-        """Return True if a place, something in it, or what surrounds it could not be read."""
+        """Return True if a path, or a part of it, or anything below it could not be read."""
         return any(unread[: len(path)] == path[: len(unread)] for unread in self.paths)
 
     def covers_row(self, table: str, row: int, *keys: str) -> bool:
@@ -96,7 +96,7 @@ class UnreadKeys(msgspec.Struct, frozen=True):
 
 
 class JienengError(Exception):
-    """Root of the tree. `text` is a msgid, `values` are those of its placeholders."""
+    """Root of the tree. `text` is a msgid, `values` are the values of its placeholders."""
 
     def __init__(self, text: Msgid, /, **values: object) -> None:
         super().__init__(text)
@@ -108,7 +108,7 @@ class JienengError(Exception):
 
 
 class ConfigError(JienengError):
-    """Mistakes in files that people wrote: every problem found, not only the first."""
+    """Mistakes in files that people wrote; contains all problems, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("{count} problem(s) in the configuration", count=len(problems))
@@ -131,11 +131,11 @@ class PeerError(JienengError):
 
 
 class ReplyError(PeerError):
-    """A reply that can't answer our request; its bytes must not be believed."""
+    """A reply that can't be the answer to the request; its bytes must not be used."""
 
 
 class StrayReply(ReplyError):
-    """A reply to another request. If replies carry no number, earlier ones may be stray too."""
+    """A reply to another request. If replies carry no number, earlier replies may be wrong, too."""
 
 
 class DeviceRefused(PeerError):
@@ -151,7 +151,7 @@ class DeviceRefused(PeerError):
 
 
 class WireError(PeerError):
-    """A payload that is no message of this project. `reason` is a short name for counting."""
+    """A payload that is not a valid message. `reason` is a short name for counting."""
 
     def __init__(self, reason: str, text: Msgid, **values: object) -> None:
         super().__init__(text, **values)
@@ -159,31 +159,31 @@ class WireError(PeerError):
 
 
 class Unavailable(JienengError):
-    """A service, link or disk that is needed and is not there for now."""
+    """A service, link or disk that is temporarily not available."""
 
 
 class LinkError(Unavailable):
-    """A meter's link that is not there, or broke while it was in use."""
+    """A meter's link that can't be opened, or broke while it was used."""
 
 
 class LinkDown(LinkError):
-    """A meter's link that can't be opened or used; says nothing about the meters on it."""
+    """A link that can't be opened or used; its meters may be all right."""
 
 
 class Unanswered(LinkError):
-    """A request without a reply, on a link that was there."""
+    """A request without a reply, on an open link."""
 
 
 class IdleLinkClosed(Unanswered):
-    """A link that had served before, and was closed when it was to be used again."""
+    """A link that worked before, and was closed while it was idle."""
 
 
 class NewLinkClosed(Unanswered):
-    """A link that was closed as soon as it was made, or at its first request."""
+    """A link that was closed as soon as it was opened, or at its first request."""
 
 
 class ReplyTimedOut(Unanswered):
-    """A request to which no whole reply came before the deadline."""
+    """A request without a complete reply before the deadline."""
 
 
 class SpoolUnavailable(Unavailable):

@@ -2,20 +2,20 @@
 
 Laws:
 
-1. A finding carries values, never a sentence. The sentence is its kind's, and is rendered at the
-   rim, in the reader's language and with the names of meters and areas:
-   `jieneng.locale.finding_text`.
-2. A kind is one row of `KINDS`, with its sentence in English and in Chinese. `make locale` takes
-   both from the row. To add a finding: a row here, and the code that finds it.
-3. A code, once published, keeps its meaning: other programs read it in the JSON form.
-4. A finding about the base period has the same kind, and `baseline_` before its code.
-5. A finding about a register has numbers as values. `first_ms`, `until_ms`, `count` and `doubt` are
-   added to them, and `unit`, that of the meter's consumption. Many findings of one code and meter
-   in a period are one finding, with the sentence `many_en` where its kind has one.
-6. A person may confirm a finding. It stays, with the severity `info`, and puts nothing in doubt.
+1. A finding contains values, not a sentence. The sentence belongs to the kind of the finding.
+   `jieneng.locale.finding_text` renders it in the reader's language, with the names of meters and
+   areas.
+2. Each kind is one row of `KINDS`, with its sentence in English and in Chinese. `make locale` takes
+   both from the row. To add a finding, add a row here, and the code that finds it.
+3. The meaning of a published code never changes, because other programs read it in the JSON form.
+4. A finding about the base period has the same kind, and the prefix `baseline_` in its code.
+5. The values of a finding about a register are numbers. `first_ms`, `until_ms`, `count`, `doubt`,
+   and `unit` (of the meter's consumption) are added to them. Several findings with the same code
+   and meter in a period are merged into one, with the sentence `many_en` if its kind has one.
+6. A person may confirm a finding. It is still listed, with the severity `info`, and its doubt ends.
 
-A placeholder of a sentence names a value (`subject` is the finding's own), and after a colon how
-the value is shown:
+A placeholder in a sentence contains the name of a value (`subject` for the subject of the finding)
+and, after a colon, the way in which the value is shown:
 
 | spec | value | shown as |
 |---|---|---|
@@ -44,7 +44,7 @@ from jieneng.metering.errors import Msgid
 Severity = Literal["info", "warning", "error"]
 Value: TypeAlias = float | int | str | date
 
-#: Before the code of a finding that concerns the base period.
+#: Prefix of the code of a finding about the base period.
 BASELINE: Final = "baseline_"
 
 
@@ -53,14 +53,15 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         code: short name, for counting and for other programs.
-        severity: `info` to be known, `warning` the figure may be off, `error` it can't be right.
+        severity: `info`: a remark; `warning`: the figure may be wrong; `error`: the figure can't be
+            right.
         en: the sentence in English, which is also the msgid.
         zh: the sentence in Chinese.
-        many_en: the sentence for several findings of the kind; None for the same one.
-        many_zh: the same in Chinese.
-        of_past: True if it compares a meter with its whole past.
-        recurring_from: number in a period from which on the meter is not as `site.toml` describes
-            it; None if any number may be right.
+        many_en: the sentence for several merged findings; None if it is the same.
+        many_zh: the sentence for several merged findings in Chinese.
+        of_past: True if the finding results from a comparison with the meter's whole past.
+        recurring_from: if there are at least this many in a period, `site.toml` must be wrong about
+            the meter; None if there is no such number.
     """
 
     code: str
@@ -78,17 +79,17 @@ class FindingKind(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def value_names(self) -> frozenset[str]:
-        """Names of the values in its sentences."""
+        """Names of the values in the sentences."""
         fields = [*Formatter().parse(self.en), *Formatter().parse(self.many_en or "")]
         return frozenset(name for _, name, _, _ in fields if name and name != "subject")
 
 
 class Confirmation(msgspec.Struct, frozen=True):
-    """The statement of a person that a finding is in order.
+    """The statement of a person that the values of a finding are right.
 
     Attributes:
         by: name of the person.
-        reason: why it is in order.
+        reason: reason why the values are right.
     """
 
     by: str
@@ -99,11 +100,11 @@ class Finding(msgspec.Struct, frozen=True):
     """A doubt or remark that a reader of a figure should know.
 
     Attributes:
-        code: code of a row of `KINDS`, with `baseline_` before it if it concerns the base period.
-        subject: id of the meter, area, scope, factor or period that it is about.
-        values: the named values of the kind's sentence.
-        weight: share of the figure that it concerns, 0 to 1; None if that is not known.
-        confirmed: the statement of a person that it is in order; None without one.
+        code: code of a row of `KINDS`, with the prefix `baseline_` if it is about the base period.
+        subject: id of the meter, area, scope, factor or period that the finding is about.
+        values: values of the placeholders in the kind's sentence.
+        weight: affected share of the figure, 0 to 1; None if it is not known.
+        confirmed: confirmation by a person; None if there is none.
     """
 
     code: str
@@ -116,22 +117,22 @@ class Finding(msgspec.Struct, frozen=True):
     def of(
         cls, code: str, subject: str, /, *, weight: float | None = None, **values: Value
     ) -> "Finding":
-        """Make a finding from named values."""
+        """Create a finding from named values."""
         return cls(code, subject, tuple(values.items()), weight)
 
     @property
     def is_of_baseline(self) -> bool:
-        """True if it concerns the base period."""
+        """True if the finding is about the base period."""
         return self.code.startswith(BASELINE)
 
     @property
     def contradicts_past(self) -> bool:
-        """True if a comparison with the meter's past found it, and nobody confirmed it."""
+        """True if it results from a comparison with the meter's past and is not confirmed."""
         return self.kind is not None and self.kind.of_past and self.confirmed is None
 
     @property
     def recurs(self) -> bool:
-        """True if it was found so often that it is no accident, and nobody confirmed it."""
+        """True if it occurred at least `recurring_from` times and is not confirmed."""
         least = None if self.kind is None else self.kind.recurring_from
         count = dict(self.values).get("count", 1)
         return (
@@ -143,19 +144,19 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> FindingKind | None:
-        """The row of its code; None if there is none."""
+        """The row of the code; None if there is none."""
         return KINDS.get(self.code.removeprefix(BASELINE))
 
     @property
     def severity(self) -> Severity:
-        """The severity of its kind, `warning` if there is no row; `info` if it is confirmed."""
+        """The severity of the kind; `warning` without a row; `info` if it is confirmed."""
         if self.confirmed is not None:
             return "info"
         return "warning" if self.kind is None else self.kind.severity
 
     @property
     def doubt(self) -> float | None:
-        """Amount that may be wrong, infinity if nothing bounds it; None if it is not about that."""
+        """Largest possible error of the amount; infinity without limit; None if not applicable."""
         if self.confirmed is not None:
             return 0.0
         return next(

@@ -8,7 +8,7 @@ Laws:
    floor area or headcount. `analytics.figures.indicator_values` computes every such row.
 3. An indicator that is not linear has a row without `sum_of`, and a function of the same id in
    `analytics.figures.indicator_values.FUNCTIONS`.
-4. An id, once published, keeps its meaning: plans, boards and other programs refer to it.
+4. The meaning of a published id never changes, because plans, boards and other programs use it.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
             indicator.
         denominator: mean over the period by which the sum is divided; None if there is none.
         scale: factor from the unit of the sum to that of the indicator: 0.001 from kgce to tce.
-        inputs: media that enter into a function; empty if there is a `sum_of`.
+        inputs: media that the indicator's function uses; empty if `sum_of` is given.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def media(self) -> tuple[Medium, ...]:
-        """Media that enter into the indicator."""
+        """Media from which the indicator is computed."""
         match self.sum_of:
             case None:
                 return self.inputs

@@ -2,8 +2,8 @@
 
 Laws: a value or name that the protocol can't express exactly is refused: NaN, infinity, an empty
 name, a name with a line break or a backslash at its end. Floats are written as the shortest text
-that reads back as the same number. They are never written as integers, which would fix the type of
-a field.
+that reads back as the same number. Floats are never written as integers, because the first write of
+a field decides its type.
 
 Source: InfluxDB line protocol reference (v1.8 and v2), section "Special characters".
 """
@@ -77,5 +77,5 @@ def _value(value: Value) -> str:
     if isinstance(value, str):
         return f'"{value.translate(_TEXT)}"'
     if not math.isfinite(value):
-        raise ValueError(f"{value} can't be stored: unknown is a missing field")
+        raise ValueError(f"{value} can't be stored: omit the field of an unknown value")
     return repr(float(value))

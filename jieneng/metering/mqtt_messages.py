@@ -1,12 +1,13 @@
 """Encode and decode MQTT topics and payloads: Batch, Ack and Status. Pure.
 
-Law: nothing undecodable gets past this module, and nothing decodable is changed by it:
-`decode_batch(encode_batch(batch)) == batch` for every batch (NaN travels as null).
+Laws: a payload that can't be decoded raises an error. Encoding and decoding change nothing:
+`decode_batch(encode_batch(batch)) == batch` for every batch (NaN is encoded as null).
 
-The payload is JSON, readable with `mosquitto_sub`. Quantity names stand once in a message, and
-values in arrays. By measurement, that is the fastest form that stays readable. The payload holds
-its version. An unknown version is refused: an old ingest must not guess what a new agent means.
-Unknown fields of a status are ignored: a later agent may know more about itself.
+The payload is JSON, readable with `mosquitto_sub`. A message contains the names of quantities once
+(`layouts`), and the values of each sample in an array. Measurements showed this to be the fastest
+readable form. Each payload contains the version of its form. An unknown version is refused, because
+an old ingest must not guess the meaning of a newer form. Unknown fields of a status are ignored,
+because a newer agent may send more of them.
 """
 
 import math
@@ -24,10 +25,10 @@ from jieneng.metering.reading import Ack, Batch, PollReport, Sample, Status
 VERSION: Final = 1
 Channel = Literal["batch", "ack", "status"]
 
-#: Size from which a payload is refused unread [bytes]. Agents stay far below it.
+#: Largest payload that is decoded [bytes]. Payloads of agents are far smaller.
 MAX_PAYLOAD: Final = 4 * 1024 * 1024
 
-# 2000-01-01 and 2100-01-01 [ms since 1970]: a time outside is not that of a reading.
+# 2000-01-01 and 2100-01-01 [ms since 1970]: times of readings lie between them.
 _EARLIEST_MS: Final = 946_684_800_000
 _LATEST_MS: Final = 4_102_444_800_000
 
@@ -47,11 +48,11 @@ def parse_topic(name: str) -> tuple[str, str, str]:
         case ["jieneng", "1", site, agent, "batch" | "ack" | "status" as channel]:
             return site, agent, channel
         case _:
-            raise WireError("topic", "{topic} is not a topic of ours", topic=name)
+            raise WireError("topic", "{topic} is not a known topic", topic=name)
 
 
-# JSON integers have no bounds, so those that are stored as floats or sent back get some. Counts
-# stay below 2**53: up to there, a float holds every integer.
+# JSON integers have no bounds, so integers that are stored as floats or sent back are bounded here.
+# Counts must be below 2**53, because a float holds every integer up to there.
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _Number = Annotated[int, Meta(ge=1, lt=2**53)]
 _Quality = Annotated[int, Meta(ge=0, lt=2**16)]
@@ -115,7 +116,7 @@ class _StatusForm(msgspec.Struct):
     clock_jumps: _Count = 0
     bus_load: dict[str, _Span] = {}
     unacknowledged_s: _Span = 0.0
-    # Left out if not known: an ingest of before these fields refuses a status that has them.
+    # Omitted if not known: an ingest from before these fields refuses a status that has them.
     spool_share: _Share | msgspec.UnsetType = msgspec.UNSET
     disk_used: _Share | msgspec.UnsetType = msgspec.UNSET
     certificate_days: _Days | msgspec.UnsetType = msgspec.UNSET
@@ -166,8 +167,8 @@ def decode_batch(payload: bytes, *, any_quantity: bool = False) -> Batch:
 
     Args:
         payload: the payload.
-        any_quantity: True if unknown names of quantities are accepted: an agent of a later version
-            may send some, and its other samples are good.
+        any_quantity: True to accept unknown names of quantities. An agent of a later version may
+            send unknown quantities together with known ones.
 
     Raises:
         WireError: with `reason` one of `too_large`, `not_json`, `version`, `form`, `layout`,
@@ -246,23 +247,25 @@ def _decode(decode: Callable[[bytes], _Form], payload: bytes) -> _Form:
 
 
 def _refusal(payload: bytes, error: msgspec.ValidationError) -> WireError:
-    """Return the error for a payload of another form: a later version may have one."""
+    """Return the error for a payload of another form: `version` if it states another version."""
     try:
         version = _decode_version(payload).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         version = VERSION
     if version != VERSION:
         return _other_version(version)
-    return WireError("form", "not of our form: {error}", error=error)
+    return WireError("form", "the message does not have the expected form: {error}", error=error)
 
 
 def _other_version(version: int) -> WireError:
-    return WireError("version", "version {version}, not {ours}", version=version, ours=VERSION)
+    return WireError(
+        "version", "version {version} instead of {ours}", version=version, ours=VERSION
+    )
 
 
 @lru_cache(maxsize=4096)
 def _checked_layout(layout: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a layout of known quantities: one tuple for all messages that have it."""
+    """Return a layout of known quantities; equal layouts share one tuple."""
     for name in layout:
         if name not in QUANTITIES:
             raise WireError("quantity", "unknown quantity {name}", name=name)
@@ -270,7 +273,7 @@ def _checked_layout(layout: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _layout_of_any(layout: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a layout of any names. Only known ones are remembered: their number is bounded."""
+    """Return a layout with any names. Only layouts of known quantities are cached."""
     try:
         return _checked_layout(layout)
     except WireError as error:
@@ -281,13 +284,13 @@ def _layout_of_any(layout: tuple[str, ...]) -> tuple[str, ...]:
 
 def _layout_without_repetition(layout: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(layout)) != len(layout):
-        raise WireError("layout", "a quantity stands twice in {layout}", layout=layout)
+        raise WireError("layout", "a quantity occurs twice in {layout}", layout=layout)
     return layout
 
 
 def _sample(form: _SampleForm, layouts: list[tuple[str, ...]]) -> Sample:
     if not 0 <= form.layout < len(layouts):
-        raise WireError("layout", "no layout {number}", number=form.layout)
+        raise WireError("layout", "layout {number} does not exist", number=form.layout)
     quantities = layouts[form.layout]
     if len(form.values) != len(quantities):
         raise WireError("layout", "{meter}: values do not match the layout", meter=form.meter)
@@ -305,4 +308,6 @@ def _poll(form: _PollForm) -> PollReport:
 
 def _check_time(meter: str, time_ms: int) -> None:
     if not _EARLIEST_MS <= time_ms < _LATEST_MS:
-        raise WireError("time", "{meter}: {time_ms} ms is no time", meter=meter, time_ms=time_ms)
+        raise WireError(
+            "time", "{meter}: {time_ms} ms is not a valid time", meter=meter, time_ms=time_ms
+        )

@@ -1,8 +1,8 @@
-"""Table of the quantities that meters measure. A quantity that is no row here does not exist.
+"""Table of all quantities that meters measure.
 
-A quantity has one name everywhere: in models, samples, messages, the store and on boards. The name
-ends in the unit. Counters only grow, except at a rollover or replacement, and consumption is
-computed from them; gauges show the present value.
+A quantity has the same name everywhere: in models, samples, messages, the store and boards. The
+name ends with the unit. There are counters and gauges. Counters only grow, except at a rollover or
+replacement; consumption is computed from them. Gauges show the present value.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ MEDIA: Final[tuple[Medium, ...]] = ("electricity", "water", "gas", "heat")
 
 Carrier = Literal["electricity", "gas", "heat"]
 
-#: The media that are energy. Water is not.
+#: The media that are energy carriers; water is not.
 CARRIERS: Final[tuple[Carrier, ...]] = ("electricity", "gas", "heat")
 
 
@@ -70,7 +70,7 @@ _ROWS: Final = (
     Quantity("current_b_a", "A", "gauge", _E),
     Quantity("current_c_a", "A", "gauge", _E),
     Quantity("frequency_hz", "Hz", "gauge", _E),
-    # Gas is billed by its volume at standard conditions; `volume_m3` of a gas meter is that one.
+    # For gas, `volume_m3` is the volume at standard conditions, by which gas is billed.
     Quantity("volume_m3", "m3", "counter", (*_W, *_G, *_H)),
     Quantity("volume_reverse_m3", "m3", "counter", _W),
     Quantity("volume_working_m3", "m3", "counter", _G),
@@ -81,8 +81,8 @@ _ROWS: Final = (
     Quantity("heat_gj", "GJ", "counter", _H),
     Quantity("temperature_supply_c", "°C", "gauge", _H),
     Quantity("temperature_return_c", "°C", "gauge", _H),
-    # 1 while the device reports that it does not measure (no signal, empty pipe). Its counter then
-    # stands still, which does not mean a consumption of 0.
+    # 1 while the device reports that it can't measure (no signal, empty pipe). Its counter then
+    # stands still although something may flow.
     Quantity("fault_flag", "1", "gauge", _ALL),
 )
 
@@ -98,7 +98,7 @@ CONSUMPTION: Final[Mapping[Medium, str]] = MappingProxyType(
     }
 )
 
-#: Counter of what leaves through a meter of consumption.
+#: Counter of energy that is exported through a consumption meter.
 EXPORT: Final = "energy_export_kwh"
 
 #: Growth of a counter in an hour at a rate of 1 kW, kvar or m3/h, by the counter's unit.

@@ -31,14 +31,16 @@ def plan(
 class PollPlan:
     """The requests of each poll, if some quantities are read in every nth poll only.
 
-    Laws: a poll has the number of its slot in UTC. A quantity with `every` n is due in the first
-    poll of each n slots that begin at a multiple of n. So a slow series lines up with the clock and
-    with other series. A quantity that one poll did not get is due in the next. Quantities that are
-    due together are planned together: a slow one shares the request of a fast one if possible.
-    Requests are sent in the order of `_request_order`.
+    Laws: the number of a poll is its time since 1970 (UTC), divided by the polling interval. A
+    quantity with `every = n` is due in a poll if a multiple of n lies between the number of the
+    last complete poll (exclusive) and the number of this poll (inclusive). So rarely read
+    quantities have regular times, which are the same for all meters, and a quantity that a poll
+    failed to read is due in the next poll. All quantities that are due in a poll are planned
+    together, so that they share requests if possible. Requests are sent in the order of
+    `_request_order`.
 
     Attributes:
-        cadences: the different `every` of the quantities, ascending.
+        cadences: the different values of `every`, ascending.
     """
 
     def __init__(
@@ -83,11 +85,12 @@ class PollPlan:
 def _request_order(reads: tuple[Read, ...], counter: str) -> tuple[Read, ...]:
     """Return the requests of a poll in the order in which they are sent.
 
-    The consumption counter goes first, because after a silence the poll is not continued.
+    The request for the consumption counter is sent first, because a poll ends if a device does not
+    reply.
 
-    If a line repeats replies, each request gets the reply to the one before, and only a reply of
-    another shape reveals that. So the last two requests differ in shape if possible. If the
-    counter's request is the only one that differs, it goes last.
+    A faulty line may deliver each reply twice, so that every request gets the reply to the request
+    before. This is noticed only if the two replies have different shapes. So the last two requests
+    differ in shape if possible. If only the counter's request has another shape, it is sent last.
     """
     first = [read for read in reads if counter in read.quantities]
     others = [read for read in reads if counter not in read.quantities]

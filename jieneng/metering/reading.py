@@ -1,7 +1,7 @@
-"""Samples, and the batches, acknowledgements and statuses in which they travel.
+"""Define samples, and the batches, acknowledgements and statuses between agent and ingest.
 
-Laws: the time of a `Sample` is the moment of the meter's reply and is never replaced. A value that
-is not known is NaN, never 0.
+Laws: the time of a `Sample` is the moment of the meter's reply, and is never replaced. An unknown
+value is NaN, never 0.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ import msgspec
 
 
 class Quality(IntFlag):
-    """Reasons to doubt a sample, as flags; 0 is none. A doubted value is kept, not dropped."""
+    """Reasons to doubt a sample, as flags; 0 for none. Doubtful values are stored, not dropped."""
 
     GOOD = 0
-    STALE = 1  # every bit is repeated, though the measured quantity never stands still
+    STALE = 1  # all values are repeated exactly, although some of them always vary
     FLAT = 2  # a counter stands still for longer than is plausible
     OUT_OF_RANGE = 4  # a value exceeds the nameplate
     TOO_FAST = 8  # a counter grew faster than the rated maximum
-    CLOCK = 16  # stamped while the agent's clock could not be trusted
+    CLOCK = 16  # the time stamp was given while the agent's clock could not be trusted
     MANUAL = 32  # read by a person, or imported from a file
-    ESTIMATED = 64  # not read: the file that it comes from calls it estimated
+    ESTIMATED = 64  # the imported file marks the value as estimated
 
 
 #: Milliseconds in a second; times are milliseconds since 1970-01-01T00:00:00Z.
@@ -35,8 +35,9 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
         meter: id of the meter in `site.toml`.
         time_ms: time of the meter's reply [UTC, ms since 1970].
         quality: flags of `Quality`, as a number.
-        quantities: names of rows of `quantities.py`. Samples of one plan share one tuple.
-        values: a value for each quantity, in canonical units; NaN if the meter had none.
+        quantities: names of quantities (`quantities.py`). Samples with the same read plan share one
+            tuple.
+        values: a value for each quantity, in canonical units; NaN if it is unknown.
     """
 
     meter: str
@@ -47,15 +48,15 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 class PollReport(msgspec.Struct, frozen=True, gc=False):
-    """Outcome of a poll of a meter, reported whether or not anything was read.
+    """The result of a poll of a meter. There is a report even if nothing was read.
 
     Attributes:
         meter: id of the meter in `site.toml`.
-        time_ms: time of its sample, or of its end if there is none [UTC, ms since 1970].
+        time_ms: time of the sample; without a sample, end of the poll [UTC, ms since 1970].
         ok: True if every request was answered correctly.
-        duration_ms: time from the first request to the last reply or timeout; if none could be
-            sent, the time for which that was tried [ms].
-        attempts: number of requests sent, repeated ones included.
+        duration_ms: time from the first request to the last reply or timeout [ms]. If no request
+            could be sent, the time spent on trying to send one.
+        attempts: number of requests sent, including repeated ones.
     """
 
     meter: str
@@ -66,11 +67,11 @@ class PollReport(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Samples in transit, numbered by the agent that read them.
+    """Samples and poll reports, numbered by the agent, in one message.
 
     Attributes:
         agent: id of the agent.
-        boot: id of one run of the agent: 8 hex digits, new at each start.
+        boot: boot id, which identifies a run of the agent: 8 hex digits, new at each start.
         seq: sequence number 1, 2, 3 ... within the boot.
         samples: the samples.
         polls: reports of the polls. A batch has at least one sample or one report.
@@ -87,10 +88,10 @@ class Ack(msgspec.Struct, frozen=True):
     """Acknowledgement of batches of one boot of an agent by the ingest.
 
     Attributes:
-        stored: closed ranges of sequence numbers that are in the store.
-        quarantined: (sequence number, reason) of batches set aside whole, on the ingest's disk.
-        partly: (sequence number, reason, number of samples) of samples set aside of batches that
-            are in `stored`: the rest of these batches is in the store.
+        stored: ranges (first, last) of sequence numbers of stored batches.
+        quarantined: (sequence number, reason) of batches that were quarantined as a whole.
+        partly: (sequence number, reason, number of quarantined samples) of batches in `stored` that
+            were stored only in part.
     """
 
     boot: str
@@ -100,19 +101,19 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """State of an agent: the retained message on the broker, and its last will.
+    """State of an agent: the content of its retained status message, and of its last will.
 
-    Counts are of samples since the spool was created:
+    The counts are numbers of samples since the spool was created:
     `read = stored + quarantined + pending + dropped`.
 
     Attributes:
         uptime_s: time since the agent started [s].
-        spool_bytes: size of the payloads on its disk [bytes].
-        spool_age_s: age of the oldest batch there; 0 if there is none [s].
-        clock_ok: True if its clock can be trusted.
-        clock_jumps: jumps of the system's clock noticed since the start.
+        spool_bytes: size of the payloads in the spool [bytes].
+        spool_age_s: age of the oldest batch in the spool; 0 if there is none [s].
+        clock_ok: True if the agent's clock can be trusted.
+        clock_jumps: number of jumps of the system clock since the start.
         bus_load: share of the time since the last status in which a bus was busy, by bus.
-        unacknowledged_s: time for which batches were published and none was acknowledged [s].
+        unacknowledged_s: time for which published batches have not been acknowledged [s].
         spool_share: size of the payloads on its disk, as share of the spool's limit; None if it is
             not known, as from an earlier agent.
         disk_used: used share of the disk of the spool, 0 to 1; None if it is not known.

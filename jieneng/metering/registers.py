@@ -4,15 +4,17 @@ Laws:
 
 1. Fixed work is done beforehand. The decoder of a block puts the bytes into big-endian order with
    one permutation, unpacks all numbers with one precompiled `struct`, and scales them.
-2. A scale is a fraction: 81234560 hundredths are exactly 812345.6. A value that is made of several
-   registers is put together before it is scaled, and rounded once:
+2. A scale is an exact fraction, so 81234560 hundredths are exactly 812345.6. A value that consists
+   of several numbers is computed exactly, and rounded only once:
    (number + fraction x its scale) x scale x 10^exponent.
 3. Byte orders are written as in manuals, with letters: `ABCD` is big-endian, `CDAB` has the low
    word first, `BADC` has swapped bytes in each word, `DCBA` is little-endian. 48 and 64 bits have
    the same four patterns (`ABCDEF`, `EFCDAB`, `BADCFE`, `FEDCBA`, ...).
-4. A content that means "no value", a BCD digit above 9 and an impossible exponent are NaN, never 0.
-5. A number and a fraction that continue each other's bits are one wide number. They mean "no value"
-   only if both are all ones, because each half alone reaches all ones while it counts.
+4. A content that means "no value", a BCD digit above 9 and an impossible exponent are decoded as
+   NaN, never as 0.
+5. If the fraction's register continues the number's register with lower bits, both together are one
+   wide number. It means "no value" only if both registers are all ones, because one of them alone
+   can be all ones while the number counts.
 """
 
 import re
@@ -40,10 +42,10 @@ class RegisterType(msgspec.Struct, frozen=True):
         words: number of 16-bit registers.
         code: `struct` code of the big-endian form.
         decode: function from the unpacked value to the number; None if they are the same.
-        no_value: content, as an unsigned number, with which devices of any maker say "no value":
-            all ones, or the sign bit alone of a signed number. None for floats and decimal digits,
-            which say it by contents that are no numbers, and for half a register, whose values
-            reach all ones.
+        no_value: content that means "no value" on most devices, as an unsigned number: all ones, or
+            for a signed number only the sign bit. None for floats and decimal digits, which have
+            other contents that are not numbers, and for half a register, for which all ones is a
+            usual value.
     """
 
     words: int
@@ -93,7 +95,7 @@ def _whole(words: int, code: str, decode: Callable[[bytes], Raw] | None = None) 
 
 
 def _twos_complement(words: int, code: str) -> RegisterType:
-    """Return a signed type, whose "no value" is the sign bit alone: all ones are -1."""
+    """Return a signed type, whose "no value" has only the sign bit set: all ones are -1."""
     decode = _signed if code.endswith("s") else None
     return RegisterType(words, code, decode, 1 << 16 * words - 1)
 
@@ -129,7 +131,7 @@ TYPES: Final[Mapping[str, RegisterType]] = MappingProxyType(
 #: Type of a coil or a discrete input, which is 0 or 1 and lies in no register.
 BIT: Final = "bit"
 
-#: 10^n as (numerator, denominator). A larger exponent is no meter's scale, but a misread register.
+#: 10^n as (numerator, denominator). A larger exponent is never right: the register was misread.
 _POWERS: Final[Mapping[float, tuple[int, int]]] = MappingProxyType(
     {n: (10 ** max(n, 0), 10 ** max(-n, 0)) for n in range(-18, 19)}
 )
@@ -173,8 +175,8 @@ class Field(msgspec.Struct, frozen=True):
         order: one of `byte_orders(words)`.
         scale: value of one unit of the register, in the canonical unit; for a fraction, in units of
             the number that it belongs to.
-        bits: first and last bit of a number that shares the register with others, 0 is the lowest;
-            None if the register holds nothing else.
+        bits: first and last bit of the number (0 is the lowest) if the register also holds other
+            numbers; None if it does not.
         unknown: contents that mean "no value", as unsigned numbers.
         fraction: number that is added before scaling.
         unknown_together: contents of the number and of its fraction that mean "no value" only if
@@ -291,7 +293,7 @@ def _scaler(field: Field) -> Callable[..., float]:
 
 
 def _joining_scaler(field: Field) -> Callable[..., float]:
-    """Return a function that joins several registers; whole numbers are rounded once, last."""
+    """Return a function from several numbers to one value, which is rounded only once."""
     readers = [_number_reader(part) for part in field.parts]
     over, under = field.scale.numerator, field.scale.denominator
     fine = field.fraction.scale if field.fraction else None
@@ -314,9 +316,9 @@ def _joining_scaler(field: Field) -> Callable[..., float]:
 
 
 def _number_decoder(field: Field) -> Callable[[Any], Raw] | None:
-    """Return a function from an unpacked value to the number; None if it is as simple as can be.
+    """Return a function from an unpacked value to the number; None if no function is needed.
 
-    That is: the value is the number, and at most one content means "no value".
+    None is needed if the value is the number, and at most one content means "no value".
     """
     is_plain = TYPES[field.type].decode is None and field.bits is None
     return None if is_plain and len(field.unknown) < 2 else _number_reader(field)

@@ -1,4 +1,4 @@
-"""Names in the store: measurements, tags and fields. No other module spells them out.
+"""Define the names of measurements, tags and fields in the store. Other modules import them.
 
 Laws: a measurement has one writer. Fields are floats, except those marked as text; times are UTC
 milliseconds. Meter, quantity and time identify a point, so every write may be repeated.
@@ -37,9 +37,9 @@ missing |
 | alert_episode | analytics | site, rule, signal, subject, severity | `ended_ms`, `lasted_s`, \
 `peak`, `limit`, `end`: an episode that is over, at the time at which the alert fired |
 
-A `finding` lies at the first time that it concerns. The findings of one code, meter and local day
-are one point. It has a field for each number of its sentence (`jieneng.metering.findings`) beside
-those of `FIELDS`.
+The time of a `finding` is its first time. All findings with the same code, meter and local day are
+one point. In addition to `FIELDS`, it has a field for each number of its sentence
+(`jieneng.metering.findings`).
 
 An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
 the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
@@ -246,7 +246,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         measurement: one of `MEASUREMENTS`.
         tags: (name, value), sorted by name. Points with equal tags belong to one series.
-        names: names of the fields, at least one. Points of one layout share one tuple.
+        names: names of the fields, at least one. Points with the same fields share one tuple.
         values: a value for each name; never NaN or infinite.
         time_ms: time [UTC, ms since 1970].
     """
@@ -265,7 +265,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
         fields: Iterable[tuple[str, Value]],
         time_ms: int,
     ) -> "Point":
-        """Make a point from (name, value) pairs."""
+        """Create a point from (name, value) pairs."""
         pairs = tuple(fields)
         return cls(
             measurement,
@@ -341,7 +341,7 @@ def poll_point(site: str, poll: PollReport) -> Point:
 
 
 def sample_of(point: Point) -> Sample:
-    """Return the sample of a `reading_point`, without the quantities whose value is not known."""
+    """Return the sample of a `reading_point`, without quantities of unknown value."""
     fields = dict(point.fields)
     quality = int(float(fields.pop(QUALITY)))
     values = tuple([float(value) for value in fields.values()])
@@ -418,7 +418,7 @@ def receipt_point(
     *,
     boot: str | None,
 ) -> Point:
-    """Return the point of what an ingest holds of an agent."""
+    """Return the point with an ingest's counts of an agent's batches and samples."""
     fields: list[tuple[str, Value]] = [(name, float(count)) for name, count in counts.items()]
     if boot is not None:
         fields.append(("boot", boot))
@@ -427,14 +427,14 @@ def receipt_point(
 
 
 def late_day_point(site: str, meter: str, midnight_ms: int, written_ms: int) -> Point:
-    """Return the mark of a local day of which late readings are written."""
+    """Return the mark for a local day with late readings."""
     return Point.of(
         LATE_DAY, _meter_tags(site, meter), ((WRITTEN_MS, float(written_ms)),), midnight_ms
     )
 
 
 def recomputed_day_point(site: str, meter: str, midnight_ms: int, written_ms: int) -> Point:
-    """Return the note that a mark of a local day was seen, and the day computed anew."""
+    """Return the point that records that a marked day was computed again."""
     return Point.of(
         RECOMPUTED_DAY, _meter_tags(site, meter), ((WRITTEN_MS, float(written_ms)),), midnight_ms
     )

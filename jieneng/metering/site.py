@@ -1,7 +1,7 @@
 """Structs of `site.toml`: site, areas, institutions, buses and meters. Pure.
 
-A value that changes over the years (floor area, headcount, CT and PT ratio, the device) is a list
-of dated values, from which `value_in_force` takes the value of a day.
+A value that changes over the years (floor area, headcount, CT and PT ratio) is a list of dated
+values. `value_in_force` returns the value of a day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,28 +49,28 @@ _USUAL_BAUD: Final = 9600
 
 
 class DatedValue(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A value in force from the start of a local day until the next one's."""
+    """A value that is valid from the start of a local day, until the next dated value."""
 
     from_: date
     value: NotNegative
 
 
 class DatedArea(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """The area of a meter from the start of a local day until the next one's."""
+    """The area of a meter from the start of a local day, until the next dated area."""
 
     from_: date
     value: Id
 
 
 class DatedSwitch(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A switch that is on or off from the start of a local day until the next one's."""
+    """A switch that is on or off from the start of a local day, until the next dated switch."""
 
     from_: date
     value: bool
 
 
-#: Text without limits: msgspec crashes on a union of text with a pattern and a list (0.22). A wrong
-#: id is found as a dangling reference.
+#: The text has no pattern, because msgspec 0.22 crashes on a union of a text with a pattern and a
+#: list. A wrong id is reported as a reference to an unknown id.
 Place = Annotated[
     str | tuple[DatedArea, ...],
     Meta(
@@ -92,7 +92,7 @@ class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[site]`.
 
     Attributes:
-        language: of texts for people, one of `jieneng.locale.languages()`.
+        language: language of texts for people, one of `jieneng.locale.languages()`.
     """
 
     id: Id
@@ -110,7 +110,7 @@ class SiteInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Institution(msgspec.Struct, frozen=True, kw_only=True):
-    """An institution (用能单位), which answers for its figures.
+    """An institution (用能单位), which is responsible for its figures.
 
     Attributes:
         category: 国家机关 01, 事业单位 021..026, 团体 03.
@@ -122,11 +122,12 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True):
-    """A building, a floor or a let shop. Floor area and headcount include those of sub-areas.
+    """A building, a floor, a shop, ... Floor area and headcount include those of sub-areas.
 
     Attributes:
-        closed: last day of its use; None if it is in use.
-        counts: false if it is let out or its energy resold: it counts in its own figures only.
+        closed: last day on which the area was used; None if it is in use.
+        counts: false if the area is let out or its energy is resold. It then counts only in its own
+            figures.
     """
 
     id: Id
@@ -140,22 +141,22 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = True
 
     def counts_on(self, day: date) -> bool:
-        """Return False on a local day on which it counts in its own figures only."""
+        """Return False if, on a local day, the area counts only in its own figures."""
         return _switch_on(self.counts, day) is not False
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
-    """A link with one or more meters. One request is in flight on it at a time.
+    """A link with one or more meters, with one request at a time.
 
     Attributes:
-        baud: bit rate of the serial line, on a port of the agent's machine or behind a gateway;
-            `parity` and `stop_bits` are of that line, too.
-        timeout_s: time that a meter may take to reply [s]. On a serial port, the time of the bytes
-            on the wire is added.
+        baud: bit rate of the serial line, at a port of the agent's machine or behind a gateway;
+            `parity` and `stop_bits` also belong to this line.
+        timeout_s: longest time that a meter may take to reply [s]. On a serial port, the time of
+            the bytes on the line is added.
         delay_s: pause from the end of a reply to the next request [s], for meters that need one. On
             a serial port it is never less than the silence between two frames.
-        turnaround_s: time that its meters usually take before they reply [s]. Only `check`
-            calculates with it; omitted, `edge_agent.commissioning.bus_time_budget` assumes one.
+        turnaround_s: usual reaction time of the meters [s]. It is used only by `jieneng check`; if
+            omitted, `edge_agent.commissioning.bus_time_budget` assumes a value.
     """
 
     id: Id
@@ -173,12 +174,12 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_line(self) -> bool:
-        """Return True if its meters are on a serial line; behind Modbus TCP, if it is described."""
+        """Return True if the meters are on a serial line, and the line is known."""
         return self.link != "tcp" or (self.baud, self.parity, self.stop_bits) != (None, "N", 1)
 
     @property
     def line_baud(self) -> int:
-        """Bit rate of that line; the usual one if it is omitted."""
+        """Bit rate of the serial line; a default if it is omitted."""
         return self.baud or _USUAL_BAUD
 
 
@@ -189,7 +190,7 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
         at: moment of the replacement.
         final: last reading of the old device, in the canonical unit of the consumption quantity.
         initial: first reading of the new device, in the same unit.
-        model: model of the new device; None if it is that of the meter.
+        model: model of the new device; None if it is the model of the meter.
     """
 
     at: datetime
@@ -199,31 +200,32 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a medium is measured; keeps its id when the device is replaced.
+    """A place where a medium is measured. It keeps its id when the device is replaced.
 
     Attributes:
         model: id of the device's model; None for a meter that is read by hand.
-        bus: id of the bus; None for a meter that is read by hand or by import only.
-        unit: Modbus unit on the bus.
-        address: address on the bus of a meter whose protocol has other addresses than units.
-        area: id of its area, or the dated ids of its areas; the first one has no beginning.
+        bus: id of the bus; None for a meter that is read by hand or whose readings are imported.
+        unit: Modbus unit address on the bus.
+        address: address on the bus, for protocols whose addresses are not Modbus units.
+        area: id of the area; or dated ids of areas, of which the first is valid from the beginning.
         parent: id of the meter above it; None for a main.
-        item: sub-item that it measures; None if it measures none alone.
-        role: what its consumption register counts: energy that is consumed, that is generated
-            within the area, or that leaves the site.
-        supply: class of the purchased electricity, by which its carbon is counted; None for that of
-            the meter above it, and for a main the grid's.
-        counts: false if its consumption is resold or let out; true for a sub-item that counts
-            beside the main; None for the usual rule.
+        item: sub-item that the meter measures; None if it measures more than one.
+        role: energy that the consumption register counts: consumed energy, energy generated within
+            the area, or energy that leaves the site.
+        supply: class of the purchased electricity, which determines its carbon factor. None for the
+            class of the meter above; for a main, the grid's class.
+        counts: false if the measured energy is resold or let out; true for a sub-item that is added
+            to the main; None for the usual rule.
         interval_s: polling interval [s].
-        every: quantities that are read in every so many polls only; overrides the model.
-        account: number of its account with the supplier, as on the bill.
+        every: for some quantities, a number N: the quantity is read only in every Nth poll.
+            Overrides the model.
+        account: number of the supplier's account, as on the bill.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
-        rated_max_unknown: reason why it can't be read; only `check` asks for one.
-        removed: last day of the meter; None if it is in its place.
-        digits: digits of the display in front of the decimal point; None if that is not recorded.
-        modulus: display's value at which it begins again at 0, instead of `digits`.
-        resets: how often the register begins again at 0, at local midnight; None if never.
+        rated_max_unknown: reason why the nameplate can't be read; used only by `jieneng check`.
+        removed: last day of the meter; None if it is installed.
+        digits: number of digits before the decimal point on the display; None if not recorded.
+        modulus: value at which the display rolls over to 0; an alternative to `digits`.
+        resets: period at which the register is reset to 0 at local midnight; None if never.
     """
 
     id: Id
@@ -280,19 +282,19 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def display_modulus(self) -> float | None:
-        """Display's value at which it begins again at 0; None if that is not recorded."""
+        """Value at which the display rolls over to 0; None if it is not recorded."""
         return self.modulus if self.digits is None else 10.0**self.digits
 
     @property
     def bus_address(self) -> dict[str, int | str]:
-        """Address on the bus, under the key by which `site.toml` gives it."""
+        """Address on the bus, with its key in `site.toml`."""
         return {"unit": self.unit} if self.address is None else {"address": self.address}
 
     @property
     def areas(self) -> tuple[str, ...]:
-        """Ids of its areas in the order of time; one if it was never moved.
+        """Ids of the meter's areas in order of time; only one if it was never moved.
 
-        An empty list is an id that refers to nothing.
+        If `area` is an empty list, the result is an id that does not exist.
         """
         if isinstance(self.area, tuple):
             return tuple(row.value for row in self.area) or ("",)
@@ -300,31 +302,31 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_area(self) -> str:
-        """Id of its area today."""
+        """Id of the latest area."""
         return self.areas[-1]
 
     def area_on(self, day: date) -> str:
-        """Return the id of its area on a local day; the first one has no beginning."""
+        """Return the id of the meter's area on a local day."""
         if isinstance(self.area, str):
             return self.area
         begun = [row.value for row in self.area if row.from_ <= day]
         return begun[-1] if begun else self.areas[0]
 
     def counts_on(self, day: date) -> bool | None:
-        """Return whether its consumption counts on a local day; None for the usual rule."""
+        """Return the switch `counts` on a local day; None for the usual rule."""
         return _switch_on(self.counts, day)
 
 
 class ConfirmedFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that a person has looked into and found in order.
+    """A row `[[confirmed]]`: a person has checked a finding, and its values are right.
 
     Attributes:
         meter: id of the meter.
-        finding: code of a row of `jieneng.metering.findings`.
-        at: local day on which the finding begins, or a later one of its days.
-        until: last of several such days; None for `at` alone.
+        finding: code of a row in `jieneng.metering.findings`.
+        at: local day on which the finding begins, or a later day of the finding.
+        until: last day, if the row confirms findings on several days; None for the day `at` only.
         by: name of the person.
-        reason: why it is in order.
+        reason: reason why the values are right.
     """
 
     meter: Id
@@ -336,7 +338,7 @@ class ConfirmedFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """The whole of `site.toml`."""
+    """The content of `site.toml`."""
 
     site: SiteInfo
     institution: tuple[Institution, ...] = ()
@@ -347,7 +349,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def id(self) -> str:
-        """Id of the site: a level of every topic and a tag of every point."""
+        """Id of the site. It is part of every MQTT topic, and a tag of every point."""
         return self.site.id
 
     @cached_property
@@ -382,7 +384,7 @@ def _switch_on(switch: bool | tuple[DatedSwitch, ...] | None, day: date) -> bool
 def value_in_force(
     dated: Sequence[DatedValue], day: date, default: float | None = None
 ) -> float | None:
-    """Return the value in force on a local day; `default` before the first one."""
+    """Return the value valid on a local day; `default` before the first value."""
     found = default
     for row in dated:
         if row.from_ > day:
@@ -392,9 +394,9 @@ def value_in_force(
 
 
 def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ...]:
-    """Return the circle of parents that `start` is in, with `start` at both ends.
+    """Return the cycle of parents that contains `start`, with `start` at both ends.
 
-    The result is empty if `start` is in no circle.
+    The result is empty if there is no such cycle.
 
     Args:
         parents: id of the parent, by id; None at the top.
@@ -405,13 +407,13 @@ def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ..
         path.append(parent)
         if parent == start:
             return tuple(path)
-        if len(path) > len(parents):  # a circle further up is found from its own members
+        if len(path) > len(parents):  # a cycle above, which does not contain `start`
             return ()
     return ()
 
 
 def descendants(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
-    """Yield the given ids and all their descendants, each once, parents first."""
+    """Yield the given ids and all their descendants, without repetitions, parents first."""
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():
         children.setdefault(parent, []).append(node)

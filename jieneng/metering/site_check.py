@@ -43,7 +43,7 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
     """Return all problems of a site.
 
     Args:
-        site: the site; what could not be read is `msgspec.UNSET` or the key's default.
+        site: the site; a value that could not be read is `msgspec.UNSET` or the key's default.
         models: the meter models, by id.
         unread: places of `site.toml` that could not be read; `("model", id)` for the file of a
             model, and `("model",)` for a file whose id could not be read.
@@ -84,7 +84,7 @@ def _time_zone(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterat
         ZoneInfo(site.site.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder, or far too long
         yield Problem(
-            text="{timezone} is no time zone.",
+            text="{timezone} is not a time zone.",
             fix='Write one of the IANA names, such as "Asia/Shanghai".',
             values={"timezone": site.site.timezone},
             path=("site", "timezone"),
@@ -100,7 +100,7 @@ def _ratios(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iter
             if any(row.value == 0 for row in rows):
                 yield Problem(
                     text="{key} of meter {meter} is 0, which would make its energy 0.",
-                    fix="Write the transformer's ratio; 1.0 where there is none.",
+                    fix="Write the transformer's ratio, or 1.0 if there is no transformer.",
                     values={"key": key, "meter": meter.id},
                     path=("meter", number, key),
                 )
@@ -122,7 +122,7 @@ def _ratios(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> Iter
 
 
 def _device_models(meter: Meter, models: Mapping[str, Model]) -> list[Model]:
-    """Return the models of a meter's devices, past and present; none if any is not known."""
+    """Return the models of a meter's past and present devices; empty if one is unknown."""
     names = [meter.model, *(row.model for row in meter.replaced if row.model is not None)]
     devices = [models[name] for name in names if name is not None and name in models]
     return devices if len(devices) == len(names) else []
@@ -201,9 +201,9 @@ def _cadences(site: Site, models: Mapping[str, Model], unread: UnreadKeys) -> It
             )
         if model and len({1, *cadences(model, meter.every).values()}) > MAX_CADENCES:
             yield Problem(
-                text="meter {meter} has more than {most} different values of every, with those of "
-                "its model.",
-                fix="Let quantities that may be read together share one.",
+                text="meter {meter} and its model together have more than {most} different"
+                " values of every.",
+                fix="Give the same value to quantities that may be read together.",
                 values={"meter": meter.id, "most": MAX_CADENCES},
                 path=path,
             )

@@ -7,7 +7,7 @@ replaces one letter, or swaps two neighbouring ones ("havc" is one edit away fro
 from collections.abc import Iterable
 from typing import Final
 
-#: Largest number of edits for each letter of the longer name; beyond it a name is no misspelling.
+#: Largest number of edits of a misspelling, divided by the number of letters of the longer name.
 _MAX_EDITS_PER_LETTER: Final = 0.4
 _LONGEST: Final = 64  # letters that are compared; no name is longer
 

@@ -1,11 +1,11 @@
-"""Convert between units of one dimension, exactly: factors are fractions."""
+"""Convert between units of the same dimension. Conversions are exact: factors are fractions."""
 
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
-# unit -> (dimension, its value in canonical units). The canonical unit of a dimension is 1.
+# unit -> (dimension, factor to the canonical unit). The factor of the canonical unit is 1.
 # Sources: SI brochure, 9th edition (2019), tables 5 and 7; cal_IT: 4.1868 J.
 _TABLE: Final[Mapping[str, tuple[str, Fraction]]] = MappingProxyType(
     {
@@ -54,7 +54,7 @@ UNITS: Final = frozenset(_TABLE)
 
 
 def convertible(unit: str) -> list[str]:
-    """Return all units into which a unit can be converted, itself among them."""
+    """Return all units to which a unit can be converted, including itself."""
     dimension = _TABLE[unit][0]
     return sorted(name for name, (other, _) in _TABLE.items() if other == dimension)
 

@@ -1,5 +1,6 @@
 """The connection to the MQTT broker.
 
-In: settings of the broker. Out: messages, and the broker's own words where it refuses. Law: what
-comes and goes here may be lost or repeated; agent and ingest acknowledge to each other.
+In: settings of the broker. Out: messages, and explanations if the broker refuses something. Law:
+messages may be lost or repeated here. Therefore the ingest acknowledges batches to the agent by
+messages of its own.
 """

@@ -46,8 +46,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     environment variable `JIENENG_MQTT_PASSWORD`.
 
     Attributes:
-        protocol: version of MQTT. With `auto` it is MQTT 5, or 3.1.1 if the broker does not accept
-            MQTT 5; for the ingest, which takes in many messages, it is 3.1.1.
+        protocol: version of MQTT. `auto` means MQTT 5, or 3.1.1 if the broker does not accept
+            MQTT 5; for the ingest, which receives many messages, `auto` means 3.1.1.
         keepalive_s: longest silence of the client [s]. After one and a half times this time, the
             broker publishes the client's last will.
         timeout_s: longest time that the broker may take to answer [s].
@@ -82,9 +82,10 @@ async def cancellable(connection: Coroutine[None, None, None]) -> None:
     """Run a connection until it ends, and raise its error; end it when the caller is cancelled.
 
     The connection runs in a task of its own, so that a cancellation always reaches the caller.
-    Inside the connection a cancellation may be lost: by asyncio's task group (Python 3.11) if one
-    of its tasks fails at the same time, or by aiomqtt if the broker breaks the connection while the
-    client disconnects. A caller that connects again after each loss would then never stop.
+    Inside the connection a cancellation may be lost. asyncio's task group (Python 3.11) loses it if
+    one of the group's tasks fails at the same time. aiomqtt loses it if the broker breaks the
+    connection while the client disconnects. A caller that connects again after each loss would then
+    never stop.
     """
     task = asyncio.create_task(connection)
     try:

@@ -1,7 +1,7 @@
-"""Faults of the connection to the broker: said once in the log, and in `/health` while they last.
+"""Report faults of the connection to the broker: once in the log, and in `/health` as they last.
 
-Law: three faults are told apart: a broker that refuses, a broker that can't be reached, and another
-client of the same name that takes the connection over.
+Law: three faults are distinguished. The broker refuses the connection; the broker can't be reached;
+or another client with the same name takes over the connection.
 """
 
 import time
@@ -12,7 +12,7 @@ from jieneng.mqtt.broker import ConnectionRefused, loss_text
 from jieneng.mqtt.reason_codes import TAKEN_OVER
 from jieneng.observe import Log, LoggedFault
 
-#: Time that a connection must last until the name counts as unshared again [s].
+#: If a connection lasts this long, no other client uses the same name any more [s].
 UNSHARED_S: Final = 90.0
 
 
@@ -48,7 +48,7 @@ class BrokerFaults:
         if end_code == TAKEN_OVER:
             self.report_name_taken()
         elif self.is_name_taken and was_connected:
-            return  # MQTT 3.1.1: the other one threw this one out, without a word of the broker
+            return  # MQTT 3.1.1: the broker closes the connection without a reason code
         elif isinstance(error, ConnectionRefused):
             self._refused.report(reason)
             self._text = f"the broker refuses the connection: {reason}"
@@ -65,7 +65,7 @@ class BrokerFaults:
         self._name_taken.report("stop the other one, or give one of them another id")
 
     def clear(self, connected_s: float = 0.0) -> None:
-        """Record a connection that is fine, and for how long it has lasted [s]."""
+        """Record that the connection works, and the time for which it has lasted [s]."""
         for fault in (self._unreachable, self._refused, self._files):
             fault.clear()
         self._text = ""

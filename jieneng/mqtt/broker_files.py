@@ -1,7 +1,7 @@
-"""Files that the settings of a broker name: the password, and the certificates of TLS.
+"""Read and check the files named in the settings of a broker: password, TLS certificates and key.
 
-Law: a file that can't be used is named, with its key in the settings and the mend. None is looked
-at before it is needed, by a connection or by `problems`.
+Law: the error for a file that can't be used names the file, its key in the settings, and a way to
+correct it. A file is read only when a connection or `problems` needs it.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Final
 
 from jieneng.metering.errors import ConfigError, Problem
 
-# systemd puts the files there for the service alone, and only while it runs.
+# systemd puts the credentials of a service there; they exist only while the service runs.
 _CREDENTIALS: Final = "/run/credentials/"
 _CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 _CERTIFICATE_END: Final = "-----END CERTIFICATE-----"
@@ -30,11 +30,12 @@ def problems(
     """Return the problems of the files.
 
     Args:
-        password_file: holds the password.
-        ca_file: certificate authority; without it, no TLS.
-        cert_file: certificate of the client.
-        key_file: its key, if that is in another file.
-        in_service: True in the service itself: only there are the credentials of systemd.
+        password_file: file with the password.
+        ca_file: file with the certificate authority; TLS is used only if it is given.
+        cert_file: file with the certificate of the client.
+        key_file: file with the key of the client; None if the key is in `cert_file`.
+        in_service: True if this process is the service itself; only then do credentials from
+            systemd exist.
     """
     hidden = () if in_service else (_CREDENTIALS,)
     named = {"password_file": password_file, "ca_file": ca_file}
@@ -56,7 +57,7 @@ def problems(
 
 
 def password(file: str | None) -> str | None:
-    """Return the password in a file, or else that of the environment.
+    """Return the password from a file or, if no file is given, from the environment.
 
     Raises:
         ConfigError: the file can't be read.
@@ -69,7 +70,7 @@ def password(file: str | None) -> str | None:
 def tls_context(
     ca_file: str | None, cert_file: str | None, key_file: str | None
 ) -> ssl.SSLContext | None:
-    """Return what a connection with TLS needs; None without a certificate authority.
+    """Return the context of a TLS connection; None without a certificate authority.
 
     Raises:
         ConfigError: a file can't be used.
@@ -79,7 +80,7 @@ def tls_context(
     try:
         context = ssl.create_default_context(cafile=ca_file)
         if cert_file:
-            # A key that wants a password must not wait for one at a terminal.
+            # If the key has a password, fail instead of asking for it at the terminal.
             context.load_cert_chain(cert_file, key_file, password=lambda: "")
     except (OSError, ssl.SSLError) as error:
         named = {"ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
@@ -115,9 +116,9 @@ def _file_problems(key: str, path: str) -> Iterator[Problem]:
         return
     yield Problem(
         text=(
-            "{path} is no private key in PEM form."
+            "{path} is not a private key in PEM form."
             if mark == _KEY
-            else "{path} is no certificate in PEM form."
+            else "{path} is not a certificate in PEM form."
         ),
         fix="Convert it with openssl, or name the right file: it has a line with {mark}.",
         values={"path": path, "mark": mark},
@@ -126,7 +127,7 @@ def _file_problems(key: str, path: str) -> Iterator[Problem]:
 
 
 def _pair_problem(cert_file: str | None, key_file: str | None, error: Exception) -> Problem:
-    """Return the problem of files that are each of the right form."""
+    """Return the problem of a certificate and a key that are valid but can't be used together."""
     if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
         return Problem(
             text="the key in {key} does not belong to the certificate in {certificate}.",
@@ -147,7 +148,7 @@ def _read(key: str, path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         if key != "password_file":
-            return ""  # of another form, which the caller says
+            return ""  # the file is not PEM; the caller reports it
         reason = "it is no text in UTF-8"
     except OSError as error:
         reason = error.strerror or str(error)

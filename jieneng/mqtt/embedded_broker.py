@@ -1,9 +1,8 @@
 """Run an MQTT broker inside the process, for `demo` and for `up` on a small site.
 
-The broker keeps nothing on a disk. It may be killed at any moment, because an agent keeps every
-batch until the ingest has stored it. It speaks MQTT 3.1.1, on loopback unless told otherwise. It
-knows no shared subscriptions: one ingest is enough for its capacity of about 4,000 messages a
-second.
+The broker stores nothing on disk. It may be killed at any moment, because an agent keeps every
+batch until the ingest has stored it. It supports MQTT 3.1.1, and listens on loopback by default. It
+does not support shared subscriptions; a single ingest can process its 4,000 messages a second.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ async def run(host: str, port: int) -> None:
     Raises:
         BrokerUnavailable: the port is taken.
     """
-    # amqtt logs every client that disconnects without a word, which happens all the time here.
+    # amqtt logs every client that closes its connection without DISCONNECT, which is normal here.
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     logging.getLogger("transitions").setLevel(logging.CRITICAL)
     broker = Broker(
@@ -34,8 +33,9 @@ async def run(host: str, port: int) -> None:
         await broker.start()
     except Exception as error:  # amqtt wraps every cause in an exception of its own
         raise BrokerUnavailable(
-            "the embedded broker can't listen on {host}:{port} ({error}): write another port under "
-            "[broker] in ingest.toml, or use the broker there with --broker configured.",
+            "the embedded broker can't listen on {host}:{port} ({error}). Write another port"
+            " under [broker] in ingest.toml; if an MQTT broker runs there already, use it"
+            " with --broker configured.",
             host=host,
             port=port,
             error=error,

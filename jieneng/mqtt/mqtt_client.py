@@ -15,8 +15,8 @@ import aiomqtt
 from jieneng.mqtt.read_ahead_socket import ReadAheadSocket
 from jieneng.mqtt.reason_codes import is_refusal, reason_text
 
-#: Most bytes of a message besides topic and payload: type and flags, remaining length, length of
-#: the topic, packet identifier, and in MQTT 5 the length of the properties (there are none).
+#: Largest number of bytes of a packet in addition to topic and payload: type and flags, remaining
+#: length, length of the topic, packet identifier, and in MQTT 5 the length of the properties.
 _PACKET_HEAD_BYTES: Final = 1 + 4 + 2 + 2 + 1
 LOST: Final = "the connection was lost"
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ class MqttClient(aiomqtt.Client):
     """A client of aiomqtt that can be cancelled at any time and keeps the broker's reason codes.
 
     aiomqtt waits with `asyncio.wait_for`. In Python 3.11, `wait_for` loses a cancellation that
-    arrives together with the answer (bpo-42130), so a service that was told to stop would run on.
+    arrives together with the answer (bpo-42130), so a service would not stop when it is told to.
 
     Attributes:
         max_packet_bytes: largest packet that the broker accepts; None if it states no limit.

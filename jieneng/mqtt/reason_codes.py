@@ -1,6 +1,6 @@
-"""Reason codes of MQTT 5, and their meaning in plain words. Pure.
+"""Explain the reason codes of MQTT 5. Pure.
 
-paho translates the codes of MQTT 3.1.1 into these. Source: MQTT 5.0, section 2.4.
+paho converts the codes of MQTT 3.1.1 to these. Source: MQTT 5.0, section 2.4.
 """
 
 from typing import Any, Final
@@ -9,7 +9,7 @@ TAKEN_OVER: Final = 0x8E
 NO_SUBSCRIBERS: Final = 0x10
 TOO_LARGE: Final = 0x95
 WRONG_VERSION: Final = 0x84
-_FIRST_FAILURE: Final = 0x80  # a reason code from here on is a failure
+_FIRST_FAILURE: Final = 0x80  # this reason code and higher ones are failures
 #: Meaning of each reason code; "it" is the broker.
 _REASONS: Final = {
     WRONG_VERSION: "it does not speak this version of MQTT; check protocol",
@@ -20,12 +20,12 @@ _REASONS: Final = {
     0x89: "it is busy",
     0x8A: "this client is banned",
     0x8B: "it is shutting down",
-    0x8C: "it wants another way of authentication",
-    0x8D: "it heard nothing for one and a half times keepalive_s",
+    0x8C: "it requires another authentication method",
+    0x8D: "it received nothing for one and a half times keepalive_s",
     TAKEN_OVER: "another client connected with the same client id",
     0x90: "it does not accept the topic",
     TOO_LARGE: "a packet is larger than it accepts",
-    0x96: "it gets too many messages",
+    0x96: "it receives too many messages",
     0x97: "a quota is used up",
     0x98: "an administrator ended the connection",
     0x9A: "it keeps no retained messages",
@@ -48,5 +48,5 @@ def is_refusal(code: int) -> bool:
 
 
 def reason_code(code: Any) -> int:
-    """Return the number of a reason code, which paho gives as an object or as a number."""
+    """Return a reason code as a number; paho returns an object or a number."""
     return int(getattr(code, "value", code))

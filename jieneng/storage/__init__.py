@@ -2,8 +2,8 @@
 
 In: points (`write`), and queries bounded in time (`read`).
 Out: series as float64 arrays, and rejected points with reasons.
-Laws: those of `store.Store`. A store is one module and one row of `registry`, and the contract test
-holds each row to the laws.
+Laws: see `store`. A new kind of store costs one module and one row of `registry`. A contract test
+checks the laws for every row.
 """
 
 from jieneng.storage.factory import embedded_file, open_store

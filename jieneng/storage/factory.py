@@ -1,4 +1,4 @@
-"""Open the store that `[store]` names."""
+"""Open the store of the settings `[store]`."""
 
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +10,7 @@ from jieneng.storage.store import Store
 
 
 def open_store(settings: StoreSettings, folder: Path) -> Store:
-    """Return the store that the settings name. It opens its file or connection at the first call.
+    """Return the store of the settings. It opens its file or connection at the first call.
 
     Args:
         settings: the table `[store]`.

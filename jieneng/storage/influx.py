@@ -2,10 +2,11 @@
 
 Laws:
 
-- A point is rejected only by words that are known as a refusal: `write_answers` distinguishes them
-  from a failure of the server or a proxy, `line_writer` finds the points.
-- A missing database is created, once per call. If the server can't do that over InfluxQL (2.x), the
-  error says how to create it.
+1. A point counts as rejected only if the server answers with a known error message. `write_answers`
+   distinguishes such messages from failures of the server or a proxy; `line_writer` finds the
+   rejected points.
+2. A missing database is created, once in a call. If this is impossible over InfluxQL (2.x), the
+   error tells how to create it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -52,12 +53,13 @@ class InfluxStore:
         try:
             answers = await self._http.response_chunks("POST", query)
         except AccessRefused as error:
-            # An account with least privilege uses a database that its administrator created.
+            # An account with restricted rights can't create the database; an administrator has
+            # created it.
             if error.is_known:
                 return
             raise
         for answer in answers:
-            # 2.x responds "not implemented" with status 200, although the bucket may exist.
+            # InfluxDB 2.x answers "not implemented" with status 200; the bucket may exist.
             if (words := answer.first_error) and "not implemented" not in words:
                 raise self._http.unavailable(words)
 
@@ -68,7 +70,7 @@ class InfluxStore:
         refused = await self._lines.write([encode_point(points[index]) for index in sent])
         if isinstance(refused, NothingAccepted):
             raise StoreUnavailable(
-                "the database at {url} accepts nothing: {reason}. Look into its log.",
+                "the database at {url} accepts no points: {reason}. Check its log.",
                 url=self._http.url,
                 reason=refused.words,
             )

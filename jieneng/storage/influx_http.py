@@ -1,7 +1,7 @@
-"""Talk to an InfluxDB or openGemini over HTTP: lines to `/write`, InfluxQL to `/query`.
+"""Send requests to an InfluxDB or openGemini over HTTP: lines to `/write`, InfluxQL to `/query`.
 
-Law: every response is read to its end, and only known responses count. Any other answer raises
-`StoreUnavailable` with the server's words, so that a failure is never read as "no data".
+Law: every response is read to its end. A response that is not understood raises `StoreUnavailable`
+with the server's message, so that a failure is never interpreted as "no data".
 
 Source: InfluxDB 1.8 HTTP API reference (/write, /query); InfluxDB 2 "1.x compatibility API".
 """
@@ -33,21 +33,21 @@ _ROWS_PER_CHUNK: Final = "20000"
 
 
 class DatabaseMissing(Exception):
-    """Raised if the server responds, but does not have the database."""
+    """The error if the server responds, but does not have the database."""
 
 
 class AccessRefused(StoreUnavailable):
-    """Credentials that the server does not accept, or not for this request.
+    """The error if the server does not accept the credentials, or not for this request.
 
     Attributes:
-        is_known: True if the server knows the account, which lacks a privilege (403, not 401).
+        is_known: True if the account exists but lacks a privilege (status 403, not 401).
     """
 
     is_known = False
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """A token, or a user and a password; neither for anybody."""
+    """A token, or a user and a password, or neither: requests without authentication."""
 
     token: str | None = None
     username: str | None = None
@@ -55,7 +55,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def header(self) -> str | None:
-        """The header `Authorization`; basic authentication is that of RFC 7617."""
+        """The header `Authorization` (basic: RFC 7617); None without credentials."""
         if self.token:
             return f"Token {self.token}"
         if self.username is None:
@@ -100,7 +100,7 @@ class InfluxHttp:
         self.url: Final = settings.url.rstrip("/")
 
     async def post_lines(self, body: bytes) -> WriteAnswer:
-        """Send lines. Return the answer if it says something about them, else raise."""
+        """Send lines and return the answer; raise if the answer is not about the lines."""
         parameters = {"db": self._settings.database, "precision": "ms"}
         async with self._request(
             "POST", "/write", params=parameters, data=body, timeout=self._total_timeout()
@@ -164,7 +164,7 @@ class InfluxHttp:
         )
 
     async def _bucket_retention_s(self) -> float | None:
-        """Ask the API of 2.x, whose InfluxQL says of every bucket that it keeps all."""
+        """Ask the API of 2.x, because InfluxQL on 2.x always reports an unlimited retention."""
         async with self._request(
             "GET",
             "/api/v2/buckets",
@@ -191,7 +191,7 @@ class InfluxHttp:
             await session.close()
 
     def unavailable(self, reason: str) -> StoreUnavailable:
-        """Return the error of a server that responded with these words."""
+        """Return the error for a server that responded with this message."""
         return StoreUnavailable(
             "the database at {url} responded: {reason}. Check its log.",
             url=self.url,

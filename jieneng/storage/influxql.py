@@ -1,11 +1,11 @@
 """Build InfluxQL statements and decode the server's answers. Pure: text and bytes in and out.
 
 Laws: every name and value in a statement is quoted. Every query of points is bounded in time. All
-servers know every word that is used, except those of `create_database` and `delete`.
+servers support the statements, except those of `create_database` and `delete`.
 
-Responses are JSON, not CSV. InfluxDB's CSV omits the error of a statement, so a missing database or
-a killed query would read as "no data". JSON is also smaller, because name and tags appear once per
-block. numpy parses the values from the received bytes.
+Responses are requested as JSON. InfluxDB's CSV omits errors of statements, so a missing database or
+a killed query would look like "no data". JSON is also smaller, because name and tags occur only
+once in a block. numpy parses the values directly from the received bytes.
 
 Source: InfluxDB 1.8 documentation, "InfluxQL reference", sections "Strings" and "Identifiers".
 """
@@ -59,7 +59,7 @@ class ResponseChunk(msgspec.Struct):
 
     @property
     def first_error(self) -> str | None:
-        """First error of the request (`message` in 2.x) or of its statements; None without one."""
+        """First error of the request (`message` in 2.x) or of its statements; None if no error."""
         statement_error = next((result.error for result in self.results if result.error), None)
         return self.error or self.message or statement_error
 
@@ -114,7 +114,7 @@ def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
     series = []
     for tags, arrays in parts.items():
         rows = np.concatenate(arrays)
-        # Milliseconds are far below 2**53, the limit up to which float64 is exact.
+        # Milliseconds are far below 2**53, up to which float64 is exact.
         series.append(Series(dict(tags), rows[:, 0].astype(np.int64), rows[:, 1].copy()))
     return series
 
@@ -129,7 +129,7 @@ def join_text_blocks(blocks: Sequence[SeriesBlock]) -> list[TextSeries]:
 
 
 def _tags(block: SeriesBlock) -> _Tags:
-    """Return the tags of a block. A tag that only other series have is empty in it."""
+    """Return the tags of a block, without empty ones, which only other series have."""
     return tuple(sorted((name, value) for name, value in block.tags.items() if value))
 
 
@@ -149,10 +149,10 @@ def rows(blocks: Sequence[SeriesBlock]) -> list[dict[str, object]]:
 
 
 def retention_s(blocks: Sequence[SeriesBlock]) -> float | None:
-    """Return the time that the default policy of an answer to `show_retention` keeps points [s].
+    """Return the retention of the default policy in an answer to `show_retention` [s].
 
     Returns:
-        None if points are kept without end, or no policy is told.
+        None if points are kept forever, or if there is no policy.
     """
     default = next((row for row in rows(blocks) if row.get("default")), {})
     parts = _DURATION_PART.findall(str(default.get("duration", "")))

@@ -1,15 +1,16 @@
-"""Write lines to a server that may refuse some, until each bad line stands alone. No sockets.
+"""Write lines to a server, and find the lines that it refuses. No sockets.
 
 Laws:
 
-- A refusal names no lines. Refused lines are halved and written again, until each line that the
-  server refuses is alone and all others are stored. Writing a line again is harmless (law 1 of a
-  store).
-- Lines are written in their order, also after halving, so that a later value replaces an earlier.
-- A refusal in unknown words is a verdict on a line only if the server accepts another line.
-  Otherwise the server is in trouble, and no line is suspect.
-- A write costs a bounded number of requests for refusals in unknown words. Lines that are left then
-  are returned as `untried`.
+- A refusal does not name the refused lines. So the lines of a refused request are written again in
+  two halves, until each refused line is alone and all others are stored. Writing a line twice
+  changes nothing (law 1 of a store).
+- Lines are written in their order, also after halving, so that a later value replaces an earlier
+  one.
+- If a line is refused with an unknown message, the line counts as refused only if the server
+  accepts another line. Otherwise the server seems to have a fault that affects all lines.
+- The number of requests that are refused with unknown messages is limited for each write. Lines
+  that remain then are returned as `untried`.
 """
 
 import random
@@ -23,10 +24,10 @@ from jieneng.storage.write_answers import Verdict, WriteAnswer
 
 #: Lines per request. Measured on InfluxDB 1.6.7: 416,000 points/s; twice as many gain a fifth.
 _LINES_PER_REQUEST: Final = 5000
-#: Lines that are written alone to learn if the server accepts anything at all. Where a fifth of
-#: the lines is good, one call in a thousand finds none of them; the next call draws others.
+#: Number of lines, drawn at random, that are written alone to learn whether the server accepts any
+#: line. If a fifth of the lines is good, one call in a thousand draws only bad ones.
 _SAMPLE: Final = 32
-#: Requests of one call that may be refused in unknown words before the rest is `untried`.
+#: Number of refusals with unknown messages in one call, after which the other lines are `untried`.
 _UNCLEAR_REQUESTS: Final = 500
 
 #: Sends lines; returns an answer that is `STORED`, `REFUSED` or `UNCLEAR`, or raises.
@@ -34,7 +35,7 @@ Send: TypeAlias = Callable[[bytes], Awaitable[WriteAnswer]]
 
 
 class RefusedLine(NamedTuple):
-    """A line that is not stored: its number, a code, and the server's words."""
+    """A line that is not stored: its number, a code, and the server's message."""
 
     number: int
     code: str
@@ -42,19 +43,19 @@ class RefusedLine(NamedTuple):
 
 
 class NothingAccepted(msgspec.Struct, frozen=True):
-    """The result of a call of which the server accepted nothing, in unknown words."""
+    """The result if the server accepted no line of a call and its message is unknown."""
 
     words: str
 
 
 class LineWriter:
-    """Writes the lines of one call after another."""
+    """Writes lines; remembers the last accepted line from one call to the next."""
 
     def __init__(self, send: Send, chance: random.Random | None = None) -> None:
         self._send = send
         self._chance = chance or random.Random()  # noqa: S311 - chooses a sample, no secret
-        #: The last line that the server accepted. Writing it again is harmless, and shows whether
-        #: the server still takes anything.
+        #: The last line that the server accepted. It is written again to learn whether the server
+        #: still accepts any line.
         self._control: bytes | None = None
 
     async def write(self, lines: Sequence[bytes]) -> list[RefusedLine] | NothingAccepted:
@@ -66,7 +67,7 @@ class LineWriter:
 
 
 class _Call:
-    """The state of one call. A group is a range of the lines' numbers."""
+    """The state of one call. A group is a range of line numbers."""
 
     def __init__(
         self, send: Send, lines: Sequence[bytes], chance: random.Random, control: bytes | None

@@ -1,9 +1,9 @@
-"""Reject points that no store takes. Pure: a point in, the reason out.
+"""Reject points that not every store can hold. Pure: a point in, the reason out.
 
-Law: every store rejects the same points for the same reasons. Databases differ. In InfluxDB the
-first write decides whether a field is a number or text, a field named `time` is dropped, and an
-empty tag is no tag; SQLite ignores the case of names. None of this may decide whether a reading is
-stored.
+Law: every store rejects the same points for the same reasons, although databases differ. InfluxDB
+drops a field named `time`, ignores an empty tag, and lets the first write decide whether a field is
+a number or a text. SQLite ignores the case of names. Points whose storage would depend on such a
+difference are rejected here.
 """
 
 import math
@@ -24,7 +24,7 @@ LATEST_MS: Final = 9_223_372_036_854
 
 
 def rejection_reason(point: Point) -> str | None:
-    """Return the reason why no store takes this point; None if every store takes it."""
+    """Return the reason to reject a point; None if every store can hold it."""
     if not point.names:
         return "no fields"
     if not EARLIEST_MS < point.time_ms < LATEST_MS:
@@ -36,7 +36,7 @@ def rejection_reason(point: Point) -> str | None:
 
 def _value_reason(point: Point) -> str | None:
     try:
-        # A sum of numbers is finite only if each of them is; most points are done with that.
+        # A sum is finite only if each number is finite. This check is enough for most points.
         if math.isfinite(sum(point.values)) and not _has_text(point.names):  # type: ignore[arg-type]  # a text raises
             return None
     except TypeError:
@@ -46,7 +46,7 @@ def _value_reason(point: Point) -> str | None:
         if is_text is not (name in TEXT_FIELDS):
             return f"field {name} holds {'a number' if is_text else 'text'}, not {value!r}"
         if not is_text and not math.isfinite(value):  # type: ignore[arg-type]  # not text
-            return f"field {name} is {value}: unknown is a missing field"
+            return f"field {name} is {value}: omit the field of an unknown value"
     return None
 
 
@@ -59,7 +59,7 @@ def _has_text(names: tuple[str, ...]) -> bool:
 def _series_reason(measurement: str, tags: tuple[tuple[str, str], ...]) -> str | None:
     for name in (measurement, *(name for name, _ in tags)):
         if not _NAME.match(name):
-            return f"{name!r} is no name: a-z, 0-9 and _"
+            return f"{name!r} is not a name: use a-z, 0-9 and _"
     for name, value in tags:
         if not value or not value.isprintable() or value.endswith("\\"):
             return f"tag {name} can't be {value!r}"
@@ -72,5 +72,5 @@ def _series_reason(measurement: str, tags: tuple[tuple[str, str], ...]) -> str |
 def _field_reason(names: tuple[str, ...]) -> str | None:
     for name in names:
         if name in _RESERVED or not _NAME.match(name):
-            return f"{name!r} is no name of a field"
-    return f"a field stands twice in {names}" if len(set(names)) != len(names) else None
+            return f"{name!r} is not the name of a field"
+    return f"a field occurs twice in {names}" if len(set(names)) != len(names) else None

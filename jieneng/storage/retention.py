@@ -1,7 +1,7 @@
 """Compare the time for which a store keeps points with the readings that it holds.
 
-Law: a server deletes whole shards, so a point may outlive its retention by a shard. Only older
-points are about to be lost.
+Law: a server deletes only whole shards, so a point may be kept longer than the retention, by up to
+the length of a shard. The comparison allows for this.
 """
 
 from typing import Final
@@ -16,14 +16,14 @@ _SHARD_MS: Final = 8 * 86_400_000
 
 
 class ShortRetention(msgspec.Struct, frozen=True):
-    """A retention, and the age of the oldest reading, which it will delete [s]."""
+    """A retention, and the age of the oldest reading, which is greater [s]."""
 
     kept_s: float
     oldest_s: float
 
 
 def is_shorter(kept_s: float, since_ms: int, now_ms: int) -> bool:
-    """Return True if a retention deletes points of a time [UTC, ms]."""
+    """Return True if a retention deletes points of the time `since_ms` [UTC, ms]."""
     return now_ms - since_ms > kept_s * 1000 + _SHARD_MS
 
 

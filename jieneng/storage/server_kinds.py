@@ -1,7 +1,7 @@
-"""Recognise a server by its answer to `/ping`, and say what it can't do. Pure.
+"""Recognise the kind of a server by its answer to `/ping`, and list its limits. Pure.
 
-Law: a server is believed to be what its answer says. A server whose answer names no kind is
-`UNKNOWN`, and nothing on it is changed.
+Law: the answer alone decides the kind. If the answer names no kind, the server is `UNKNOWN`, and
+nothing on it is changed.
 
 Sources: InfluxDB 1.6, 2.9 and 3.11 (X-Influxdb-Version; 3 also answers with JSON), openGemini 1.3
 (X-Geminidb-Version).
@@ -21,8 +21,8 @@ class ServerKind(msgspec.Struct, frozen=True):
 
     Attributes:
         name: its name.
-        prepared_by: how databases and accounts are made: InfluxQL, the API of InfluxDB 2, or not.
-        limits: what it can't do, one sentence each.
+        prepared_by: way to create databases and accounts: InfluxQL, the API of InfluxDB 2, or none.
+        limits: its limits, one sentence each.
     """
 
     name: str
@@ -76,14 +76,14 @@ _BY_MAJOR: Final = {"0": INFLUX_1, "1": INFLUX_1, "2": INFLUX_2, "3": INFLUX_3}
 
 
 class Server(NamedTuple):
-    """A kind of server, and its version as it says it."""
+    """A kind of server, and the version that the server states."""
 
     kind: ServerKind
     version: str
 
 
 def recognise(headers: Mapping[str, str], body: bytes) -> Server:
-    """Return what a server is, from its answer to `/ping`."""
+    """Return kind and version of a server, from its answer to `/ping`."""
     names = {name.lower(): value for name, value in headers.items()}
     if gemini := names.get("x-geminidb-version"):
         return Server(OPEN_GEMINI, gemini)

@@ -2,9 +2,9 @@
 
 Laws:
 
-- A name is used in a statement only if a table or column of that name exists.
-- A series is in `_series` only if the table of its measurement exists. Both are created in one
-  transaction and never removed.
+1. A name is used in a statement only if a table or column with this name exists.
+2. A series is in the table `_series` only if the table of its measurement exists. Both are created
+   in one transaction, and never removed.
 """
 
 import json
@@ -62,7 +62,7 @@ def read_text(
 
 
 def _select(table: str, field: str) -> str:
-    """Return the statement that selects a field of a series; table and column are there."""
+    """Return the statement that selects a field of a series; table and column must exist."""
     return (
         f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
         f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
@@ -75,7 +75,7 @@ def span(
     """Return the first and last time as `Store.span` does."""
     if field is not None and field not in columns(connection, table):
         return None
-    # Two subqueries: SQLite walks the primary key for a single end, but not for both at once.
+    # Two subqueries, because SQLite uses the primary key for min or max, but not for both at once.
     points = f'SELECT time_ms FROM "{table}" WHERE series = :id'  # noqa: S608 - a table that is there
     if field is not None:
         points += f' AND "{field}" IS NOT NULL'

@@ -1,4 +1,4 @@
-"""Switch a SQLite file to WAL and full synchronisation, also while others open it.
+"""Switch a SQLite file to WAL and full synchronisation, even while other processes open it.
 
 Law: a committed transaction survives a power cut, and readers never wait for a writer.
 """
@@ -7,15 +7,15 @@ import sqlite3
 import time
 from typing import Final
 
-#: Between two tries to turn a new file to WAL [s].
+#: Time between two attempts to switch a new file to WAL [s].
 _RETRY_S: Final = 0.01
 
 
 def make_durable(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    """Set the journal of an open file; an older file is in WAL already.
+    """Switch an open file to WAL; does nothing if the file is in WAL already.
 
-    If several processes create the file at once, SQLite does not wait: it tells all but one of them
-    that the file is locked. So the wait is here.
+    If several processes create the file at the same time, SQLite raises an error in all but one of
+    them instead of waiting for the lock. So this function waits and tries again.
 
     Raises:
         sqlite3.OperationalError: the file was locked for longer than `busy_timeout_s`.

@@ -1,4 +1,4 @@
-"""Define the contract of a store. The contract test holds every store to it.
+"""Define the interface of a store and its laws. A contract test checks every store.
 
 Laws of a store:
 
@@ -6,12 +6,13 @@ Laws of a store:
    order, has the same result as writing it once. A later value of a field replaces the earlier one.
 2. Points that `write` has reported as written survive a crash of the process and, if the server
    guarantees it, of the machine.
-3. A point that the store rejects is returned with the reason, and does not affect other points. A
-   refusal in unknown words rejects no point: such points are returned apart, as `unclear`.
-4. Any other failure to write raises `StoreUnavailable`. The whole call can then be repeated, by
-   law 1.
-5. `read` returns the written points as float64, by ascending time. Gaps are not filled. `read_text`
-   returns those of a text field.
+3. A point that the store rejects is returned with the reason, and does not affect other points. If
+   the server refuses points with an unknown error, they do not count as rejected; they are returned
+   as `unclear`.
+4. Any other failure to write raises `StoreUnavailable`. The whole call can then be repeated,
+   because of law 1.
+5. `read` returns the written values as float64, in ascending order of time. Gaps are not filled.
+   `read_text` does the same for a text field.
 6. Reads are bounded in time.
 """
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:  # the ingest writes and never reads: it starts without numpy
     from numpy.typing import NDArray
 
 
-#: Codes of points that are not stored, though no verdict on them is known.
+#: Codes of points that were not stored for an unknown reason.
 UNCLEAR: Final = "unclear"
 UNTRIED: Final = "untried"
 #: Code of a point that `point_rules` rejects, before any server sees it.
@@ -38,12 +39,12 @@ class RejectedPoint(msgspec.Struct, frozen=True):
     """A point that is not stored, and the reason.
 
     Attributes:
-        index: number of the point in the sequence that was to be written.
+        index: index of the point in the sequence passed to `write`.
         point: the point.
-        code: short name of the reason: `invalid`, one of `write_answers.REFUSAL_WORDS` or, among
-            the unclear points, `unclear` (refused alone, while the server accepted another point)
-            or `untried` (refused only together with others).
-        reason: the server's own words, short enough for a log.
+        code: short name of the reason. For rejected points: `invalid`, or one of
+            `write_answers.REFUSAL_WORDS`. For unclear points: `unclear` (refused alone, although
+            the server accepted another point), or `untried` (refused only together with others).
+        reason: error message of the server, short enough for a log.
     """
 
     index: int
@@ -57,9 +58,9 @@ class WriteResult(msgspec.Struct, frozen=True):
 
     Attributes:
         written: number of stored points.
-        rejected: points that the store will never take as they are, by ascending index.
-        unclear: points that are not stored, with no verdict on them, by ascending index. They may
-            be stored later, so they are to be written again together with others.
+        rejected: points that the store will never accept, by ascending index.
+        unclear: points that were not stored for an unknown reason, by ascending index. The store
+            may accept them later, so they should be written again, together with others.
     """
 
     written: int
@@ -73,7 +74,7 @@ class WriteResult(msgspec.Struct, frozen=True):
 
 
 def write_result(count: int, not_stored: Iterable[RejectedPoint]) -> WriteResult:
-    """Return the result of a write of `count` points, of which these are not stored."""
+    """Return the result of writing `count` points, of which `not_stored` were not stored."""
     by_index = sorted(not_stored, key=lambda one: one.index)
     return WriteResult(
         written=count - len(by_index),
@@ -152,7 +153,7 @@ class Store(Protocol):
     ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]; None if there are none.
 
-        `field` narrows them to the points that have this field.
+        If `field` is given, only points with this field are regarded.
         """
 
     async def delete(
@@ -161,7 +162,7 @@ class Store(Protocol):
         """Delete matching points in `start_ms <= time < end_ms`, e.g. of outdated consumption."""
 
     async def retention_s(self) -> float | None:
-        """Return the time for which the store keeps points [s]; None if without end."""
+        """Return the time for which the store keeps points [s]; None if it keeps them forever."""
 
     async def close(self) -> None:
         """Close files and connections. No written point is lost."""

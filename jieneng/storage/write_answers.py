@@ -1,13 +1,15 @@
-"""Read the meaning of a server's answer to a write. Pure: status and body in, a verdict out.
+"""Interpret a server's answer to a write. Pure: status and body in, a verdict out.
 
 Laws:
 
-- Trouble of the server is never a verdict on points, whatever its status: its words come first.
-- Words of a refusal come before the status. InfluxDB 2 refuses points with 500 as well as 422.
-- Names and values that the answer quotes are not read: a meter may be called "timeout".
-- Words that stand in no table are `UNCLEAR`: neither stored, nor a verdict.
+- The message of the answer is searched first for words that mean trouble of the server, then for
+  words that mean a refusal of points. The status counts last: InfluxDB 2, for example, refuses
+  points with status 500 as well as 422.
+- Names and values quoted in the message are not searched, because a meter may be called "timeout".
+- If the message contains no known words, the verdict is `UNCLEAR`: the lines are neither stored nor
+  refused for good.
 
-A new wording is a row: its meaning, the words, and the server that sends them.
+To add a wording, add a row: its meaning, the words, and the servers that send them.
 
 Sources: InfluxDB 1.6 and 1.8 (services/httpd/handler.go, tsdb/shard.go, models/points.go),
 InfluxDB 2.9 (http/legacy/write_handler.go, v1/coordinator/points_writer.go), InfluxDB 3.11
@@ -22,9 +24,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-#: Characters of the server's words that are kept, enough for a log line.
+#: Number of characters of the message that are kept: enough for a log line.
 _WORDS_KEPT: Final = 300
-#: Characters of an answer that are read for its words.
+#: Number of characters of an answer that are searched.
 _WORDS_READ: Final = 20_000
 
 
@@ -33,20 +35,20 @@ class Verdict(Enum):
 
     STORED = "every line is stored"
     NO_DATABASE = "the server has no such database"
-    NOT_ALLOWED = "the server does not let us in"
-    REFUSED = "the server refuses at least one line, in known words"
+    NOT_ALLOWED = "the server does not accept the credentials"
+    REFUSED = "the server refuses at least one line, with a known message"
     TROUBLE = "the server can't store anything now"
-    UNCLEAR = "the server does not store every line, in words that no table has"
+    UNCLEAR = "the server does not store every line, and its message is unknown"
 
 
 class WriteAnswer(msgspec.Struct, frozen=True):
-    """The meaning of an answer, with the words that it was read from.
+    """The meaning of an answer, and the server's message.
 
     Attributes:
         verdict: the meaning.
         code: short name of a refusal, such as `field_type`; empty for all other verdicts.
-        words: the server's own words, short enough for a log.
-        dropped: number of lines that the server says it dropped, if it says so.
+        words: the server's message, short enough for a log.
+        dropped: number of dropped lines, if the server states it.
     """
 
     verdict: Verdict
@@ -61,7 +63,7 @@ class _Row(NamedTuple):
     source: str
 
 
-#: Words of a server that can't store anything now, or of something between it and us.
+#: Words of a server, or of a proxy before it, that can't store anything now.
 TROUBLE_WORDS: Final = (
     _Row("disk", r"no space left|disk (?:is )?full|quota exceeded", "ENOSPC, EDQUOT"),
     _Row(
@@ -123,7 +125,7 @@ _REFUSAL: Final = [(row, re.compile(row.words, re.IGNORECASE)) for row in REFUSA
 
 #: Status of a request that is too large.
 _TOO_LARGE: Final = 413
-#: Statuses by which a server speaks of the points, if it says more than the status.
+#: Statuses with which a server refuses points, if the answer also has a message.
 _JUDGING_STATUSES: Final = frozenset({400, 422, 500})
 #: Meaning of the other statuses that are not trouble.
 _STATUS: Final = {401: Verdict.NOT_ALLOWED, 403: Verdict.NOT_ALLOWED, 404: Verdict.NO_DATABASE}
@@ -166,7 +168,7 @@ def _judge(status: int, words: str) -> tuple[Verdict, str]:
 
 
 def _meaning(words: str, rows: Sequence[tuple[_Row, re.Pattern[str]]]) -> str:
-    """Return the meaning of the first row whose words stand in an answer; empty if none do."""
+    """Return the meaning of the first row whose words occur in an answer; "" if none occurs."""
     return next((row.meaning for row, pattern in rows if pattern.search(words)), "")
 
 
@@ -176,17 +178,17 @@ def tells_missing_database(words: str) -> bool:
 
 
 def error_words(body: bytes) -> str:
-    """Return the error that an answer's body tells, short enough for a log."""
+    """Return the error message in an answer's body, short enough for a log."""
     return _words(body)[:_WORDS_KEPT]
 
 
 def _words(body: bytes) -> str:
-    """Return the error that a body tells: the text of its JSON, or the body itself."""
+    """Return the error message in a body: the text in its JSON, or the whole body."""
     try:
         form = msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body[:_WORDS_READ].decode("utf-8", "replace").strip()
-    # 1.x, 3 and openGemini say `error`, 2.x says `message`.
+    # The key is `error` in 1.x, 3 and openGemini, and `message` in 2.x.
     said = str(form.get("error") or form.get("message") or form)
     lines = form.get("data")  # 3 tells each line's own error: one, or a list of them
     told = [

@@ -12,7 +12,7 @@ The clock of a load runs a little unevenly (a sum of slow waves). The power ther
 a real switchboard, but the totals stay exact: an uneven clock only shifts consumption in time, it
 neither adds nor removes any.
 
-All queries go through a `LoadStack`: for one load or a thousand, for one moment or a whole year.
+Every query is computed by a `LoadStack`, whatever the number of loads and moments.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,10 +36,11 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
 _TWO_PI: Final = 2.0 * np.pi
-# Periods [ms] of the waves, none a multiple of another, and the share of the rate that each adds.
+# Waves of the uneven clock: period [ms], and amplitude as a share of the rate. No period is a
+# multiple of another.
 _WAVES: Final = ((2_820_000, 0.05), (437_000, 0.04), (61_000, 0.03))
 _PERIODS: Final = np.asarray([period for period, _ in _WAVES]).reshape(-1, 1, 1)
-#: Loads x moments that are best computed at once, to stay in the processor's cache.
+#: Number of values (loads x moments) to compute at once: they fit into the processor's cache.
 CHUNK_CELLS: Final = 2**14
 
 
@@ -86,12 +87,12 @@ class DayShape:
         self._begins = np.arange(0, rates.size, rates.shape[-1]).reshape(day.shape)
 
     def share_until(self, hour: Floats) -> Floats:
-        """Return the share of the day's total that has flowed by that hour, 0 to 1."""
+        """Return the share of the day's total that is consumed before each hour, 0 to 1."""
         at, past, begin, slope = self._place(hour)
         return np.asarray(self._share_until[at] + begin * past + slope * past * past / 2.0)
 
     def rate(self, hour: Floats) -> Floats:
-        """Return the rate at that hour, as a share of the day's total an hour."""
+        """Return the rate at each hour, as a share of the day's total per hour."""
         _, past, begin, slope = self._place(hour)
         return np.asarray(begin + slope * past)
 
@@ -151,7 +152,7 @@ class ShapedLoad:
 
 
 class LoadStack:
-    """Shaped loads of the same days, computed together: a row for each, (loads, moments)."""
+    """Shaped loads of the same days, computed together as arrays of shape (loads, moments)."""
 
     def __init__(self, loads: Sequence[ShapedLoad]) -> None:
         """Take at least one load."""
@@ -209,7 +210,7 @@ class LoadStack:
         return uneven_ms, angles
 
     def _place(self, uneven_ms: Floats) -> tuple[DailyTotalsTable, Ints, Floats]:
-        """Return a table, and for each term its column in the table and the hour of that day."""
+        """Return a table of daily totals, and each term's column in it and hour of the day."""
         uneven_ms = np.clip(uneven_ms, 0.0, self._days * DAY_MS)
         day = np.minimum((uneven_ms // DAY_MS).astype(np.int64), self._days - 1)
         hour = (uneven_ms - day * float(DAY_MS)) / HOUR_MS

@@ -1,8 +1,8 @@
 """Answer Modbus requests as a device of a model does. Pure.
 
-Law: a device is strict, as real ones are. It refuses requests for registers that it lacks, for more
-registers than it gives at once, and requests to write. It refuses with the exception codes of the
-Modbus application protocol.
+Law: a simulated device is as strict as a real one. It refuses requests to write, requests for
+registers that it does not have, and requests for more registers than it returns at once. It refuses
+with the exception codes of the Modbus application protocol.
 """
 
 import math
@@ -57,7 +57,7 @@ class ModbusDevice:
         )
 
     def contents(self, request: ModbusRequest, shown: ShownUnits) -> list[int]:
-        """Return the words or bits of a read; 0 for those that are not in the model."""
+        """Return the words or bits of a reply; 0 for registers that are not in the model."""
         asked = request.addresses
         words = [0] * len(asked)
         for address, text in self._identity.get(request.function, ()):

@@ -1,7 +1,7 @@
 """Parse and build Modbus frames with pymodbus. Pure: bytes in, bytes out.
 
-Law: pymodbus parses and builds the frames. The agent shares no line of this, because the simulator
-has to check the agent independently.
+Law: the agent uses neither this module nor pymodbus, because the simulator has to check the agent
+independently.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class ModbusRequest(msgspec.Struct, frozen=True):
         unit: address of the unit.
         function: Modbus function.
         address: address of the first register, coil or discrete input.
-        count: number of those; 0 if the request asks for none, or for more than Modbus can carry.
+        count: number of registers or bits; 0 also if the request asks for more than Modbus allows.
     """
 
     transaction: int

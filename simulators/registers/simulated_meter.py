@@ -1,13 +1,13 @@
 """Simulate a meter: its load, seen through the registers of the installed device. Pure.
 
-Law: for each time, `readings` returns the value that the device shows then (`shown_units`), with
-the device and the transformer ratios of that moment.
+Law: `readings` and `shown_units` agree: for the same moment, they give the same value of the device
+that is installed at that moment, with the transformer ratios of that moment.
 
 A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
 and the new device begins at the recorded initial reading.
 
 Faults that last for a while (`states`) are functions of time as well, so the history contains them
-too. Faults of a single answer (slips) are applied by whoever answers.
+too. Faults of a single answer (slips) are applied by the bus that sends the answer.
 """
 
 from bisect import bisect_right

@@ -48,7 +48,7 @@ class ScenarioHead(msgspec.Struct, frozen=True, kw_only=True):
         id: name of the scenario and of its file.
         title: title, in Chinese.
         about: description, in English.
-        sources: issues and forum threads of users whom the fault hurt.
+        sources: issues and forum threads of users who had this fault.
         start: begin of the scenario.
         duration_s: length of the scenario [s].
     """

@@ -35,7 +35,7 @@ MAX_LISTED: Final = 20
 
 
 class MeterData(msgspec.Struct, frozen=True):
-    """The truth of a meter, and a store's data of it.
+    """A meter's true consumption and answers, and the data of the meter in a store.
 
     Attributes:
         meter: the meter's id.
@@ -64,11 +64,11 @@ class ScoreCounts(msgspec.Struct, frozen=True, kw_only=True):
         doubtful: answers that may be stored or not.
         bad: answers that must not be believed.
         readings: readings stored within the run; each is right, wrong, late or invented.
-        right: readings with the value of an answer of that time.
+        right: readings with the value of an answer near their time.
         lost: good answers that are not stored.
-        invented: readings that no meter gave.
-        wrong: readings with a value that no answer of that time had.
-        late: readings stored with another time than their answer's.
+        invented: readings that match no answer.
+        wrong: readings near the time of an answer, but with another value.
+        late: readings with the value of an answer, but not near its time.
         untrue: right readings of an answer whose register was disturbed by a fault.
         untrue_marked: untrue readings that carry a quality code.
     """

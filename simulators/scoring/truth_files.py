@@ -1,13 +1,13 @@
 """Define the files of a truth folder: the true consumption of every meter, and its answers.
 
-- `run.json`: site, time and meters of the run (`RunRecord`). It is there whole or not at all.
+- `run.json`: site, time and meters of the run (`RunRecord`). It is complete whenever it exists.
 - `consumption.csv`: consumption in each whole interval of the run. It can be imported as it is with
   `jieneng import readings --kind interval`.
 - `served.csv`: a line for each answer that held a meter's consumption counter (`ServedAnswer`).
 
-Law: a run that is killed leaves a folder that can be read. The last line of a file may then be
-torn; it is left out, and reported. Lines are in the order of events, so only the last events can be
-missing on the disk. A run without an end counts as ended with its last answer.
+Law: the folder of a run that was killed can be read. The last line of a file may be incomplete; it
+is left out, and reported. Lines are in the order of events, so only the last events can be missing
+on the disk. If `run.json` has no end, the run is taken to end with its last answer.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,8 +37,8 @@ class MeterRow(msgspec.Struct, frozen=True):
     Attributes:
         medium: its medium.
         quantity: its consumption counter.
-        step: one step of the counter's register, on the primary side [canonical unit], with the
-            device and the transformers of the run's begin; 0 if the register holds a float.
+        step: one step of the counter's register at the beginning of the run, on the primary side
+            [canonical unit]; 0 if the register holds a float.
     """
 
     medium: Medium
@@ -82,8 +82,8 @@ class ServedAnswer(msgspec.Struct, frozen=True):
         register: counter that an undisturbed register would have shown [canonical unit].
         answer: good (whole, right and in time: a reader must keep it), doubtful (a careful reader
             may keep it or not), or bad (it must not be believed).
-        faults: ids of the faults that touched it.
-        peer: address of the master that was answered, host:port.
+        faults: ids of the faults that affected the answer.
+        peer: address of the master that received the answer, host:port.
     """
 
     time_ms: int

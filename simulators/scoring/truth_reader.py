@@ -128,7 +128,7 @@ class _CsvFile:
                         take(*cells)
         except FileNotFoundError as error:
             raise self._problem(
-                "this file is not there.", "Create it, or check the folder."
+                "this file does not exist.", "Create it, or check the folder."
             ) from error
         except (ValueError, csv.Error) as error:
             raise self._problem(

@@ -116,7 +116,7 @@ def _target_problems(site: Site, row: _Row) -> Iterator[Problem]:
     for name, target in given.items():
         if target not in known[name]:
             yield row.problem(
-                "{key} = {target} refers to nothing.",
+                "{key} = {target}, but {target} is not defined.",
                 "Known are: {known}.",
                 name,
                 key=name,

@@ -173,7 +173,7 @@ class FaultScript:
         return any(isinstance(fault, flow_faults.PowerCut) for fault in faults)
 
     def bus_has_no_power(self, bus: str, now_ms: int) -> bool:
-        """Return True if no meter of a bus has power; its gateway has none then, either."""
+        """Return True if no meter of a bus has power, so that its gateway has no power either."""
         meters = self._meters_by_bus.get(bus, ())
         return bool(meters) and all(self.meter_has_no_power(meter, now_ms) for meter in meters)
 

@@ -1,4 +1,4 @@
-"""Serve simulated meters to real Modbus masters, and an HTTP interface that switches faults.
+"""Serve simulated meters to real masters, and an HTTP interface that switches faults.
 
 In: a simulated site and a fault script. Out: bytes on TCP ports and pseudo-terminals, and a record
 of every exchange. Laws: the simulated bus decides about replies; the modules for TCP ports and

@@ -1,8 +1,8 @@
 """Serve one master: take requests from the bytes that arrive, and send the replies of the bus.
 
-Law: a line decides nothing. It hands each request to its bus, and carries out the steps that the
-bus returns, in their order and with their pauses. As on a pair of wires, the devices of every
-protocol receive all bytes of a line, and each device takes the frames that it understands.
+Law: only the bus decides how a request is answered. The line hands each request to its bus, and
+carries out the steps that the bus returns, in their order and with their pauses. As on a pair of
+wires, the devices of every protocol receive all bytes, and each takes the frames of its protocol.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Serve a simulated bus on a pseudo-terminal, which a Modbus master opens as a serial port."""
+"""Serve a simulated bus on a pseudo-terminal, which a master opens as a serial port."""
 
 import asyncio
 import os

@@ -6,8 +6,8 @@ Laws:
    requests.
 2. A device refuses or answers a request by the rules of its own protocol; devices of several
    protocols may share a bus.
-3. A request to a device that is not there is handled as its protocol's codec says: by silence, or
-   with the refusal that a gateway sends instead.
+3. For a request to a device that does not exist, the protocol's codec decides: no reply, or the
+   refusal that a gateway sends.
 4. Every request leaves a record with the true value of the register and the value that was served.
 """
 
@@ -66,8 +66,9 @@ class ExchangeRecord(msgspec.Struct, frozen=True):
         meter: the meter's id; None if no meter has the address.
         peer: the master's address, host:port.
         request: the request.
-        verdict: whether a reader must keep the reply's values, may, or must not believe them.
-        faults: ids of the faults that touched the reply; states of the device are not named.
+        verdict: "good" if a reader must keep the values of the reply, "doubtful" if it may keep
+            them, "bad" if it must not keep them.
+        faults: ids of the faults that affected the reply, without the state faults of the device.
         sent: bytes of the reply.
         value: consumption counter according to the reply [canonical unit]; None if the reply does
             not hold it.
@@ -266,7 +267,7 @@ def _apply_faults(
     faults: tuple[ReplyFault, ...],
     record: ExchangeRecord,
 ) -> PlannedReply:
-    """Return the reply that the faults make of the right one."""
+    """Return the reply after the faults have changed the correct one."""
     for fault in faults:
         plan = fault.change_plan(plan, context)
     cleared = {"value": None, "register": None} if plan.has_no_data else {}
@@ -306,8 +307,8 @@ def _with_slips(
 def timeliness(waited_s: float, timeout_s: float) -> Verdict:
     """Return "good" for an answer sent well within the time-out, "doubtful" for any later one.
 
-    Late answers are never "bad". A reader may wait longer than the site's `timeout_s`, as the agent
-    does after it has learned how slow a gateway is. Then it stores a true reading.
+    A late answer is never "bad", because its values are true. A reader that waits longer than the
+    site's `timeout_s` may store them; the agent does so with gateways that it has found to be slow.
 
     Args:
         waited_s: from the request to the last byte of its answer [real s].

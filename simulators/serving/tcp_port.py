@@ -48,7 +48,7 @@ class TcpPort:
             self._server = None
 
     def opened(self, connection: "_Connection") -> None:
-        """Apply the gateway's state to a new connection: a power cut, or its limit of one."""
+        """Apply faults to a new connection: a power cut, or the limit of one connection."""
         bus, others = self._bus, [other for other in self._open if not other.line.is_dead]
         self._open[connection] = True
         if bus.has_no_power:

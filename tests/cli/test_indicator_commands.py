@@ -63,7 +63,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(new_site: Path) -> N
     done = jieneng("import", "readings", new_site / "readings.csv", "--site", new_site, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "e-a energy_kwh: 25 values" in done.stdout
-    assert "75 values would be written" in done.stdout
+    assert "nothing was written; 75 values would be" in done.stdout
     assert not (new_site / "store.sqlite").exists()
 
 

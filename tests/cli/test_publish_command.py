@@ -37,7 +37,7 @@ def test_what_was_published_is_computed_again_with_the_same_bytes(site: Path) ->
     before = content(site)
     done = jieneng("publish", "2021", "--site", site)
     assert done.returncode == 0, done.stderr
-    assert "computed again as published" in done.stdout
+    assert "equal the published ones" in done.stdout
     assert content(site) == before
     (site / "published" / "2021.json").unlink()
     assert jieneng("publish", "2021", "--site", site, "--by", "Zhang San").returncode == 0
@@ -96,9 +96,9 @@ def test_a_file_that_was_edited_is_refused(site: Path) -> None:
     [
         (["2020"], "--by NAME"),
         (["2020", "--restate", "--by", "me", "--reason", "why"], "leave out --restate"),
-        (["2021", "--restate", "--by", "me"], "--by and --reason"),
+        (["2021", "--restate", "--by", "me"], "and --reason (why)"),
         (["2199", "--by", "me"], "2199 is not over before 2200-01-01"),
-        (["last year", "--by", "me"], "is no period"),
+        (["last year", "--by", "me"], "is not a period"),
     ],
 )
 def test_a_wrong_command_says_what_is_missing(

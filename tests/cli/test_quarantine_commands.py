@@ -113,17 +113,17 @@ def test_the_ledger_says_what_became_of_what_was_set_aside(site: Path, kept: Qua
     ReceiptFile(site / "quarantine").add({("agent-1", BOOT): [1, 2, 5]}, now_ms)
     code, text = run()
     assert code == 0
-    assert "read 9 = stored 6 + set aside 3 + pending 0 + dropped 0: holds" in text
-    assert "of what was set aside: held 3, replayed 0, dropped 0" in text
-    assert f"run {BOOT}: of the batches 1 to 5, 2 did not come in: 3-4." in text
+    assert "read 9 = stored 6 + set aside 3 + pending 0 + dropped 0: balances" in text
+    assert "of the quarantined samples: still held 3, replayed 0, dropped 0" in text
+    assert f"run {BOOT}: of the batches 1 to 5, 2 were not received here: 3-4." in text
     kept.drop(EntryFilter(meter="nosuch"), kept.last_id())
     code, text = run()
     assert (code, "held 2, replayed 0, dropped 1" in text) == (0, True)
     # An agent counts more than any quarantine has: something that was acknowledged is gone.
     asyncio.run(write_status(site, msgspec.structs.replace(said, stored=5, quarantined=4)))
     code, text = run()
-    assert (code, "does not hold" in text) == (1, True)
-    assert "1 samples that count as set aside are in no quarantine" in text
+    assert (code, "does not balance" in text) == (1, True)
+    assert "1 samples counted as quarantined are in no quarantine" in text
 
 
 async def write_status(site: Path, status: Status) -> None:

@@ -39,7 +39,7 @@ def test_a_meter_without_its_nameplate_is_a_mistake_until_somebody_says_why(site
     file.write_text(text.replace("rated_max = 2600.0", 'rated_max_unknown = "painted over"'))
     done = jieneng("check", "--site", site)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "can't be told from consumption: e-main." in done.stdout
+    assert "can't be distinguished from consumption: e-main." in done.stdout
 
 
 def test_init_never_overwrites(site: Path) -> None:
@@ -99,7 +99,7 @@ def test_mistakes_of_form_rules_and_services_are_reported_at_once(site: Path) ->
     done = jieneng("check", "--site", site)
     assert done.returncode == 1
     assert 'item can\'t be "havc". Did you mean "hvac"?' in done.stderr
-    assert done.stderr.count("block-2-gatewy refers to nothing; it stands at e-b2, ") == 1
+    assert done.stderr.count("block-2-gatewy is not defined; rows with this reference: e-b2, ") == 1
     assert "Did you mean block-2-gateway?" in done.stderr
     assert (
         'agent.toml:2: port can\'t be "1883". Write a whole number from 1 to 65535' in done.stderr
@@ -176,13 +176,13 @@ def test_one_is_not_counted_as_many(tmp_path: Path) -> None:
     done = jieneng("check", "--site", tmp_path)
     assert "s: 1 area, 1 bus, 1 meter (" in done.stdout
     assert "bus bus: 1 meter, " in done.stdout
-    assert " % of its time." in done.stdout
+    assert " % of the time." in done.stdout
 
 
 def test_a_folder_without_a_site_is_one_sentence(tmp_path: Path) -> None:
     done = jieneng("check", "--site", tmp_path)
     assert done.returncode == 1
-    assert "site.toml: this file is not there." in done.stderr
+    assert "site.toml: this file does not exist." in done.stderr
     assert done.stderr.count("\n") == 1
 
 

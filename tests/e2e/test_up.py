@@ -33,7 +33,7 @@ def test_a_site_runs_in_one_process_and_ends_when_told(tmp_path: Path) -> None:
         try:
             deadline = time.monotonic() + PATIENCE_S
             book = ""
-            while book.count("holds") < 2 or "stored 0 " in book:
+            while book.count("balances") < 2 or "stored 0 " in book:
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
                 assert process.poll() is None, (tmp_path / "log").read_text()
                 book = jieneng("ingest", "ledger", "--site", folder).stdout

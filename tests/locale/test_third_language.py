@@ -16,7 +16,9 @@ from tests.cli import run
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("third language")]
 
 FRENCH = {
-    "Meter public buildings, and say whether they meet the plan.": "Compter les bâtiments publics.",
+    "Meter the consumption of public buildings and report whether it meets the plan.": (
+        "Compter les bâtiments publics."
+    ),
     "{key} can't be {value}.": "{key} ne peut pas être {value}.",
 }
 

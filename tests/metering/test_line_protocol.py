@@ -139,7 +139,7 @@ def test_points_are_one_a_line(points: list[Point]) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="unknown is a missing field"):
+    with pytest.raises(ValueError, match="omit the field of an unknown value"):
         encode_point(Point.of("m", (), (("f", value),), 0))
 
 

@@ -58,13 +58,13 @@ def problems(folder: Path, **named: str) -> list[tuple[str, str]]:
         ({"password_file": "none"}, [("password_file", "none can't be read: No such file")]),
         ({"password_file": "der"}, [("password_file", "der can't be read: it is no text")]),
         ({"ca_file": "none"}, [("ca_file", "none can't be read: No such file")]),
-        ({"ca_file": "text"}, [("ca_file", "text is no certificate in PEM form")]),
-        ({"ca_file": "der"}, [("ca_file", "der is no certificate in PEM form")]),
+        ({"ca_file": "text"}, [("ca_file", "text is not a certificate in PEM form")]),
+        ({"ca_file": "der"}, [("ca_file", "der is not a certificate in PEM form")]),
         (
             {"ca_file": "a.pem", "cert_file": "b.key", "key_file": "b.pem"},
             [
-                ("cert_file", "b.key is no certificate in PEM form"),
-                ("key_file", "b.pem is no private key in PEM form"),
+                ("cert_file", "b.key is not a certificate in PEM form"),
+                ("key_file", "b.pem is not a private key in PEM form"),
             ],
         ),
         (

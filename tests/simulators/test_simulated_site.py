@@ -101,7 +101,7 @@ def test_a_load_can_be_named_and_scaled(tmp_path: Path) -> None:
     [
         (
             '[[trend]]\narea = "hous"',
-            "trend: area = hous refers to nothing. Known are: floor, house",
+            "trend: area = hous, but hous is not defined. Known are: floor, house",
         ),
         ('[[load]]\nmeter = "z"', "load: meter = z"),
         ('[[load]]\nmeter = "a"\nrecipe = "soup"', "load: recipe = soup"),

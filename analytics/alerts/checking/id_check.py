@@ -20,8 +20,8 @@ def repeated_ids(table: str, rows: Sequence[_Row], unread: UnreadKeys) -> Iterat
             continue
         if row.id in seen:
             yield Problem(
-                text="the id {id} stands more than once among {table}.",
-                fix="Give each its own id.",
+                text="the id {id} occurs more than once in the table {table}.",
+                fix="Give each row a different id.",
                 values={"id": row.id, "table": table},
                 path=(table, number, "id"),
             )
@@ -45,7 +45,7 @@ def unknown_ids(targets: Sequence[str], known: Collection[str], path: KeyPath) -
             continue
         close = _id_of_name(target, known) or nearest(target, known)
         yield Problem(
-            text="{key} = {target} refers to nothing.",
+            text="{key} = {target}, but {target} is not defined.",
             fix="Did you mean {close}?" if close else "Define it, or correct the name.",
             values={"key": path[-1], "target": target, "close": close},
             path=(*path, number),

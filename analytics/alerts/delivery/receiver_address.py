@@ -1,7 +1,7 @@
 """Find the address of a receiver: in `alerts.toml`, in a file, or in an environment variable.
 
-Law: an address may hold a password, a token or a key. It is passed on only to be sent to, and is in
-no log line and no error.
+Law: an address may contain a password, a token or a key. It is used only to send notices, and is
+never written to a log or an error message.
 """
 
 import os
@@ -12,8 +12,8 @@ from typing import Final
 from analytics.alerts.alert_rule import Receiver
 from jieneng.metering.errors import UsageError
 
-#: Beginning of the variable with the address of a receiver: `JIENENG_RECEIVER_NIGHT_SHIFT` has that
-#: of `night-shift`.
+#: Beginning of the names of environment variables with addresses: `JIENENG_RECEIVER_NIGHT_SHIFT`
+#: contains the address of the receiver `night-shift`.
 VARIABLE_PREFIX: Final = "JIENENG_RECEIVER_"
 
 
@@ -33,7 +33,7 @@ def receiver_address(
         environment: the environment variables.
 
     Raises:
-        UsageError: there is none, or its file can't be read.
+        UsageError: the receiver has no address, or the file with its address can't be read.
     """
     if receiver.url is not None:
         return receiver.url

@@ -2,5 +2,5 @@
 
 In: values of a signal from the store, in chunks. Out: episodes, notices, and their summary, for the
 rule as it is and for other limits.
-Law: the alerts are advanced and the notices planned by the functions of the service.
+Law: the replay uses the same functions as the service to evaluate alerts and to plan notices.
 """

@@ -9,8 +9,8 @@ from analytics.alerts.signals.sampling import Readings, SignalInput, row_time_ke
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Time over which a change is measured [ms]. Over less, the noise of the last digit of a value that
-#: is read every 10 s would be a change of some hundred digits an hour.
+#: Shortest time over which a change is measured [ms]. With a shorter time, noise would look like a
+#: change: if the last digit of a value changes by 1 within 10 s, that is 360 per hour.
 RATE_SPAN_MS: Final = 300_000
 _HOUR_MS: Final = 3_600_000
 
@@ -18,7 +18,8 @@ _HOUR_MS: Final = 3_600_000
 def quantity(given: SignalInput) -> "NDArray[np.float64]":
     """Return the measured value of each subject at each step, shape (m, n), in its unit.
 
-    The value of a step is the worst of its readings, or the last one before, as long as it holds.
+    The value of a step is the worst reading within the step. If there is none, it is the last
+    reading before the step, unless that reading is too old.
     """
     return sampled(given, given.readings)
 
@@ -26,9 +27,9 @@ def quantity(given: SignalInput) -> "NDArray[np.float64]":
 def rate(given: SignalInput) -> "NDArray[np.float64]":
     """Return the change per hour of each subject at each step, shape (m, n), in its unit an hour.
 
-    The change of a reading is the difference from the last reading that is at least 5 min older,
-    or, if the meter is read less often, from the previous one. It is unknown if that one is too
-    old, and where a counter falls: the register began anew.
+    The change of a reading is its difference from an earlier reading: the last one that is at least
+    5 min older. If the earlier reading is too old, the change is unknown. It is also unknown if a
+    counter falls, because the register was then reset or replaced.
     """
     return sampled(given, _changes(given))
 

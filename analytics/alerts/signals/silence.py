@@ -16,13 +16,13 @@ def age_s(
     Args:
         newest_ms: time of the last message at each time, shape (m, n) [UTC, ms]; 0 if there was
             none.
-        since_ms: time from which on messages are expected of each subject, shape (m,) [UTC, ms];
-            0 if nothing tells it. The age of a subject without any message counts from it.
+        since_ms: time from which on messages of each subject are expected, shape (m,) [UTC, ms];
+            0 if unknown. Before the first message of a subject, its age is the time since then.
         times_ms: the times, shape (n,) [UTC, ms].
 
     Returns:
-        0 for a message from the future (the clock of the agent is ahead); NaN where neither a
-        message nor its expectation is known.
+        The ages. An age is 0 if the message has a later time (the agent's clock is ahead), and NaN
+        if there was no message and the time in `since_ms` is unknown or later.
     """
     from_ms = np.where(newest_ms > 0, newest_ms, since_ms[:, None])
     age_ms = np.maximum(times_ms - from_ms, 0)

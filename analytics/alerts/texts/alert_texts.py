@@ -25,22 +25,23 @@ _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
 #: Duration up to which seconds are shown beside minutes [s].
 _SECONDS_SHOWN_S: Final = 600
-#: Digits of a measured value, and of a limit, which is shown as it was written.
+#: Significant digits of a measured value; and of a limit, which needs all digits in `alerts.toml`.
 _VALUE_DIGITS: Final = 3
 _LIMIT_DIGITS: Final = 7
-#: Sizes from which on a number has thousands separated and no decimals.
+#: Numbers of at least this size are shown without decimals, and with thousands separators.
 _LARGE: Final = 10_000
 
 
 def find_rule(rules: AlertRules, rule_id: str) -> AlertRule | None:
-    """Return the rule of an id; None if it was removed from `alerts.toml` since."""
+    """Return the rule with an id; None if `alerts.toml` no longer has it."""
     return next((rule for rule in rules.rules if rule.id == rule_id), None)
 
 
 def alert_name(rule: AlertRule | None, signal: str, translate: Translate) -> str:
     """Return the rule's own name; the signal's name if the rule has none."""
     if rule is not None and rule.name:
-        # The name of a packaged rule is a msgid; no catalogue has a site's own, which stays.
+        # The name of a packaged rule is a msgid and is translated. A name in the site's
+        # `alerts.toml` is in no catalogue, so it is returned unchanged.
         return translate(rule.name)
     row = SIGNALS.get(signal)
     return signal if row is None else translate(row.en)
@@ -97,7 +98,7 @@ def place(signal: str, subject: str, labels: Labels, translate: Translate) -> st
 
 
 def value_name(rule: AlertRule | None, signal: str, translate: Translate) -> str:
-    """Return the name of a signal's values; of the signal `quantity`, that of the quantity."""
+    """Return the name of a signal's values; for the signal `quantity`, the quantity's name."""
     if signal == "quantity" and rule is not None and rule.quantity is not None:
         return _quantity_name(rule.quantity, translate)
     row = SIGNALS.get(signal)
@@ -139,7 +140,7 @@ def amount(
 
 
 def signal_unit(rule: AlertRule | None, signal: str) -> str:
-    """Return the unit of a signal's values; empty if its rule decides it and is unknown."""
+    """Return the unit of a signal's values; "" if it depends on a rule that is unknown."""
     row = SIGNALS.get(signal)
     if row is not None and row.unit:
         return row.unit
@@ -177,7 +178,7 @@ def rule_limit(rule: AlertRule, translate: Translate) -> str:
 
 
 def is_above(alert: Alert, rule: AlertRule | None) -> bool:
-    """Return True if an alert fires above its limit; of a removed rule, by the peak."""
+    """Return True if an alert fires above its limit. Without a rule, the peak decides."""
     return rule.is_above if rule is not None else not alert.peak < alert.limit
 
 
@@ -229,7 +230,7 @@ def severity_word(severity: Severity, translate: Translate) -> str:
 
 
 def event_word(event: Event, severity: Severity, translate: Translate) -> str:
-    """Return the word of an event; of an alert that fired, the word of its severity."""
+    """Return the word of an event; for the event `fired`, the word of the severity."""
     return {
         "fired": severity_word(severity, translate),
         "recovered": translate("Recovered"),

@@ -128,6 +128,9 @@ class ComputedReader:
         resolution: what tells the measured hours.
         rules: the rules.
         calendar: the working calendar.
+
+    Attributes:
+        is_behind: True while hours of the past are still to be read.
     """
 
     def __init__(
@@ -142,6 +145,7 @@ class ComputedReader:
         self._series = series
         self._rules = rules
         self._calendar = calendar
+        self.is_behind = False
         self._due_ms = 0
         self._last: dict[str, SignalValues] = {}
         self._hours: dict[str, _Hours] = {}
@@ -166,15 +170,17 @@ class ComputedReader:
             known = await of_kind.update(today, self._site, self._calendar)
             if known is not None:
                 hours[kind] = known
-        if len(hours) < len(self._hours):
-            return {}
         found = {}
         for one in self._rules:
+            if _KINDS.get(one.signal.source) in self._hours.keys() - hours.keys():
+                continue
             values = _known(await self._values(one, today, now_ms, hours))
             if not _is_equal(values, self._last.get(one.rule.id)):
                 found[one.rule.id] = values
         self._last.update(found)
-        self._due_ms = min(now_ms + _EVERY_MS, _next_hour_ms(now_ms) + _AFTER_HOUR_MS)
+        self.is_behind = len(hours) < len(self._hours)
+        if not self.is_behind:
+            self._due_ms = min(now_ms + _EVERY_MS, _next_hour_ms(now_ms) + _AFTER_HOUR_MS)
         return found
 
     async def _values(

@@ -97,9 +97,11 @@ class SignalReader:
 
     @property
     def is_behind(self) -> bool:
-        """True if more values can be read at once: a backlog did not fit into the last round."""
-        return any(feed.is_behind for feed in self._feeds.values()) or any(
-            one.rounds.is_behind for one in self._sampled
+        """True if more values can be read at once, which did not fit into the last round."""
+        return (
+            self._computed.is_behind
+            or any(feed.is_behind for feed in self._feeds.values())
+            or any(one.rounds.is_behind for one in self._sampled)
         )
 
     async def read(self, now_ms: int) -> dict[str, SignalValues]:

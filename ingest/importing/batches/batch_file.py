@@ -1,10 +1,14 @@
-"""File of the imports of a site: `imports/imports.db` in the site's folder.
+"""Record the imports of a site in `imports/imports.db` in the site's folder.
+
+A batch (numbered import) is recorded in parts: new points of one series, and the values they
+replace.
 
 Laws:
 
-1. When `add_part` returns, the part survives a power cut: only then may its points be written.
-2. A part is never changed. An undo changes the state of its batch alone.
-3. One process at a time imports or undoes: it holds the lock. The lock ends with its process.
+1. When `add_part` returns, the part survives a power cut. Points may be written only after that.
+2. A part is never changed. An undo only changes the state of its batch.
+3. Only one process at a time may import or undo: the one that holds the lock. The lock is released
+   when the process ends.
 """
 
 import fcntl
@@ -33,7 +37,7 @@ from jieneng.metering.schema import Point
 from jieneng.storage.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
-#: Folder in the site's folder, and its files.
+#: Name of the folder for imports in the site's folder.
 FOLDER: Final = "imports"
 FILE_NAME: Final = "imports.db"
 _LOCK_NAME: Final = "lock"
@@ -54,7 +58,8 @@ _TABLES: Final = (
     """CREATE TABLE file_part (
         batch INTEGER NOT NULL REFERENCES batch, name TEXT NOT NULL, written TEXT NOT NULL,
         previous TEXT)""",
-    # Points that are deleted to take one field off them, until they are written again without it.
+    # Points that are being deleted to remove one field. They are kept here until they are written
+    # again without the field.
     "CREATE TABLE rescued (id INTEGER PRIMARY KEY, points BLOB NOT NULL)",
 )
 
@@ -73,7 +78,7 @@ def account_name() -> str:
         return told
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as an account that has no name
+    except KeyError:  # in a container, the account may have no name
         return str(os.getuid())
 
 
@@ -104,7 +109,7 @@ class BatchFile:
         except BlockingIOError as error:
             lock.close()
             raise UsageError(
-                "another import into this site is running: wait for its end."
+                "another import into this site is running: wait until it has ended."
             ) from error
         try:
             yield
@@ -121,7 +126,7 @@ class BatchFile:
             return int(added.lastrowid or 0)
 
     def add_part(self, number: int, written: PointColumns, previous: PointColumns) -> None:
-        """Add what is going to be written, and what stands there before (law 1)."""
+        """Record points that will be written, and the present values of these points (law 1)."""
         with self._writing() as db:
             db.execute(
                 "INSERT INTO part (batch, measurement, meter, fields, quantity, first_ms, last_ms, "
@@ -140,7 +145,7 @@ class BatchFile:
             )
 
     def add_file_part(self, number: int, part: FilePart) -> None:
-        """Add the text that a file of the site's folder is going to have (law 1)."""
+        """Record the new and the present text of a file in the site's folder (law 1)."""
         with self._writing() as db:
             row = (number, part.name, part.written, part.previous)
             db.execute("INSERT INTO file_part VALUES (?, ?, ?, ?)", row)
@@ -180,7 +185,7 @@ class BatchFile:
             return [_batch(row) for row in rows]
 
     def batch(self, number: int) -> BatchRecord | None:
-        """Return a batch; None if there is none of this number."""
+        """Return the batch with this number; None if there is none."""
         return next((one for one in self.batches() if one.number == number), None)
 
     def series(self, number: int) -> list[BatchSeries]:
@@ -204,7 +209,7 @@ class BatchFile:
             ]
 
     def parts(self, number: int) -> Iterator[tuple[PointColumns, PointColumns]]:
-        """Yield what a batch wrote, and what stood there before, the last part first."""
+        """Yield (written values, previous values) of a batch's parts, last part first."""
         with self._errors():
             ids = self._open().execute(
                 "SELECT id FROM part WHERE batch = ? ORDER BY id DESC", (number,)
@@ -218,11 +223,11 @@ class BatchFile:
     def parts_of_series(
         self, columns: PointColumns, *, after: int = 0
     ) -> Iterator[tuple[int, PointColumns]]:
-        """Yield number and content of parts that may hold some of these points.
+        """Yield (batch number, written points) of parts that may contain some of these points.
 
         Args:
             columns: points of a series.
-            after: only batches of a higher number are searched.
+            after: only batches with a higher number are searched.
         """
         if not len(columns) or not self._path.exists():
             return
@@ -247,7 +252,7 @@ class BatchFile:
             yield number, _unpacked(row)[0]
 
     def rescue(self, points: Sequence[Point]) -> None:
-        """Note points that are going to be deleted and written again."""
+        """Record points that will be deleted and written again."""
         with self._writing() as db:
             db.execute("INSERT INTO rescued (points) VALUES (?)", (_encode(points),))
 
@@ -264,7 +269,7 @@ class BatchFile:
             ]
 
     def forget_rescued(self) -> None:
-        """Note that the rescued points were written again."""
+        """Delete the recorded points, because they were written again."""
         with self._writing() as db:
             db.execute("DELETE FROM rescued")
 
@@ -344,7 +349,7 @@ def _create_tables(db: sqlite3.Connection) -> None:
 
 
 def _force_to_disk(folder: Path) -> None:
-    """Force the names in a folder to the disk: a new file would vanish with its content."""
+    """Sync a folder to the disk, so that a new file in it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

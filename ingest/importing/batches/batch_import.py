@@ -1,11 +1,11 @@
-"""Write a file to the store as a numbered batch, unless it contradicts what is stored.
+"""Write a file to the store as a numbered batch, unless it contradicts stored values.
 
 Laws:
 
-1. All series are compared before anything is written, so a file that contradicts is not written in
-   part.
-2. A file whose import was interrupted is undone before it is imported again. Otherwise the second
-   batch would take the values of the first one for its previous values.
+1. All series are compared with the store before anything is written. So a file with contradictions
+   is not written in part.
+2. If an import of the file was interrupted, it is undone before the file is imported again.
+   Otherwise the values of the interrupted import would be recorded as the values to restore.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ from jieneng.clock import Clock
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import RejectedPoint, Store
 
-#: Values of a series of a file, and the medium of its meter.
+#: (values of a series in a file, medium of its meter).
 FileSeries: TypeAlias = tuple[PointColumns, str]
 
 
@@ -41,14 +41,14 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: number of the batch; None if nothing was written.
         counts: numbers of values.
-        contradictions: what contradicted the file, whether it was written or not.
-        is_refused: True if the file was not written because of them.
-        repeated: number of an interrupted import of this file that was undone first; None if there
-            was none.
+        contradictions: stored values that contradict the file, even if it was written.
+        is_refused: True if the file was not written because of contradictions.
+        repeated: number of an interrupted import of the same file that was undone first; None if
+            there was none.
         interrupted: numbers of interrupted imports of other files.
         rejected: points that the store rejected.
-        touched_ms: begin and end of the time whose consumption changes [UTC, ms]; None if nothing
-            was changed.
+        touched_ms: begin and end of the time in which consumption changes [UTC, ms]; None if
+            nothing was changed.
     """
 
     number: int | None = None
@@ -65,15 +65,15 @@ NOTHING: Final = BatchResult()
 
 
 class BatchImport:
-    """The import of one file into a site's store; a context that holds the lock of the imports.
+    """Imports one file into a site's store. As a context manager, it holds the lock on imports.
 
     Args:
         folder: the site.
         store: the store.
-        clock: tells the time of the batch, and which readings are late.
+        clock: gives the time of the batch; by it, readings count as late.
         replace: True to replace stored values that contradict the file.
-        keep: True to keep imported values at times that the file does not have.
-        dry_run: True to compare only.
+        keep: True to keep stored imported values whose times are not in the file.
+        dry_run: True to compare without writing.
     """
 
     def __init__(
@@ -116,12 +116,12 @@ class BatchImport:
     async def run(
         self, source: BatchSource, series: Iterable[FileSeries], progress: Callable[[int], None]
     ) -> BatchResult:
-        """Compare a file, and write it if it may be written.
+        """Compare a file with the store, and write it if nothing prevents it.
 
         Args:
             source: the file.
-            series: its series, each with one value at least.
-            progress: called with the number of points of each part that was written.
+            series: series of the file, each with at least one value.
+            progress: called with the number of points of each written part.
 
         Raises:
             UsageError: an interrupted import of the file can't be undone.
@@ -180,5 +180,5 @@ class BatchImport:
 
 
 def _is_interrupted(state: str) -> bool:
-    """Return True for the state of a batch that no process works on, under the lock."""
+    """Return True for the state of an interrupted batch; the lock must be held."""
     return state in ("writing", "undoing")

@@ -1,10 +1,10 @@
-"""Records of imports: what a batch is called, where it came from, and what became of it."""
+"""Values that describe a batch (numbered import): number, state, source file, counts of values."""
 
 from typing import Literal
 
 import msgspec
 
-#: State of a batch: it is being written or undone, or that is done.
+#: State of a batch: being written, written, being undone, undone.
 BatchState = Literal["writing", "done", "undoing", "undone"]
 
 
@@ -15,9 +15,9 @@ class BatchSource(msgspec.Struct, frozen=True, kw_only=True):
         file: name of the file.
         digest: SHA-256 of the file, in hex.
         rows: number of lines below the header that are not blank.
-        options: options of the import that are not the usual ones, as JSON.
+        options: options of the import that differ from the defaults, as JSON.
         user: name of the account that ran the import.
-        left_out: numbers of the lines that were left out, such as `12, 20-31`.
+        left_out: numbers of the lines that were not imported, such as `12, 20-31`.
     """
 
     file: str
@@ -32,10 +32,10 @@ class BatchCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of values of a batch.
 
     Attributes:
-        written: values that were written, new ones and others than were stored.
-        replaced: of those, values that another one stood in place of.
+        written: values that were written: new values, and values that replaced other ones.
+        replaced: written values that replaced other ones.
         removed: stored values that were removed.
-        unchanged: values of the file that were stored already.
+        unchanged: values of the file that were already stored.
     """
 
     written: int = 0
@@ -53,7 +53,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
         time_ms: begin of the import [UTC, ms].
         undone_ms: end of the undo [UTC, ms]; None if it was not undone.
         source: the file.
-        counts: numbers of values, as far as they were written.
+        counts: numbers of values so far.
     """
 
     number: int
@@ -89,8 +89,8 @@ class FilePart(msgspec.Struct, frozen=True):
 
     Attributes:
         name: name of the file.
-        written: text that the batch gave it.
-        previous: text that it had before; None if there was no such file.
+        written: text of the file after the batch.
+        previous: text of the file before the batch; None if the file did not exist.
     """
 
     name: str

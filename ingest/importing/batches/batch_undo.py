@@ -1,13 +1,13 @@
-"""Undo a batch: remove what it wrote, and restore what stood there before.
+"""Undo a batch: remove the values that it wrote, and restore the values from before.
 
 Laws:
 
-1. A value that is no longer the batch's is left as it is, so an undo that was interrupted can be
-   repeated.
-2. A batch whose points a later batch has changed can't be undone before that one: its previous
-   values would come back over the newer ones.
-3. The other fields of a point stay.
-4. A file of the site's folder gets its previous text, unless it was changed since.
+1. Only values that still equal those of the batch are removed or restored; values that were changed
+   since are left unchanged. So an interrupted undo can be repeated.
+2. If a later batch has changed the same points, it must be undone first. Otherwise older values
+   would replace newer ones.
+3. Other fields of a point are not changed.
+4. A file in the site's folder gets its previous text, unless it was changed since.
 """
 
 from math import isnan
@@ -32,11 +32,11 @@ class UndoReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         batch: the batch.
-        removed: values of the batch that were removed.
-        restored: values that came back.
-        left: values of the batch that something else has changed since, and that stay.
-        touched_ms: begin and end of the time whose consumption changes [UTC, ms]; None if nothing
-            was changed.
+        removed: number of values of the batch that were removed.
+        restored: number of previous values that were restored.
+        left: number of values that were changed after the batch, and are left unchanged.
+        touched_ms: begin and end of the time in which consumption changes [UTC, ms]; None if
+            nothing was changed.
     """
 
     batch: BatchRecord
@@ -53,7 +53,7 @@ async def undo_batch(number: int, folder: SiteFolder, store: Store, clock: Clock
         number: number of the batch.
         folder: the site.
         store: the store, prepared.
-        clock: tells which days have to be computed again.
+        clock: gives the time of the undo; by it, days are marked for computing again.
 
     Raises:
         UsageError: there is no such batch, it was undone before, a later batch has changed its
@@ -79,7 +79,7 @@ class BatchUndo:
         file: record of the batches.
         stored: the stored points.
         changes: writes the points.
-        clock: tells the time of the undo.
+        clock: gives the time of the undo.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class BatchUndo:
         return batch
 
     def _require_newest(self, number: int) -> None:
-        """Refuse a batch of whose points a later batch has changed some (law 2)."""
+        """Raise UsageError if a later batch has changed some of the batch's points (law 2)."""
         later: set[int] = set()
         for written, _ in self._file.parts(number):
             times_ms = set(written.times_ms)
@@ -159,7 +159,7 @@ class BatchUndo:
             )
 
     def _require_unchanged_files(self, number: int) -> None:
-        """Refuse a batch whose files have changed since: what was added would be lost."""
+        """Raise UsageError if a file of the batch was changed since; the change would be lost."""
         for part in self._file.file_parts(number):
             if read_file(self._folder / part.name) not in (part.written, part.previous):
                 raise UsageError(

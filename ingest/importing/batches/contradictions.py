@@ -1,13 +1,14 @@
-"""Compare the values of a file with what is stored in its time.
+"""Compare the values of a file with stored values from the same time span.
 
 Laws:
 
-1. A value that is stored already is not written again, so a file may be imported twice.
-2. A file contradicts imported values of the same quantity of a meter that have another value at the
-   same time, that lie in the file's time at times that the file does not have, that overlap its
-   intervals, or that are of the other kind (registers and intervals) in the same time: consumption
-   would be computed from all of them.
-3. Live readings at other times contradict nothing, and are never removed.
+1. Values that are already stored are not written again, so a file may be imported twice.
+2. Earlier imported values of the same meter and quantity contradict the file in four cases, because
+   consumption would be computed from both. They have another value at the same time; or their times
+   lie in the file's time span and are not in the file; or they overlap an interval of the file; or
+   they are of the other kind (readings of a register or consumption of intervals) in the same time
+   span.
+3. Live readings (from an agent) at other times never contradict the file, and are never removed.
 """
 
 from array import array
@@ -35,19 +36,19 @@ from jieneng.metering.schema import (
 )
 
 _MANUAL: Final = int(Quality.MANUAL)
-#: Points whose batches are looked up; a contradiction of more names those of the first ones.
+#: Largest number of contradicting points for which the batches that wrote them are looked up.
 _MAX_LOOKED_UP: Final = 10_000
 
 
 class YearSum(msgspec.Struct, frozen=True):
-    """Consumption of a local year in the time of a file, by what is stored and by the file.
+    """Consumption in a local year within the file's time span, by the store and by the file.
 
-    A register counts its rises, so a fall takes nothing away.
+    For registers, only rises are added up; falls are ignored.
 
     Attributes:
         year: the year.
-        stored: sum of what is stored.
-        file: sum of the file.
+        stored: consumption by the stored values.
+        file: consumption by the values of the file.
     """
 
     year: int
@@ -56,20 +57,20 @@ class YearSum(msgspec.Struct, frozen=True):
 
 
 class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
-    """Stored values of one quantity of a meter that contradict a file.
+    """Numbers of stored values, for one quantity of a meter, that contradict a file.
 
     Attributes:
         meter: id of the meter.
         quantity: the quantity.
-        differing: imported values that differ at the same time.
+        differing: imported values that differ from the file at the same time.
         overlapping: imported intervals that overlap one of the file and begin at another time.
-        others: imported values in the file's time at times that the file does not have.
-        other_kind: imported values of the other kind in the file's time.
-        live: live readings that differ at the same time.
-        live_beside: live readings in the file's time at other times.
-        first_ms: first time of the values that contradict [UTC, ms].
-        until_ms: last time of them, of intervals the end.
-        batches: numbers of the imports that wrote them; none if no record has them.
+        others: imported values whose times lie in the file's time span and are not in the file.
+        other_kind: imported values of the other kind in the file's time span.
+        live: live readings that differ from the file at the same time.
+        live_beside: live readings at other times in the file's time span.
+        first_ms: first time of contradicting values [UTC, ms].
+        until_ms: last time of contradicting values; for intervals the end [UTC, ms].
+        batches: numbers of the batches that wrote the contradicting values, as far as recorded.
         years: consumption by year.
     """
 
@@ -88,18 +89,18 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_be_kept(self) -> bool:
-        """True if the file and what is stored say nothing different about the same time."""
+        """True if both the file and the stored values can be kept: they differ at no time."""
         return not (self.differing or self.overlapping or self.live)
 
 
 class SeriesComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The comparison of a series of a file with what is stored.
+    """The comparison of a series in a file with the stored values.
 
     Attributes:
-        new: values of the file that are not stored so.
-        unchanged: number of values that are stored already.
-        contradicting: imported points at other times or of the other kind.
-        contradiction: what contradicts the file; None if nothing does.
+        new: values of the file that are not yet stored.
+        unchanged: number of values that are already stored.
+        contradicting: stored imported points at other times, or of the other kind.
+        contradiction: summary of all contradicting values; None if there are none.
     """
 
     new: PointColumns
@@ -109,7 +110,7 @@ class SeriesComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Found:
-    """Stored points in the time of a series, as far as they were compared."""
+    """Collects the results of comparing stored points in the time span of a series."""
 
     def __init__(self, count: int) -> None:
         self.is_stored = bytearray(count)
@@ -122,16 +123,16 @@ class _Found:
         self.until_ms = 0
 
     def at_other_times(self) -> "array[int]":
-        """Return the times of imported points that the file does not have, in order."""
+        """Return the times of imported points that are not in the file, ascending."""
         return array("q", sorted([*self.overlapping, *self.others]))
 
     def times(self) -> list[int]:
-        """Return the times of all points that contradict."""
+        """Return the times of all contradicting points."""
         return sorted([*self.differing, *self.at_other_times(), *self.other_kind, *self.live])
 
 
 class StoredComparison:
-    """Compares series of a file with what is stored.
+    """Compares series of a file with stored values.
 
     Args:
         zone: time zone of the years.
@@ -206,9 +207,9 @@ class StoredComparison:
     async def _find_other_kind(
         self, columns: PointColumns, other: PointColumns, until_ms: int, found: _Found
     ) -> None:
-        """Find points of the other kind strictly inside the time of a series.
+        """Find points of the other kind strictly inside the time span of a series.
 
-        A register that is read when an interval begins or ends is no contradiction.
+        A reading exactly at the begin or end of an interval is not a contradiction.
         """
         first_ms = columns.times_ms[0]
         is_interval = other.is_interval
@@ -224,7 +225,7 @@ class StoredComparison:
     async def _points(
         self, columns: PointColumns, spans: Iterable[tuple[int, int]]
     ) -> AsyncIterator[tuple[int, float, float, tuple[float, ...]]]:
-        """Yield time, value, companion and other fields of the stored points of a series."""
+        """Yield (time, value, companion field, other fields) of the stored points of a series."""
         quantity, *others, companion = columns.fields
         for span in spans:
             times_ms, values = await self._stored.values(columns, quantity, *span)
@@ -276,7 +277,7 @@ class StoredComparison:
     async def _years(
         self, columns: PointColumns, other: PointColumns | None, until_ms: int
     ) -> tuple[YearSum, ...]:
-        """Return the consumption by year, of what was imported and of the file."""
+        """Return the consumption by year, by the stored imports and by the file."""
         of_file = self._sums(columns, zip(columns.times_ms, columns.columns[0], strict=True))
         span = (columns.times_ms[0], until_ms)
         of_stored: Mapping[int, float] = {}
@@ -322,13 +323,13 @@ _FIRST_YEAR: Final = 1970
 
 
 def _rises(rows: Iterable[tuple[int, float]]) -> Iterator[tuple[int, float]]:
-    """Yield each rise of a register, at the time before its later reading."""
+    """Yield (time, rise) for each rise of a register; the time is just before the later reading."""
     for (_, before), (time_ms, value) in pairwise(rows):
         yield time_ms - 1, max(value - before, 0.0)
 
 
 def _until_ms(columns: PointColumns) -> int:
-    """Return the end of the time of a series: of its last interval, or after its last reading."""
+    """Return the end of a series' time span: of its last interval, or after its last reading."""
     if not columns.is_interval:
         return columns.times_ms[-1] + 1
     lengths_s = columns.columns[-1]
@@ -347,9 +348,9 @@ def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) 
 
     Args:
         columns: series of the file.
-        place: place of its first point after `time_ms`.
+        place: index of the file's first point after `time_ms`.
         time_ms: start of the stored interval [UTC, ms].
-        length_s: its length [s].
+        length_s: length of the stored interval [s].
     """
     if not columns.is_interval:
         return False
@@ -362,7 +363,7 @@ def _overlaps(columns: PointColumns, place: int, time_ms: int, length_s: float) 
 def _is_same(
     columns: PointColumns, place: int, value: float, companion: float, others: tuple[float, ...]
 ) -> bool:
-    """Return True if a point of a file is stored so; its quality may differ."""
+    """Return True if a point of a file is already stored with the same value."""
     if columns.columns[0][place] != value:
         return False
     if columns.is_interval and columns.columns[-1][place] != companion:
@@ -378,7 +379,7 @@ def _is_same(
 def _is_marked(
     columns: PointColumns, place: int, companion: float, others: tuple[float, ...]
 ) -> bool:
-    """Return True if a stored point is estimated where the file says so, and nowhere else."""
+    """Return True if store and file agree on whether a point is estimated."""
     if QUALITY not in columns.fields:
         return True
     number = columns.fields.index(QUALITY)
@@ -388,7 +389,7 @@ def _is_marked(
 
 
 def _of_other_kind(columns: PointColumns, medium: str) -> PointColumns | None:
-    """Return a series of the other kind without points; None if the quantity has none."""
+    """Return an empty series of the other kind; None if the quantity has no other kind."""
     if columns.measurement == BILL:
         return None
     if columns.quantity not in FIELDS[INTERVAL] or columns.quantity not in FIELDS[medium]:

@@ -1,4 +1,4 @@
-"""Replace a text file of a site's folder, whole or not at all."""
+"""Replace a text file in a site's folder, in one step."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ def read_file(path: Path) -> str | None:
 
 
 def replace_file(path: Path, text: str | None) -> None:
-    """Give a file another text, which survives a power cut; for None, remove the file."""
+    """Replace the text of a file, and sync it to the disk; remove the file if `text` is None."""
     if text is None:
         path.unlink(missing_ok=True)
         return

@@ -1,7 +1,7 @@
 """Values of one quantity of a meter at several times, in columns. Pure.
 
-Law: NaN means that a point has no such field. A companion field (`quality`, `interval_s`) says
-something about the other fields of its point, and has no meaning alone.
+Law: NaN means that a point does not have the field. A companion field (`quality`, `interval_s`)
+describes the other fields of its point, and is useless without them.
 """
 
 import zlib
@@ -15,10 +15,10 @@ import msgspec
 
 from jieneng.metering.schema import INTERVAL_S, QUALITY, Point
 
-#: Fields that say something about the other fields of their point.
+#: Fields that describe the other fields of their point.
 COMPANIONS: Final = frozenset({QUALITY, INTERVAL_S})
 
-#: zlib's fastest level: of one meter's readings, the slowest is a tenth smaller.
+#: zlib's fastest level. For readings, the best compression saves only a tenth more.
 _LEVEL: Final = 1
 
 
@@ -30,7 +30,7 @@ class PointColumns(msgspec.Struct, frozen=True):
         meter: id of the meter.
         fields: names of the fields: the quantity, then others.
         times_ms: time of each point [UTC, ms], strictly ascending.
-        columns: a column of values for each field; NaN where a point has no such field.
+        columns: a column of values for each field; NaN if a point does not have the field.
     """
 
     measurement: str
@@ -53,11 +53,11 @@ class PointColumns(msgspec.Struct, frozen=True):
         return self.fields[-1] == INTERVAL_S
 
     def with_columns(self, columns: Sequence["array[float]"]) -> "PointColumns":
-        """Return other values at the same times."""
+        """Return a copy with the same times and other values."""
         return msgspec.structs.replace(self, columns=tuple(columns))
 
     def select(self, places: Sequence[int]) -> "PointColumns":
-        """Return the points at some places."""
+        """Return the points with the given indexes."""
         return msgspec.structs.replace(
             self,
             times_ms=array("q", map(self.times_ms.__getitem__, places)),
@@ -74,7 +74,7 @@ class PointColumns(msgspec.Struct, frozen=True):
             )
 
     def nothing(self) -> "PointColumns":
-        """Return the same times without any value."""
+        """Return a copy with the same times, in which all values are NaN."""
         return self.with_columns([array("d", [nan]) * len(self) for _ in self.fields])
 
     def points(self, site: str) -> Iterator[Point]:
@@ -93,7 +93,7 @@ class PointColumns(msgspec.Struct, frozen=True):
 
 
 def pack(written: PointColumns, previous: PointColumns) -> bytes:
-    """Return the columns of what is written and of what stood there before, compressed."""
+    """Return the written and the previous values, compressed."""
     steps = array("q", [later - earlier for earlier, later in pairwise((0, *written.times_ms))])
     columns = b"".join(column.tobytes() for column in (*written.columns, *previous.columns))
     return zlib.compress(steps.tobytes() + columns, _LEVEL)
@@ -102,7 +102,7 @@ def pack(written: PointColumns, previous: PointColumns) -> bytes:
 def unpack(
     data: bytes, measurement: str, meter: str, fields: tuple[str, ...]
 ) -> tuple[PointColumns, PointColumns]:
-    """Return the columns of `pack`: what is written, and what stood there before."""
+    """Return (written values, previous values) from the result of `pack`."""
     content = zlib.decompress(data)
     size = len(content) // (1 + 2 * len(fields))
     parts = [content[start : start + size] for start in range(0, len(content), size)]

@@ -1,10 +1,10 @@
-"""Write the values of a batch, each part on record before it is written.
+"""Write the values of a batch in parts; each part is recorded before it is written.
 
 Laws:
 
-1. A part and the values that it replaces are in the file of batches before the store is asked to
-   write. So a batch that was killed can be undone.
-2. The days that a value touches are marked, those of a removed value too.
+1. A part and the values that it replaces are recorded in the file of batches before the part is
+   written to the store. So a batch that was killed can be undone.
+2. The days of all written and removed values are marked, so that they are computed again.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ from jieneng.clock import Clock
 from jieneng.metering.schema import Point, interval_ms
 from jieneng.storage import RejectedPoint, Store
 
-#: Points of a part, which is written at once.
+#: Largest number of points in a part. A part is written in one request.
 POINTS_PER_PART: Final = 10_000
 
 
 class TouchedTime:
-    """Time whose consumption written and removed points may change.
+    """The time span in which written and removed points may change the consumption.
 
     Attributes:
         span_ms: begin and end of the time [UTC, ms]; None before the first point.
@@ -37,13 +37,13 @@ class TouchedTime:
         self.span_ms: tuple[int, int] | None = None
 
     def add(self, points: Sequence[Point]) -> None:
-        """Add the time of points, and of their intervals."""
+        """Extend the time span to points, and to their intervals."""
         if points:
             first_ms = min(point.time_ms for point in points)
             self.extend(first_ms, max(point.time_ms + interval_ms(point) for point in points))
 
     def extend(self, first_ms: int, until_ms: int) -> None:
-        """Add a time span."""
+        """Extend the time span to another one."""
         if self.span_ms is not None:
             first_ms, until_ms = min(first_ms, self.span_ms[0]), max(until_ms, self.span_ms[1])
         self.span_ms = first_ms, until_ms
@@ -53,7 +53,7 @@ class PointChanges:
     """Writes and removes points of a site, and marks the days that they touch.
 
     Attributes:
-        touched: time of all points so far, and of the values that they replaced.
+        touched: time span of all changed points so far.
 
     Args:
         site: id of the site.
@@ -73,11 +73,11 @@ class PointChanges:
     async def apply(
         self, wanted: PointColumns, previous: PointColumns
     ) -> tuple[RejectedPoint, ...]:
-        """Give points these values; where the quantity is NaN, remove it.
+        """Write values to points; if the quantity of a point is NaN, it is removed.
 
         Args:
-            wanted: the values.
-            previous: values of the same points until now.
+            wanted: the new values.
+            previous: the present values of the same points.
 
         Returns:
             The points that the store rejects.
@@ -106,7 +106,7 @@ class BatchWriter:
         file: record of the batches.
         stored: the stored points.
         changes: writes the points.
-        clock: tells the time of the batch.
+        clock: gives the time of the batch.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class BatchWriter:
         """Write values, and remove those whose quantity is NaN.
 
         Args:
-            values: the values, without any that is stored already.
+            values: the values, without those that are already stored.
             progress: called with the number of points of each part.
         """
         for part in values.parts(POINTS_PER_PART):
@@ -142,10 +142,10 @@ class BatchWriter:
             progress(len(part))
 
     def finish(self, unchanged: int) -> None:
-        """Note that all is written, if anything was.
+        """Record that the batch is completely written, if it has any values.
 
         Args:
-            unchanged: number of values that were stored already.
+            unchanged: number of values that were already stored.
         """
         if self.number is not None:
             self._add(unchanged=unchanged)

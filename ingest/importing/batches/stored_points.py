@@ -2,12 +2,12 @@
 
 Laws:
 
-1. A field is taken off a point by deleting the point and writing its other fields again, because no
-   server deletes a field. The other fields are on the disk before the point is deleted, and are
-   written again after a crash.
-2. Nothing is deleted but the points that were asked for: a span is deleted only if no other point
-   of the series lies in it.
-3. Memory does not grow with what else is stored in the time of the points.
+1. Servers can't delete a single field of a point. So the point is deleted, and its other fields are
+   written again. Before that, the other fields are recorded on disk; after a crash, they are
+   written from there.
+2. Only the given points are deleted. A time span is deleted only if it contains no other point of
+   the series.
+3. The memory needed does not depend on the number of other points stored in the same time span.
 """
 
 from array import array
@@ -22,7 +22,7 @@ from ingest.importing.batches.point_columns import COMPANIONS, PointColumns
 from jieneng.metering.schema import FIELDS, Point
 from jieneng.storage import Series, Store
 
-#: Stored points of a series that are held at once, except in the time of a single point.
+#: Largest number of stored points of a series in memory at a time.
 _MAX_HELD: Final = 20_000
 
 
@@ -50,9 +50,9 @@ class StoredPoints:
         return array("q", series.times_ms.tolist()), array("d", series.values.tolist())
 
     async def spans(self, columns: PointColumns, end_ms: int) -> AsyncIterator[tuple[int, int]]:
-        """Yield spans [UTC, ms] from the first point to an end, none with too many stored points.
+        """Yield time spans [UTC, ms] from the first point to `end_ms`, each with few stored points.
 
-        A span begins at the time of a point, and has one point at least.
+        A span begins at the time of a point of `columns`, and contains at least one of its points.
         """
         waiting = [(0, len(columns))] if len(columns) else []
         while waiting:
@@ -79,11 +79,11 @@ class StoredPoints:
         return found
 
     async def remove(self, wanted: PointColumns) -> None:
-        """Take the quantity off points. Points that have no other quantity are deleted.
+        """Remove the quantity from points. Points without another quantity are deleted.
 
         Args:
-            wanted: the points. A companion field that is not NaN is set to its value where the
-                point has another quantity.
+            wanted: the points. If a point has another quantity, its companion fields are set to the
+                values in `wanted` that are not NaN.
         """
         async for start_ms, end_ms in self.spans(wanted, wanted.times_ms[-1] + 1):
             first = bisect_left(wanted.times_ms, start_ms)
@@ -91,7 +91,7 @@ class StoredPoints:
             await self._remove(wanted.select(range(first, after)))
 
     async def write_rescued(self) -> None:
-        """Write the points again that an interrupted `remove` may have deleted."""
+        """Write points again that an interrupted `remove` may have deleted."""
         if points := self._file.rescued():
             await self._store.write(points)
             self._file.forget_rescued()
@@ -111,9 +111,9 @@ class StoredPoints:
         await self._rewrite(wanted, kept)
 
     async def _other_fields(self, wanted: PointColumns) -> dict[int, dict[str, float]]:
-        """Return the fields of all points in the time of some, without those to be removed.
+        """Return, for each point in the time span, the fields that stay, by time.
 
-        A point that has nothing else is there too, without fields.
+        Points of which no field stays have an empty mapping.
         """
         found: dict[int, dict[str, float]] = {}
         removed = set(wanted.fields) - COMPANIONS
@@ -127,7 +127,7 @@ class StoredPoints:
         return found
 
     async def _rewrite(self, wanted: PointColumns, kept: Mapping[int, dict[str, float]]) -> None:
-        """Delete points, and write them again with these fields (law 1)."""
+        """Delete points, and write them again with the fields in `kept` (law 1)."""
         if not kept:
             return
         tags = (("meter", wanted.meter), ("site", self._site))
@@ -174,7 +174,7 @@ def _companions(wanted: PointColumns) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def _runs(leaving: Collection[int], staying: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and last time of the runs of points that leave, without one that stays."""
+    """Yield (first, last time) of each sequence of leaving points without a staying point."""
     order: Sequence[int] = sorted([*leaving, *staying])
     leaves = set(leaving).__contains__
     for does_leave, times_ms in groupby(order, leaves):

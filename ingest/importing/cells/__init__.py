@@ -1,6 +1,7 @@
 """Read times and numbers from cells. Pure.
 
-In: cells of a column, and its notation. Out: times [UTC, ms], periods and numbers. Laws: a
-notation is judged by the column, never by the cell; a cell is read by its notation or is an error
-with its fix; empty cells are missing.
+In: cells of a column, and the notation of the column (decimal sign, order of day and month, ...).
+Out: times [UTC, ms], periods and numbers. Laws: the notation is determined from the whole column,
+never from a single cell. A cell that can't be read in this notation is an error with its fix. Empty
+cells are missing values.
 """

@@ -10,10 +10,10 @@ from jieneng.metering.errors import Msgid, Problem
 
 
 class Valueless(msgspec.Struct, frozen=True):
-    """Cell of a spreadsheet that shows a value which the file does not hold.
+    """A cell of a spreadsheet without a stored value, e.g. a formula without a stored result.
 
     Attributes:
-        text: msgid of the sentence that says why, with the placeholders `{column}` and `{cell}`.
+        text: msgid of the error, with the placeholders `{column}` and `{cell}`.
         fix: msgid of the sentence that says how to fix it.
         shown: text of the cell: a formula, or an error such as `#REF!`.
     """
@@ -28,7 +28,7 @@ class Valueless(msgspec.Struct, frozen=True):
 
 #: Value of a cell in a text file (always text) or XLSX file.
 Cell: TypeAlias = str | float | datetime | date | time | timedelta | Valueless | None
-#: Cells of a line, from the first column on.
+#: Cells of a line, beginning with the first column.
 Row: TypeAlias = Sequence[Cell]
 #: A function that is called with each problem.
 ProblemHandler: TypeAlias = Callable[[Problem], None]
@@ -38,9 +38,9 @@ class BadCell(Exception):
     """Raised for a cell that can't be read.
 
     Attributes:
-        text: msgid of the sentence that says what is wrong.
+        text: msgid of the error.
         fix: msgid of the sentence that says how to fix it.
-        values: values of the placeholders of both, except `{column}`, which the caller adds.
+        values: values of the placeholders in both; the caller adds the value of `{column}`.
     """
 
     def __init__(self, text: Msgid, fix: Msgid, **values: object) -> None:
@@ -51,11 +51,11 @@ class BadCell(Exception):
 
 
 def check_holds_value(cell: Cell) -> None:
-    """Raise BadCell for a cell whose value the file does not hold."""
+    """Raise BadCell if the file does not contain the value of a cell (`Valueless`)."""
     if isinstance(cell, Valueless):
         raise BadCell(cell.text, cell.fix, cell=cell.shown)
 
 
 def quoted(text: str) -> str:
-    """Return a cell's text for a message: shortened and in quotes."""
+    """Return a cell's text for a message, shortened and in quotes."""
     return repr(text if len(text) <= 40 else text[:40] + "…")

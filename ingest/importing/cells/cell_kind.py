@@ -1,7 +1,7 @@
-"""Tell what a cell is by its form: a number, a time, a time of day, a period, a text. Pure.
+"""Classify a cell by its form: number, time, time of day, period or text. Pure.
 
-Law: a text that can be a number or a time without separators (20240105, 45296.5) is a number here.
-Whether it is a time follows from its column's name.
+Law: a text that can be a number or a time without separators (20240105, 45296.5) counts as a number
+here. The name of its column decides if it is a time.
 """
 
 from datetime import date, time, timedelta
@@ -23,12 +23,13 @@ from ingest.importing.cells.unit_words import is_unit
 
 CellKind = Literal["nothing", "number", "time", "clock", "period", "text"]
 
-#: Digits -> 1: texts of one form differ in their digits only. A 1 is a valid digit everywhere.
+#: Translation of all digits to 1. Texts with the same form then become equal, so that each form is
+#: classified only once. 1, because it is valid at any place of a date or time.
 _FORM: Final = str.maketrans("023456789", "111111111")
 
 
 def cell_kind(cell: Cell) -> CellKind:
-    """Return what a cell is."""
+    """Return the kind of a cell."""
     if cell is None:
         return "nothing"
     if isinstance(cell, str):

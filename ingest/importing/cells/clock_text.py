@@ -1,11 +1,11 @@
 """Grammar of times of day. Pure.
 
-    0:15   00:15:30.250   24:00   3:15 PM   下午3:15   8时15分   T0015   +08:00 behind each
+    0:15   00:15:30.250   24:00   3:15 PM   下午3:15   8时15分   T0015   each also with +08:00
 
 Laws:
 
-- 24:00 is the end of a day, and nothing lies behind it.
-- With a half of the day (AM, 下午) hours are 1 to 12, but 下午13:00 is taken as written.
+1. 24:00 is the end of a day. Later times such as 24:01 are refused.
+2. With AM, PM, 上午 or 下午, hours are 1 to 12. But 下午13:00 is also accepted, as 13:00.
 """
 
 import re
@@ -19,7 +19,7 @@ _HALVES: Final = {
 _HALF: Final = "|".join(sorted(map(re.escape, _HALVES), key=len, reverse=True))
 _CLOCK: Final = re.compile(
     rf"(?P<before>{_HALF})?\s*(?P<hour>\d{{1,2}})"
-    r"(?:\s*(?::\s*(?=\d)|[时点]\s*)"  # a colon has minutes behind it, 8时 need not
+    r"(?:\s*(?::\s*(?=\d)|[时点]\s*)"  # minutes must follow a colon, but not 时 or 点
     r"(?:(?P<minute>\d{1,2})(?:分|(?!\d))"
     r"(?::?(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?秒?)?)?"
     r"|(?=\s*[ap]\.?m))"  # 8 PM
@@ -44,11 +44,11 @@ class ClockText(NamedTuple):
 
 
 def parse_clock(text: str, *, compact: bool = False) -> ClockText | None:
-    """Return the time of day of a text; None if it is none.
+    """Return the time of day in a text; None if the text is not a time of day.
 
     Args:
         text: text in plain characters, without surrounding spaces.
-        compact: True to read hours and minutes without a sign between them, or hours alone: 0015.
+        compact: True to accept 0015, or an hour alone, without a sign.
     """
     offset, bare = _split_offset(text)
     found = _CLOCK.fullmatch(bare) or (_COMPACT.fullmatch(bare) if compact else None)
@@ -66,7 +66,7 @@ def parse_clock(text: str, *, compact: bool = False) -> ClockText | None:
 
 
 def _hour(hour: int, before: str | None, after: str | None) -> int | None:
-    """Return an hour of 0 to 24; None for a wrong one."""
+    """Return the hour, 0 to 24; None if it is invalid."""
     if before and after:
         return None
     name = (before or after or "").casefold()
@@ -75,7 +75,7 @@ def _hour(hour: int, before: str | None, after: str | None) -> int | None:
         return hour if hour <= 24 else None
     if half == 12 and 12 < hour < 24:
         return hour
-    if hour > 12 or (hour == 12 and name == "晚上"):  # noon to some, midnight to others
+    if hour > 12 or (hour == 12 and name == "晚上"):  # 晚上12点 can mean noon or midnight
         return None
     return hour % 12 + half
 

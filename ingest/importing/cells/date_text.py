@@ -1,9 +1,9 @@
 """Grammar of dates. Pure.
 
     2024-01-05   2024/1/5   2024.1.5   2024年1月5日   20240105   5-Jan-2024
-    05/01/2024, 1/5/24: with an order of day, month and year that is the column's
+    05/01/2024, 1/5/24: only if the order of day, month and year in the column is known
 
-Law: an order is never guessed from one date.
+Law: the order of day and month is never guessed from a single date.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, get_args
 
 from ingest.importing.cells.notation import DateOrder
 
-#: Characters of full width, and other forms of signs and spaces -> as programs write them.
+#: Translation of full-width characters, and of variants of signs and spaces, to plain ASCII.
 _PLAIN: Final = str.maketrans("０１２３４５６７８９：／．－　\u00a0\u202f", "0123456789:/.-   ")
 _WEEKDAY: Final = re.compile(r"\s*[(（]?(?:星期|周|礼拜)[一二三四五六日天][)）]?\s*")
 _YEAR_FIRST: Final = re.compile(
@@ -33,13 +33,13 @@ _NAMED: Final = re.compile(
     r"|(?P<month2>[a-z]{3})[a-z]*\.?[ ](?P<day2>\d{1,2}),?[ ]+(?P<year2>\d{4})",
     re.IGNORECASE,
 )
-#: Place of year, month and day in a date of each order.
+#: For each order, the indexes of year, month and day among the three numbers.
 _PLACES: Final[dict[DateOrder, tuple[int, int, int]]] = {
     "ymd": (0, 1, 2),
     "mdy": (2, 0, 1),
     "dmy": (2, 1, 0),
 }
-#: Where the day part of a text ends: before a time of day.
+#: End of the date in a text with date and time of day.
 _DATE_END: Final = re.compile(
     r"(?<=\d)T(?=\d)"
     r"|(?<=[日号])\s*(?=\S)"
@@ -53,12 +53,12 @@ _DATE_END: Final = re.compile(
 
 
 class OrderedDate(NamedTuple):
-    """Date of three numbers whose order is the column's.
+    """Three numbers of a date that does not begin with a year of four digits.
 
     Attributes:
-        numbers: the numbers as they stand.
-        short_year: True if a year has two digits.
-        sign: sign between them.
+        numbers: the numbers, in the order of the text.
+        short_year: True if the year has two digits.
+        sign: sign between the numbers.
     """
 
     numbers: tuple[int, int, int]
@@ -73,16 +73,16 @@ def plain_text(text: str) -> str:
 
 
 def split_date(text: str) -> tuple[str, str]:
-    """Return date and time of day of a text in plain characters; "" for what is missing."""
+    """Return (date, time of day) of a text in plain characters; "" for a missing part."""
     found = _DATE_END.search(text)
     return (text[: found.start()].strip(), text[found.end() :].strip()) if found else (text, "")
 
 
 def parse_date(text: str, order: DateOrder | None, year: int | None = None) -> date | None:
-    """Return the date of a text; None if it is none, or its order or year is not known.
+    """Return the date in a text; None if it is not a date, or its order or year is unknown.
 
     Raises:
-        ValueError: the text has the form of a date, but there is no such day.
+        ValueError: the text has the form of a date, but the day does not exist.
     """
     if found := _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text):
         return date(*(int(part) for part in found.groups() if part and part.isdecimal()))
@@ -104,7 +104,7 @@ def is_yearless(text: str) -> bool:
 
 
 def ordered_date(text: str) -> OrderedDate | None:
-    """Return a date whose order is the column's; None for any other text."""
+    """Return the three numbers of a date that does not begin with the year; otherwise None."""
     found = _ORDERED.fullmatch(text)
     if found is None:
         return None
@@ -113,10 +113,10 @@ def ordered_date(text: str) -> OrderedDate | None:
 
 
 def date_in_order(ordered: OrderedDate, order: DateOrder) -> date:
-    """Return the date that three numbers name in an order.
+    """Return the date that the three numbers mean in the given order.
 
     Raises:
-        ValueError: there is no such day.
+        ValueError: the day does not exist.
     """
     year, month, day = (ordered.numbers[place] for place in _PLACES[order])
     if ordered.short_year:
@@ -125,7 +125,7 @@ def date_in_order(ordered: OrderedDate, order: DateOrder) -> date:
 
 
 def possible_orders(ordered: OrderedDate) -> frozenset[DateOrder]:
-    """Return the orders in which three numbers name a day."""
+    """Return the orders in which the three numbers are an existing day."""
     found = set()
     for order in get_args(DateOrder):
         try:

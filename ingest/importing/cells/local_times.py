@@ -1,6 +1,6 @@
-"""Local times as UTC. Pure.
+"""Convert local times to UTC. Pure.
 
-Law: a local time that occurred twice or never, at a clock change, is refused as ambiguous.
+Law: a local time that occurred twice or never, because of a clock change, is refused.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -14,22 +14,26 @@ _MS: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
 _DAY_MS: Final = 86_400_000
 
-#: Range of times [UTC, ms]: 2000-01-01 to 2100-01-01, the limits of MQTT messages.
+#: Accepted range of times [UTC, ms]: 2000-01-01 to 2100-01-01, as for MQTT messages.
 _EARLIEST_MS: Final = 946_684_800_000
 _LATEST_MS: Final = 4_102_444_800_000
 
 
 class LocalTimes:
-    """Turns times that are local to a zone into UTC."""
+    """Converts local times of a time zone to UTC."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone: Final = zone
 
     def utc_ms(self, moment: datetime, text: str) -> int:
-        """Return a time [UTC, ms]; without an offset it is local.
+        """Convert a time to UTC [ms]. A time without an offset is local.
+
+        Args:
+            moment: the time.
+            text: text of the cell, for messages.
 
         Raises:
-            BadCell: the time is ambiguous, or out of range; `text` is the cell.
+            BadCell: the time is ambiguous, or out of range.
         """
         if moment.tzinfo is None:
             moment = self._localize(moment, text)
@@ -39,11 +43,11 @@ class LocalTimes:
         return time_ms
 
     def midnight_ms(self, day: date) -> int:
-        """Return the beginning of a local day [UTC, ms]; of two midnights, the first."""
+        """Return the beginning of a local day [UTC, ms]; the earlier one of two midnights."""
         return (midnight(day).replace(tzinfo=self._zone) - _EPOCH) // _MS
 
     def steady_midnight_ms(self, day: date) -> int | None:
-        """Return the beginning of a day [UTC, ms]; None if clocks change, or out of range."""
+        """Return the beginning of a day [UTC, ms]; None on a clock change, or out of range."""
         start, end = (midnight(one).replace(tzinfo=self._zone) for one in (day, day + _DAY))
         start_ms = (start - _EPOCH) // _MS
         in_range = _EARLIEST_MS <= start_ms < _LATEST_MS
@@ -56,10 +60,10 @@ class LocalTimes:
         if before == after or before is None or after is None:
             return first
         raise BadCell(
-            "column {column}: {cell} stood twice on the clocks of {zone}."
+            "column {column}: {cell} occurred twice in the time zone {zone}."
             if before > after
-            else "column {column}: {cell} never stood on the clocks of {zone}.",
-            "Write it with its offset, such as {example}, or say in which zone the file is.",
+            else "column {column}: {cell} never occurred in the time zone {zone}.",
+            "Write it with its offset, such as {example}, or state the time zone of the file.",
             cell=text,
             zone=self._zone.key,
             example=first.isoformat(sep=" ", timespec="minutes"),
@@ -75,7 +79,7 @@ def check_range(time_ms: int, text: str) -> None:
     """Raise BadCell for a time [UTC, ms] before 2000 or after 2099; `text` is the cell."""
     if not _EARLIEST_MS <= time_ms < _LATEST_MS:
         raise BadCell(
-            "column {column}: {cell} lies before 2000 or after 2099.",
+            "column {column}: {cell} is before 2000 or after 2099.",
             "Correct the year.",
             cell=text,
         )

@@ -1,7 +1,7 @@
 """Notations of the numbers and times of a column. Pure values.
 
-A notation is judged over the whole column, or stated by a person. `NumberReader` and `TimeReader`
-read the cells of a column by its notation.
+A notation is determined from the whole column, or stated by a person. `NumberReader` and
+`TimeReader` use it to read the cells of the column.
 """
 
 from typing import Final, Literal
@@ -12,7 +12,7 @@ import msgspec
 DecimalSign = Literal[".", ","]
 #: Order of year, month and day in dates such as 05/01/2024.
 DateOrder = Literal["ymd", "mdy", "dmy"]
-#: Unit of a time that is a number since 1970, UTC.
+#: Unit of times that are written as the number of seconds or milliseconds since 1970, UTC.
 EpochUnit = Literal["s", "ms"]
 
 
@@ -20,9 +20,9 @@ class NumberNotation(msgspec.Struct, frozen=True):
     """Notation of the numbers of a column.
 
     Attributes:
-        decimal: decimal sign; the other sign, a space or an apostrophe separates thousands. None
-            if no cell told it: a cell that can mean two numbers is then an error.
-        unit: unit that is written in the cells, such as `kWh` in `81.2 kWh`; "" without one.
+        decimal: decimal sign. The other sign, a space or an apostrophe separates thousands. None if
+            it is unknown; then a cell that can mean two numbers is an error.
+        unit: unit in the cells, such as `kWh` in `81.2 kWh`; "" if there is none.
     """
 
     decimal: DecimalSign | None = "."
@@ -33,12 +33,12 @@ class TimeNotation(msgspec.Struct, frozen=True):
     """Notation of the times of a column.
 
     Attributes:
-        order: order of dates that do not begin with a year of four digits; None where no cell has
-            such a date, or where the order can't be told.
-        epoch: unit of numbers since 1970; None where numbers are days of a spreadsheet (45296.5)
-            or dates without separators (20240105).
-        from_1904: True if a spreadsheet counts its days from 1904.
-        year: year of dates without one, such as 1月5日; None if it is not known.
+        order: order of dates that do not begin with a year of four digits; None if no cell has such
+            a date, or if the order is unknown.
+        epoch: unit of numbers since 1970; None if numbers are days of a spreadsheet (45296.5) or
+            dates without separators (20240105).
+        from_1904: True if the spreadsheet counts days from 1904.
+        year: year of dates without a year, such as 1月5日; None if it is unknown.
     """
 
     order: DateOrder | None = None

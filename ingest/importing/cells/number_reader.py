@@ -2,9 +2,10 @@
 
 Laws:
 
-- Empty cells are missing values, and so are cells with a text that the user names. Every other cell
-  is a number in the column's notation, or an error.
-- The decimal sign is the column's: in a column with a decimal comma, 81.234 is 81234.
+1. Empty cells, and cells with a text that the user has given, are missing values. Every other cell
+   must be a number in the column's notation; otherwise it is an error.
+2. The decimal sign of the column applies to all its cells: in a column with a decimal comma, 81.234
+   means 81234.
 """
 
 import math
@@ -17,17 +18,16 @@ from ingest.importing.cells.unit_words import is_unit
 from jieneng.metering.errors import Msgid
 
 _NO_NUMBER_FIX: Final[Msgid] = (
-    "Correct it, leave it empty, or say that it means a missing value: --missing={cell}"
+    "Correct it, leave it empty, or state that it means a missing value: --missing={cell}"
 )
 
 
 class NumberReader:
-    """Reads the values of a column. Empty cells and cells with one of the given texts are missing.
-
-    A text that is a number matches all its spellings: with "0", the cell 0.0 is missing too.
+    """Reads the values of a column.
 
     Args:
-        missing: texts that mean a missing value.
+        missing: texts that mean a missing value. If a text is a number, all its spellings match:
+            with "0", the cell 0.0 is also missing.
         notation: notation of the column.
     """
 
@@ -40,7 +40,7 @@ class NumberReader:
         """Return the number of a cell; None if it is missing.
 
         Raises:
-            BadCell: the cell is no number, or one in another notation.
+            BadCell: the cell is not a number in the column's notation.
         """
         if cell is None or cell in self._texts:
             return None
@@ -56,9 +56,9 @@ class NumberReader:
         return None if number in self._numbers else number
 
     def _plain(self, text: str) -> float | None:
-        """Return a number without separators of thousands and unit; None for any other text.
+        """Return a number that has no thousands separators and no unit; None for any other text.
 
-        Most cells are such numbers, and `float` reads them much faster than a grammar.
+        Most cells are such numbers, and `float` is much faster than parsing by a grammar.
         """
         if self._notation.unit or self._notation.decimal is None:
             return None
@@ -106,7 +106,7 @@ class NumberReader:
                 unit=unit,
             )
         raise BadCell(
-            "column {column}: {cell} has no unit, the other cells have {unit}.",
+            "column {column}: {cell} has no unit, but the other cells have {unit}.",
             "Write all numbers of the column in one unit.",
             cell=quoted(text),
             unit=self._notation.unit,
@@ -121,13 +121,13 @@ def _of_value(cell: Cell) -> float:
 
 
 def _not_a_number(text: str) -> BadCell:
-    return BadCell("column {column}: {cell} is no number.", _NO_NUMBER_FIX, cell=quoted(text))
+    return BadCell("column {column}: {cell} is not a number.", _NO_NUMBER_FIX, cell=quoted(text))
 
 
 def _two_numbers(text: str, body: str) -> BadCell:
     return BadCell(
         "column {column}: {cell} can mean {with_point} or {with_comma}.",
-        "Say which sign is the decimal sign: --decimal . or --decimal ,",
+        "State the decimal sign: --decimal . or --decimal ,",
         cell=quoted(text),
         with_point=plain_digits(body, "."),
         with_comma=plain_digits(body, ","),
@@ -136,8 +136,9 @@ def _two_numbers(text: str, body: str) -> BadCell:
 
 def _other_notation(text: str, decimal: str) -> BadCell:
     return BadCell(
-        "column {column}: {cell} is no number with a decimal {sign}, as the column has them.",
-        "Correct it, or say which sign is the decimal sign: --decimal . or --decimal ,",
+        "column {column}: {cell} is not a number with a decimal {sign}, like the other cells"
+        " of the column.",
+        "Correct it, or state the decimal sign: --decimal . or --decimal ,",
         cell=quoted(text),
         sign=decimal,
     )

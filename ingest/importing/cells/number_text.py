@@ -5,8 +5,8 @@
 
 Laws:
 
-- Signs, digits and separators may have the full width of Chinese typing.
-- Separators of thousands stand at every third digit, or are refused.
+1. Signs, digits and separators may be full-width characters, as in Chinese typing.
+2. Thousands separators must be at every third digit; otherwise the text is not a number.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from ingest.importing.cells.notation import DecimalSign
 
-#: Characters of full width, and other forms of signs and spaces -> as programs write them.
+#: Translation of full-width characters, and of variants of signs and spaces, to plain ASCII.
 _PLAIN: Final = str.maketrans(
     "０１２３４５６７８９．，－＋−–（）’＇　\u00a0\u202f\u2009",
     "0123456789.,-+--()''    ",
@@ -32,10 +32,10 @@ class NumberText(NamedTuple):
     """Parts of the text of a number.
 
     Attributes:
-        negative: True with a minus sign, or in brackets.
+        negative: True if the number has a minus sign, or is in brackets.
         body: digits with separators.
-        exponent: exponent with its `e`; "" without one.
-        unit: unit behind the number, or the currency before it; "" without one.
+        exponent: exponent with its `e`; "" if there is none.
+        unit: unit after the number, or currency before it; "" if there is none.
     """
 
     negative: bool
@@ -45,7 +45,7 @@ class NumberText(NamedTuple):
 
 
 def parts_of_number(text: str) -> NumberText | None:
-    """Return the parts of a number's text; None if it is no number."""
+    """Return the parts of a number's text; None if the text is not a number."""
     found = _NUMBER.fullmatch(text.translate(_PLAIN).strip())
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
@@ -61,19 +61,19 @@ def parts_of_number(text: str) -> NumberText | None:
 
 
 def decimal_signs(body: str) -> tuple[DecimalSign, ...]:
-    """Return the decimal signs with which a number's digits can be read.
+    """Return the decimal signs with which digits and separators are a valid number.
 
-    Both for digits without a separator; both for 81.234 and 81,234, which can mean two numbers;
-    one for 81.2, 0.234 and 1,081.234; none for digits that are no number in any notation.
+    Examples: both signs for 81 (no separator), and for 81.234 and 81,234 (which can mean two
+    numbers); one sign for 81.2, 0.234 and 1,081.234; none for 1.2.3.
     """
     signs: tuple[DecimalSign, ...] = (".", ",")
     return tuple(sign for sign in signs if plain_digits(body, sign) is not None)
 
 
 def plain_digits(body: str, decimal: DecimalSign) -> str | None:
-    """Return digits with a decimal point and without separators: `1.081,5` -> `1081.5`.
+    """Return digits with a decimal point and without thousands separators: `1.081,5` -> `1081.5`.
 
-    None if they can't be read with this decimal sign.
+    The result is None if the digits are not a number with this decimal sign.
     """
     whole, found, fraction = body.partition(decimal)
     if found and (not fraction.isdecimal() if fraction else not whole):
@@ -87,10 +87,10 @@ def plain_digits(body: str, decimal: DecimalSign) -> str | None:
 
 
 def has_thousands(body: str) -> bool:
-    """Return True if digits have spaces or apostrophes between thousands."""
+    """Return True if digits have spaces or apostrophes as thousands separators."""
     return " " in body or "'" in body
 
 
 def other_sign(decimal: DecimalSign) -> DecimalSign:
-    """Return the sign that separates thousands beside a decimal sign."""
+    """Return the thousands separator for a decimal sign."""
     return _OTHER[decimal]

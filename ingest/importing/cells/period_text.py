@@ -5,8 +5,8 @@
 
 Laws:
 
-- Weeks are those of ISO 8601: from Monday, and week 1 has the first Thursday.
-- The last day of a range belongs to it.
+1. Weeks are those of ISO 8601: they begin on Monday, and week 1 contains the first Thursday.
+2. The last day of a range is part of the range.
 """
 
 import re
@@ -43,14 +43,14 @@ class Period(NamedTuple):
 
 
 def parse_period(text: str, order: DateOrder | None) -> Period | None:
-    """Return the period that a text names; None if it names none.
+    """Return the period in a text; None if the text is not a period.
 
     Args:
         text: text in plain characters, without surrounding spaces.
         order: order of dates that do not begin with the year.
 
     Raises:
-        ValueError: the text has the form of a period, but there is no such one.
+        ValueError: the text has the form of a period, but the period does not exist.
     """
     for pattern, build in _FORMS:
         if found := pattern.fullmatch(text):
@@ -105,7 +105,7 @@ def _ordinal(text: str) -> int:
 
 
 def _parts_of_year(year: int, number: int, months: int, unit: SpanUnit) -> Period:
-    """Return the part of a year with a number, of parts of so many months."""
+    """Return part `number` of a year that is divided into parts of `months` months."""
     last = number * months
     if not months <= last <= 12:
         raise ValueError(number)
@@ -139,7 +139,7 @@ def _range(text: str, order: DateOrder | None) -> Period | None:
 
 
 def _halves(text: str) -> list[tuple[str, str]]:
-    """Return both sides of each sign that may stand between two dates."""
+    """Return the text before and after each sign that may separate two dates."""
     places = [found.span() for sign in (_RANGE, _HYPHEN) for found in sign.finditer(text)]
     return [(text[:start].strip(), text[end:].strip()) for start, end in places]
 

@@ -1,23 +1,23 @@
-"""Days of spreadsheets: numbers of days since 1900, with the time of day as fraction. Pure.
+"""Convert day numbers of spreadsheets (days since 1900, time of day as fraction) to times. Pure.
 
-Law: a number with few decimals names the whole minute that it was rounded from; a number that could
-name several is refused. 45296.0104 is 2024-01-05 00:15, not 00:14:58.
+Law: a number with few decimals is read as the whole minute from which it was rounded: 45296.0104 is
+2024-01-05 00:15, not 00:14:58. If several minutes are possible, the number is refused.
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
-# Spreadsheets count from 1900 and take 1900 for a leap year, which shifts all days since by one.
+# Spreadsheets count from 1900 and treat 1900 as a leap year, which shifts all later days by one.
 _FIRST_DAY: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - times of a sheet are local
-_FROM_1904: Final = 1462  # days between the two beginnings
+_FROM_1904: Final = 1462  # days between the two epochs, 1900 and 1904
 _DAY_S: Final = 86_400
-#: 2000-01-01 and 2100-01-01.
+#: Day numbers of 2000-01-01 and 2100-01-01.
 _EARLIEST: Final = 36_526
 _LATEST: Final = 73_051
 
 
 class RoundedTooFar(Exception):
-    """Raised for a day whose fraction has too few decimals to tell the minute."""
+    """Raised for a day number with too few decimals to determine the minute."""
 
 
 def is_serial_day(number: float, *, from_1904: bool) -> bool:
@@ -30,11 +30,11 @@ def moment_of_serial_day(number: float, text: str, *, from_1904: bool) -> dateti
 
     Args:
         number: the number.
-        text: its text, whose decimals tell its precision.
-        from_1904: True if the spreadsheet counts from 1904.
+        text: text of the number; its number of decimals gives the precision.
+        from_1904: True if the spreadsheet counts days from 1904.
 
     Raises:
-        RoundedTooFar: several minutes lie within the rounding of the number.
+        RoundedTooFar: the number may be the rounded value of several minutes.
     """
     day, fraction = divmod(number, 1)
     start = _FIRST_DAY + timedelta(days=day + (_FROM_1904 if from_1904 else 0))

@@ -2,9 +2,9 @@
 
 Laws:
 
-- A wrong cell is reported with its fix (`BadCell`). Its meaning is never guessed: a date whose
-  order is not known is refused.
-- Dates and times of day that repeat are parsed once.
+1. A wrong cell is reported with its fix (`BadCell`). Nothing is guessed: a date whose order of day
+   and month is unknown is refused.
+2. Repeated dates and times of day are parsed only once, for speed.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -32,22 +32,22 @@ _MS: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
 _EPOCH_UNITS_MS: Final = {"s": 1000, "ms": 1}
 
-#: Number of texts that are remembered with their times.
+#: Largest number of texts in the cache of parsed times.
 _MAX_KNOWN: Final = 50_000
 
 _NO_TIME_FIX: Final[Msgid] = (
-    "Write it as 2024-01-31 08:00, local to the site, or with an offset: +08:00."
+    "Write it as 2024-01-31 08:00 in the site's local time, or with an offset: +08:00."
 )
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Time that a cell names.
+    """The time or period in a cell.
 
     Attributes:
-        start_ms: its start [UTC, ms].
-        end_ms: its end [UTC, ms]; of a moment, its start.
-        unit: unit of the calendar: `moment` with a time of day, `day` for a date alone, `month` and
-            so on, `range` for a first and a last day.
+        start_ms: start [UTC, ms].
+        end_ms: end [UTC, ms]; equals the start for a moment.
+        unit: unit of the calendar: `moment` for a date with time of day, `day` for a date, `month`
+            and so on, `range` for a first and a last day.
     """
 
     start_ms: int
@@ -66,9 +66,10 @@ class TimeReader:
     def __init__(self, zone: ZoneInfo, notation: TimeNotation = USUAL_TIMES) -> None:
         self._local: Final = LocalTimes(zone)
         self._notation: Final = notation
-        # Text -> time. In the long layout, lines of several meters have the same time.
+        # Cache: text -> time. In the long layout, lines of several meters have the same time.
         self._times: dict[str, int] = {}
-        # Date -> its midnight, of dates without a clock change; time of day -> time since midnight.
+        # Caches: date -> its midnight (only days without a clock change), and time of day -> time
+        # since midnight.
         self._midnights: dict[str, int] = {}
         self._clocks: dict[str, int] = {"": 0}
 
@@ -76,7 +77,7 @@ class TimeReader:
         """Return the time of a cell [UTC, ms].
 
         Raises:
-            BadCell: the cell is no time, or an ambiguous one.
+            BadCell: the cell is not a time, or is an ambiguous time.
         """
         if isinstance(cell, str):
             found = self._times.get(cell)
@@ -88,7 +89,7 @@ class TimeReader:
         return self._of_value(cell)
 
     def read_two(self, date_cell: Cell, clock_cell: Cell) -> int:
-        """Return the time of a date and a time of day that stand in two cells [UTC, ms].
+        """Return the time from two cells: a date, and a time of day [UTC, ms].
 
         Raises:
             BadCell: a cell can't be read, or the time is ambiguous.
@@ -105,10 +106,10 @@ class TimeReader:
         return self._joined(day, clock, f"{date_cell} {clock_cell}")
 
     def read_span(self, cell: Cell) -> Span:
-        """Return the time or the period that a cell names.
+        """Return the time or period in a cell.
 
         Raises:
-            BadCell: the cell is neither, or an ambiguous time.
+            BadCell: the cell is neither a time nor a period, or is an ambiguous time.
         """
         period = self._period(cell)
         if period is not None:
@@ -137,7 +138,7 @@ class TimeReader:
         return time_ms
 
     def _remember(self, left: str, right: str) -> None:
-        """Remember a date and a time of day for other texts in which they stand."""
+        """Add the date and the time of day of a text to the caches."""
         try:
             day = self._date(plain_text(left))
         except ValueError:
@@ -183,14 +184,14 @@ class TimeReader:
             )
         if self._notation.order is None and ordered_date(text):
             raise BadCell(
-                "column {column}: it can't be told which number of {cell} is the day.",
-                "Say it: --date-order dmy, mdy or ymd.",
+                "column {column}: it is not clear which number in {cell} is the day.",
+                "State the order: --date-order dmy, mdy or ymd.",
                 cell=quoted(cell),
             )
         if is_yearless(text):
             raise BadCell(
                 "column {column}: {cell} is a date without a year.",
-                "Say the year: --year 2024.",
+                "State the year: --year 2024.",
                 cell=quoted(cell),
             )
         raise _no_time(cell)
@@ -221,7 +222,7 @@ class TimeReader:
                 raise BadCell(
                     "column {column}: {cell} looks like a time in seconds or milliseconds since "
                     "1970.",
-                    "Say which: --epoch s or --epoch ms.",
+                    "State which: --epoch s or --epoch ms.",
                     cell=quoted(text),
                 )
             raise _no_time(text)
@@ -232,8 +233,8 @@ class TimeReader:
             return moment_of_serial_day(number, text, from_1904=self._notation.from_1904)
         except RoundedTooFar as error:
             raise BadCell(
-                "column {column}: {cell} is the number of a day, rounded so far that its minute "
-                "can't be told.",
+                "column {column}: {cell} is the number of a day with too few decimals to"
+                " determine the minute.",
                 "Format the column as date and time, and save the file again.",
                 cell=quoted(text),
             ) from error
@@ -266,7 +267,7 @@ class TimeReader:
         check_holds_value(cell)
         if isinstance(cell, str):
             text = plain_text(cell)
-            # 08 alone can be an hour or a minute.
+            # "08" alone can be an hour or a minute.
             if clock := parse_clock(text, compact=len(text) > 2):
                 return clock
         if isinstance(cell, datetime):
@@ -284,7 +285,7 @@ class TimeReader:
         if isinstance(cell, timedelta) and timedelta() <= cell <= _DAY:
             return ClockText(round(cell / _MS), None)
         raise BadCell(
-            "column {column}: {cell} is no time of day.",
+            "column {column}: {cell} is not a time of day.",
             "Write it as 08:00.",
             cell=quoted("" if cell is None else str(cell)),
         )
@@ -341,10 +342,10 @@ def _number(text: str) -> float | None:
 
 
 def _no_time(text: str) -> BadCell:
-    return BadCell("column {column}: {cell} is no time.", _NO_TIME_FIX, cell=quoted(text))
+    return BadCell("column {column}: {cell} is not a time.", _NO_TIME_FIX, cell=quoted(text))
 
 
 def _no_date(text: str) -> BadCell:
     return BadCell(
-        "column {column}: {cell} is no date.", "Write it as 2024-01-31.", cell=quoted(text)
+        "column {column}: {cell} is not a date.", "Write it as 2024-01-31.", cell=quoted(text)
     )

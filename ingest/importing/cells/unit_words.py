@@ -1,7 +1,7 @@
-"""Units as people write them in headers and cells. Pure.
+"""Recognise units as people write them in headers and cells. Pure.
 
-Law: a text is taken for a unit only if it stands in this table. What a unit means for a meter is
-decided where the meter is known (`forms/`).
+Law: a text counts as a unit only if it is in this table. `forms/` decides what the unit means for a
+meter.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ _WORDS: Final = frozenset(
 
 
 def is_unit(text: str) -> bool:
-    """Return True for a unit, in whatever spelling: kWh, 万kWh, m³, (吨), 单位：元."""
+    """Return True if a text is a unit in any spelling: kWh, 万kWh, m³, (吨), 单位：元."""
     return bare_unit(text).casefold() in _WORDS
 
 

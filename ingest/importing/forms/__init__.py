@@ -2,6 +2,6 @@
 
 In: rows of cells, the site, and options for reading the file.
 Out: (series, time, value) of each cell, and a problem for each cell that can't be read.
-Laws: the form of a file is detected, shown, and can be set by options; a wrong cell is reported
-with its line, column and fix, and is never guessed.
+Laws: the form of a file is detected and shown, and options can override it. A wrong cell is
+reported with line, column and fix; its value is never guessed.
 """

@@ -1,12 +1,12 @@
-"""Roles of the columns of a file: which ones hold times, meters, values and the rest. Pure.
+"""Determine the roles of a file's columns: times, meters, values and others. Pure.
 
 Laws:
 
-- A column that names a meter of the site, or that a person maps to one, holds its values, whatever
-  the words of its name.
-- Of several columns with the same role, the first one has it; beside a start and an end, the first
-  one of amounts.
-- Columns of money, remarks and sums are left out, and said to be.
+1. If the name of a column is a meter of the site, or a person maps it to a meter, the column
+   contains values of this meter, whatever other words its name contains.
+2. If several columns have the same role, the first one is used. There is one exception: if the file
+   has a start and an end, the first column of amounts is used as the column of values.
+3. Columns with money, remarks and sums are left out; the report lists them.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from ingest.importing.forms.meter_finder import MeterFinder
 from ingest.importing.reading.file_form import ColumnForm
 
 _TIME_ROLES: Final[frozenset[Role]] = frozenset(("time", "year", "month", "day", "start", "end"))
-#: Role by name, and content of the cells -> role.
+#: (role by the name of the column, content of its cells) -> role.
 _BY_CONTENT: Final[Mapping[tuple[Role | None, str], Role]] = {
     ("time", "clock"): "clock",
     ("day", "time"): "time",
@@ -38,8 +38,8 @@ class ColumnRoles(msgspec.Struct, frozen=True, kw_only=True):
     """Roles of the columns of a file; columns are counted from 0.
 
     Attributes:
-        by_role: column of each role.
-        others: columns without a role that have a name: meters, parts of a day, months.
+        by_role: number of the column of each role.
+        others: named columns without a role: they may be meters, parts of a day, or months.
         ignored: columns that are left out.
         unnamed: columns without a name.
     """
@@ -50,12 +50,12 @@ class ColumnRoles(msgspec.Struct, frozen=True, kw_only=True):
     unnamed: tuple[int, ...]
 
     def get(self, role: Role) -> int | None:
-        """Return the column of a role; None without one."""
+        """Return the column of a role; None if there is none."""
         return self.by_role.get(role)
 
     @property
     def has_time(self) -> bool:
-        """Return True if a column says the time of each row."""
+        """Return True if a column contains the time of each row."""
         return bool(self.by_role.keys() & _TIME_ROLES)
 
 
@@ -68,7 +68,7 @@ def column_roles(
     for place, column in enumerate(columns):
         role = _role(column, options, meters)
         if role == "time" and "time" in by_role and column.content == "number":
-            role = "clock"  # times of day without a colon: 0015
+            role = "clock"  # times of day without a colon, such as 0015
         if role == "ignored":
             ignored.append(place)
         elif role is not None and role not in by_role:
@@ -88,7 +88,7 @@ def column_roles(
 def _prefer_amounts(
     columns: tuple[ColumnForm, ...], by_role: dict[Role, int], others: list[int]
 ) -> None:
-    """Take the column of amounts, not of readings, for rows with a start and an end."""
+    """Use a column of amounts, not of readings, if rows have a start and an end (law 2)."""
     value = by_role.get("value")
     if value is None or not {"start", "end"} <= by_role.keys():
         return
@@ -104,7 +104,7 @@ def _prefer_amounts(
 
 
 def _role(column: ColumnForm, options: ImportOptions, meters: MeterFinder) -> Role | None:
-    """Return the role of a column; None for one that may hold a meter's values."""
+    """Return the role of a column; None if the column may contain values of a meter."""
     name = column.name
     if options.time_column is not None and plain(name) == plain(options.time_column):
         return "time"
@@ -121,7 +121,7 @@ def _role(column: ColumnForm, options: ImportOptions, meters: MeterFinder) -> Ro
 
 
 def _role_of_first(column: ColumnForm, by_role: Mapping[Role, int]) -> Role | None:
-    """Return the role of a first column without a name."""
+    """Return the role of the first column if it has no name."""
     if column.content in _TIMES and not by_role.keys() & _TIME_ROLES:
         return "time"
     return "meter" if column.content == "text" and "meter" not in by_role else None

@@ -1,10 +1,10 @@
-"""Units of columns, as people write them, and their factor to a quantity's canonical unit. Pure.
+"""Convert units as people write them to the canonical unit of a quantity. Pure.
 
 Laws:
 
-1. A unit is converted exactly: factors are fractions.
-2. A tonne of water is a cubic metre. A tonne of gas or heat is no unit of a meter.
-3. Gas that is billed by its energy is converted to volume by a calorific value that a person names.
+1. Conversions are exact, because factors are fractions.
+2. A tonne of water is a cubic metre. For gas and heat, tonnes are refused.
+3. If gas is stated as energy, it is converted to volume with a calorific value from the user.
 """
 
 import re
@@ -20,7 +20,7 @@ from jieneng.metering import units
 from jieneng.metering.errors import Msgid, UsageError
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
 
-#: Unit of `units.py` -> its other spellings. A spelling `10000 kWh` is ten thousand of them.
+#: Unit of `units.py` -> its other spellings. The key `10000 kWh` means ten thousand kWh.
 _SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "kWh": "kw·h kw.h kw*h kw-h 度 千瓦时 千瓦小时 kwh度",
@@ -43,11 +43,11 @@ _SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
         "kg": "千克 公斤",
     }
 )
-#: Mass of water by volume: 1 t/m3.
+#: Cubic metres of water for a unit of mass, with 1 t/m3.
 _WATER_M3: Final[Mapping[str, Fraction]] = MappingProxyType(
     {"t": Fraction(1), "kg": Fraction(1, 1000)}
 )
-#: Units of energy in which gas is billed -> MJ. 1 kWh = 3.6 MJ.
+#: MJ for each unit of energy in which gas is billed. 1 kWh = 3.6 MJ.
 _GAS_MJ: Final[Mapping[str, Fraction]] = MappingProxyType(
     {
         "kWh": Fraction(36, 10),
@@ -64,7 +64,7 @@ _MEDIA: Final[Mapping[str, frozenset[Medium]]] = MappingProxyType(
         **dict.fromkeys(("GJ", "MJ"), frozenset[Medium]({"heat", "gas"})),
     }
 )
-#: Texts in brackets that are units, though perhaps not known ones: 万, x10^4kWh, 吨标煤, 万元.
+#: Texts in brackets that must be units, even if the unit is unknown: 万, x10^4kWh, 吨标煤, 万元.
 _UNIT_LIKE: Final = re.compile(
     r"(?:[x×*]?10\^?[2-9]|[x×*]?10{2,}|[十百千万亿])*"
     r"(?:[km]?wh|kw|度|千瓦时?|瓦时|n?m3|立方米?|方|吨|t|升|l|[gmk]j|焦|[kt]g?ce|吨?标准?煤|元)?"
@@ -86,7 +86,7 @@ _UNITS: Final[Mapping[str, tuple[Fraction, str]]] = MappingProxyType(_named_unit
 
 
 class CalorificValue(msgspec.Struct, frozen=True):
-    """Energy of gas by its volume at standard conditions.
+    """Energy of a cubic metre of gas at standard conditions.
 
     Attributes:
         mj_per_m3: the calorific value [MJ/m3].
@@ -96,16 +96,16 @@ class CalorificValue(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "CalorificValue":
-        """Return the calorific value of a text such as `38.93 MJ/m3` or `10.8 kWh/m3`.
+        """Return the calorific value in a text such as `38.93 MJ/m3` or `10.8 kWh/m3`.
 
         Raises:
-            UsageError: the text is none.
+            UsageError: the text is not a calorific value.
         """
         found = _CALORIFIC.fullmatch(plain(text))
         if found is None or not float(found[1]):
             raise UsageError(
-                "{text} is no calorific value: write it with its unit, such as 38.93MJ/m3 or "
-                "10.81kWh/m3. It stands on the gas bill.",
+                "{text} is not a calorific value: write it with its unit, such as 38.93MJ/m3"
+                " or 10.81kWh/m3. The gas bill states it.",
                 text=text,
             )
         return cls(Fraction(found[1]) * (Fraction(36, 10) if found[2] == "kwh" else 1))
@@ -115,9 +115,9 @@ class UnitRefused(Exception):
     """Raised for a unit that a quantity can't have.
 
     Attributes:
-        text: msgid of the sentence that says what is wrong.
+        text: msgid of the error.
         fix: msgid of the sentence that says how to fix it.
-        values: values of the placeholders of both.
+        values: values of the placeholders in both.
     """
 
     def __init__(self, text: Msgid, fix: Msgid, **values: object) -> None:
@@ -128,19 +128,19 @@ class UnitRefused(Exception):
 
 
 def is_known_unit(text: str) -> bool:
-    """Return True for a unit of energy, volume or another quantity, in whatever spelling."""
+    """Return True if a text is a unit of energy, volume or another quantity, in any spelling."""
     return plain(text) in _UNITS
 
 
 def looks_like_unit(text: str) -> bool:
-    """Return True for a known unit, and for a text that can only be one, such as 万 or 吨标煤."""
+    """Return True for a known unit, and for a text that must be a unit, such as 万 or 吨标煤."""
     return is_known_unit(text) or bool(_UNIT_LIKE.fullmatch(plain(text)))
 
 
 def media_of_unit(unit: str) -> frozenset[Medium]:
-    """Return the media whose consumption can have a unit; all if the unit is not known.
+    """Return the media whose consumption can be in a unit; all media if the unit is unknown.
 
-    Gas is billed in kilowatt-hours too, but a file that only says kWh means electricity.
+    kWh means electricity here, although gas is sometimes billed in kWh, too.
     """
     _, name = _UNITS.get(plain(unit), (Fraction(1), unit))
     return _MEDIA.get(name, frozenset(MEDIA))
@@ -149,10 +149,10 @@ def media_of_unit(unit: str) -> frozenset[Medium]:
 def unit_factor(
     unit: str, quantity: str, medium: Medium, calorific: CalorificValue | None
 ) -> Fraction:
-    """Return canonical units of a quantity per unit of the file.
+    """Return the factor from the unit of a file to the canonical unit of a quantity.
 
     Raises:
-        UnitRefused: the quantity has no such unit, or a calorific value is missing.
+        UnitRefused: the quantity can't have this unit, or a calorific value is missing.
     """
     canonical = QUANTITIES[quantity].unit
     times, name = _UNITS.get(plain(unit), (Fraction(1), unit))
@@ -161,7 +161,7 @@ def unit_factor(
     if canonical == "m3" and medium == "gas" and name in _GAS_MJ:
         if calorific is None:
             raise UnitRefused(
-                "gas in {unit} is converted to m3 by its calorific value, which is not known.",
+                "gas in {unit} is converted to m3 with the calorific value, which is not known.",
                 "Take it from the gas bill: --calorific-value 38.93MJ/m3",
                 unit=unit,
             )
@@ -172,8 +172,8 @@ def unit_factor(
         return times * units.conversion_factor(name, canonical)
     except ValueError as error:
         raise UnitRefused(
-            "{unit} is no unit of {quantity}, whose unit is {canonical}.",
-            "Name the unit that the file's values have.",
+            "{unit} is not a unit of {quantity}; its unit is {canonical}.",
+            "State the unit of the values in the file.",
             unit=unit,
             quantity=quantity,
             canonical=canonical,

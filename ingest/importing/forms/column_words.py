@@ -1,8 +1,8 @@
-"""Words in headers, and the roles of columns that they name. Pure.
+"""Words in headers, and the roles of columns that they mean. Pure.
 
-Law: words are compared without case, spaces, widths of characters and the unit in brackets. A name
-of the site's own (a meter, an area, a column that a person maps) always precedes a word of this
-table.
+Laws: words are compared without regard to case, spaces, full-width characters and a unit in
+brackets. Names of the site (meters, areas, and columns that a person has mapped) take precedence
+over the words of this table.
 """
 
 import re
@@ -58,28 +58,28 @@ _WORDS: Final[Mapping[Role, str]] = MappingProxyType(
 _ROLES: Final[Mapping[str, Role]] = MappingProxyType(
     {word: role for role, words in _WORDS.items() for word in words.split()}
 )
-#: Words of values that are amounts of an interval, not readings of a register.
+#: Words for values that are amounts of an interval, not readings of a register.
 _AMOUNT_WORDS: Final = re.compile(r"用量|用[电水气热能]量|耗|使用量|consumption|usage")
-#: Money, in names and units: a column of costs is no column of a meter.
+#: Words for money in names and units. A column of costs contains no values of a meter.
 _MONEY: Final = re.compile(r"费|金额|单价|元|¥|\bcost\b|\bprice\b|\bcny\b|\brmb\b")
-#: Words of values that are readings of a register: 本期读数, 止码.
+#: Words for values that are readings of a register: 本期读数, 止码.
 _READING_WORDS: Final = re.compile(r"读数|示数|表码|表底|止码|示值|\breading\b|\bindex\b")
-#: Words of the time at which a meter was read.
+#: Words for the time at which a meter was read.
 _READ_AT: Final = re.compile(r"抄表")
 _BEHIND: Final = re.compile(r"(?P<name>.*\S)(?:\s+|\s*[/_:,、]\s*)(?P<unit>[^\s/_:,、]+)")
 _BRACKETS: Final = re.compile(r"[(\[【](?P<inner>[^()\[\]【】]*)[)\]】]\s*$")
 
 
 def plain(text: str) -> str:
-    """Return a text as it is compared: in lower case, without spaces and widths of characters."""
+    """Return a text for comparisons: in lower case, without spaces, with ASCII characters."""
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def split_unit(name: str) -> tuple[str, str]:
     """Return a column's name and its unit: `总表(kWh)` and `总表 kWh` -> 总表, kWh.
 
-    What stands in brackets at the end is taken for a unit, whatever it is; what stands behind a
-    space or another sign, only if it is one.
+    Any text in brackets at the end counts as a unit. A text after a space or another sign counts
+    only if it is a known unit.
     """
     plain_name = unicodedata.normalize("NFKC", name).strip()
     if (found := _BRACKETS.search(plain_name)) and found.start() > 0:
@@ -90,25 +90,25 @@ def split_unit(name: str) -> tuple[str, str]:
 
 
 def role_of(name: str) -> Role | None:
-    """Return the role that a column's name says; None if it says none."""
+    """Return the role that a column's name means; None if it means none."""
     return _ROLES.get(plain(name)) or _ROLES.get(plain(split_unit(name)[0]))
 
 
 def says_amount(name: str) -> bool:
-    """Return True if a column's name says that its values are amounts of intervals."""
+    """Return True if, by its name, a column contains amounts of intervals."""
     return _AMOUNT_WORDS.search(plain(name)) is not None
 
 
 def says_reading(name: str) -> bool:
-    """Return True if a column's name says that its values are readings of a register."""
+    """Return True if, by its name, a column contains readings of a register."""
     return _READING_WORDS.search(plain(name)) is not None
 
 
 def says_read_at(name: str) -> bool:
-    """Return True if a column's name says that its times are those at which a meter was read."""
+    """Return True if, by its name, a column contains the times at which meters were read."""
     return _READ_AT.search(plain(name)) is not None
 
 
 def says_money(name: str) -> bool:
-    """Return True if a column's name or unit is one of money."""
+    """Return True if, by its name or unit, a column contains money."""
     return _MONEY.search(plain(name)) is not None

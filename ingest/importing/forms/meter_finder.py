@@ -1,13 +1,14 @@
 """Find the meter that a name in a file means. Pure.
 
-A name is, in this order: what a person maps it to, the id or name of a meter, or the name of an
-area with one main meter of the medium. Words behind a name such as 用电量 say the medium; alone
-they mean the site's only main meter of it.
+A name means, in this order: the meter to which a person maps it; the meter with this id or name; or
+the only main meter of the area with this name. A word such as 用电量 after the name states the
+medium. Such a word alone means the only main meter of the site for this medium.
 
 Laws:
 
-- A name that can mean two meters means none; it is reported with the meters that it can mean.
-- A word of a medium holds: 2号楼用气量 is never the electricity meter of 2号楼, the only one there.
+1. If a name can mean several meters, none is chosen; the name is reported with these meters.
+2. The medium in a name is binding: 2号楼用气量 never means an electricity meter, even if 2号楼
+   has no other meter.
 """
 
 import re
@@ -22,9 +23,9 @@ from ingest.importing.forms.quantity_words import medium_of
 from jieneng.metering.quantities import MEDIA, Medium
 from jieneng.metering.site import Meter, Site
 
-#: All media: nothing is known of a name's medium.
+#: All media; used if the medium of a name is unknown.
 ALL_MEDIA: Final[frozenset[Medium]] = frozenset(MEDIA)
-#: Words behind a meter's name in a header: 总表用电量, A楼 读数.
+#: Words that may follow a meter's name in a header: 总表用电量, A楼 读数.
 _ENDINGS: Final = re.compile(
     r"[-_:,、]*(?:总|日|月|年)?(?:[用耗]?[电水气热]量?|能耗|用量|读数|示数|表码|数值|累计值|累计[电水气]量"
     r"|[电水气热]表|燃气表?|天然气)$"
@@ -32,12 +33,12 @@ _ENDINGS: Final = re.compile(
 
 
 class FoundMeter(msgspec.Struct, frozen=True):
-    """Meter that a name means.
+    """The meter that a name means.
 
     Attributes:
-        meter: the meter; None if no single one is meant.
+        meter: the meter; None if there is none or the name can mean several.
         candidates: ids of the meters that the name can mean, if there are several.
-        unit: unit behind the name, as it is written; "" without one.
+        unit: unit after the name, as it is written; "" if there is none.
     """
 
     meter: Meter | None
@@ -50,7 +51,7 @@ class MeterFinder:
 
     Args:
         site: the site.
-        mapped: meter ids by name, as a person wrote them; "" for a name that is no meter.
+        mapped: meter ids by name, as stated by a person; "" for a name that is not a meter.
     """
 
     def __init__(self, site: Site, mapped: Mapping[str, str]) -> None:
@@ -72,11 +73,11 @@ class MeterFinder:
                     self._of_area[name].append(meter)
 
     def is_left_out(self, name: str) -> bool:
-        """Return True if a person wrote that a column is no meter."""
+        """Return True if a person has stated that a column is not a meter."""
         return self._mapped_id(name) == ""
 
     def is_named(self, name: str) -> bool:
-        """Return True if a person maps a name to a meter, or a meter or area has it."""
+        """Return True if a person maps the name to a meter, or a meter or area has this name."""
         names = {plain(name), plain(split_unit(name)[0])}
         known = self._named.keys() | self._of_area.keys()
         return bool(self._mapped_id(name)) or bool(names & known)
@@ -93,9 +94,11 @@ class MeterFinder:
 
         Args:
             name: text of a header or cell.
-            media: media that come into question, to decide between the meters of an area.
-            is_said: True if a word beside the name says the medium, which no meter contradicts.
-            is_titled: True if a title says it, which the meter of an area does not contradict.
+            media: possible media, to choose between the meters of an area.
+            is_said: True if a word next to the name states the medium: then any meter of another
+                medium is excluded.
+            is_titled: True if a title states the medium: then an area's meter of another medium is
+                excluded.
         """
         mapped = self._mapped_id(name)
         if mapped is not None:
@@ -113,7 +116,7 @@ class MeterFinder:
         )
 
     def _by_medium(self, name: str) -> Sequence[Meter]:
-        """Return the main meters of the medium that a word of values names: 用电量."""
+        """Return the main meters of the medium that a word such as 用电量 means."""
         medium = medium_of(split_unit(name)[0]) if role_of(name) == "value" else None
         return [meter for meter in self._mains if meter.medium == medium]
 
@@ -139,7 +142,7 @@ class MeterFinder:
 
 
 def _of_media(meters: Sequence[Meter], media: frozenset[Medium], is_said: bool) -> Sequence[Meter]:
-    """Return the meters of some media; a single meter in any case, unless a word says them."""
+    """Return the meters of the given media. If `is_said` is False, a single meter always stays."""
     if len(meters) == 1 and not is_said:
         return meters
     return [meter for meter in meters if meter.medium in media]

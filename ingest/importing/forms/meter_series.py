@@ -1,4 +1,4 @@
-"""Series of a file, and the values that its cells hold."""
+"""Series of a file (quantities of meters), and parsed values."""
 
 from fractions import Fraction
 from typing import TypeAlias
@@ -23,12 +23,12 @@ class ImportSeries(msgspec.Struct, frozen=True):
 
 
 class ScaledSeries(msgspec.Struct, frozen=True):
-    """Series of a cell, with the unit in which the cell has its value.
+    """The series of a cell, with the unit of the cell's value.
 
     Attributes:
         series: the series.
-        scale: canonical units per unit of the file.
-        unit: the unit as it is written; "" for the quantity's own.
+        scale: factor from the cell's unit to the canonical unit.
+        unit: the unit as it is written; "" for the canonical unit.
     """
 
     series: ImportSeries
@@ -36,11 +36,11 @@ class ScaledSeries(msgspec.Struct, frozen=True):
     unit: str
 
     def canonical(self, value: float) -> float:
-        """Return a value of the file in the canonical unit."""
+        """Convert a value of the file to the canonical unit."""
         scale = self.scale
         return value if scale == 1 else value * scale.numerator / scale.denominator
 
 
-#: Series; time [UTC, ms]; value, or None for a missing one; length of its interval [ms], or 0 if
-#: the cells don't say it; True if the file calls the value estimated.
+#: (series; time [UTC, ms]; value, None if missing; length of the interval [ms], 0 if the cells
+#: don't state it; True if the file marks the value as estimated).
 ParsedValue: TypeAlias = tuple[ImportSeries, int, float | None, int, bool]

@@ -1,7 +1,7 @@
-"""Read days that are only numbered: 1 to 31, with month and year beside them or above them. Pure.
+"""Read days that are written as numbers, 1 to 31, and find their month and year. Pure.
 
-Law: the month of a day is that of its row, otherwise of its sheet, otherwise of the titles; a day
-whose month nothing says is refused.
+Law: the month of a day is taken from its row; if the row has none, from the name of the sheet; if
+that has none, from the titles. If no month is found, the day is refused.
 """
 
 import re
@@ -18,11 +18,11 @@ _DAY: Final = re.compile(r"(\d{1,2})\s*[日号]?")
 
 
 def month_of_text(text: str, year: int | None) -> str:
-    """Return the month that a title or the name of a sheet names, such as 2025-01; "" for none.
+    """Return the month in a title or in the name of a sheet, such as 2025-01; "" if there is none.
 
     Args:
         text: the text.
-        year: year of a month without one.
+        year: year of months without a year.
     """
     plain = plain_text(text)
     if found := _WITH_YEAR.search(plain):
@@ -38,13 +38,13 @@ def month_of_text(text: str, year: int | None) -> str:
 
 
 def months_of_sheets(sheets: Sequence[str], titles: Sequence[str], year: int | None) -> list[str]:
-    """Return the month of each sheet; of a text file, that of its titles alone."""
+    """Return the month of each sheet; for a text file, the month in its titles."""
     above = next(filter(None, (month_of_text(title, year) for title in titles)), "")
     return [month_of_text(sheet, year) or above for sheet in sheets] or [above]
 
 
 def day_number(text: str) -> int | None:
-    """Return the day of a text such as 5, 5日 or 5号; None for any other text."""
+    """Return the day in a text such as 5, 5日 or 5号; None for any other text."""
     found = _DAY.fullmatch(text.strip())
     return int(found[1]) if found and 1 <= int(found[1]) <= 31 else None
 

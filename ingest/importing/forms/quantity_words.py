@@ -1,4 +1,4 @@
-"""Media and quantities by the words that files use for them. Pure."""
+"""Recognise media and quantities by the words that files use for them. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Final
 from ingest.importing.forms.column_words import plain, split_unit
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 
-#: Words in names of columns, sheets and titles, by medium. The first that is found decides.
+#: Words for media in names of columns, sheets and titles. The first medium that matches is used.
 _MEDIUM_WORDS: Final[tuple[tuple[Medium, re.Pattern[str]], ...]] = (
     ("gas", re.compile(r"燃气|天然气|煤气|用气|耗气|气表|气量|\bgas\b|^气$")),
     ("heat", re.compile(r"供热|用热|耗热|热量|热力|热表|\bheat\b|^热$|^热能$")),
@@ -33,21 +33,21 @@ _QUANTITIES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def medium_of(text: str) -> Medium | None:
-    """Return the medium that a text names; None if it names none."""
+    """Return the medium that a text mentions; None if it mentions none."""
     words = plain(text)
     return next((medium for medium, pattern in _MEDIUM_WORDS if pattern.search(words)), None)
 
 
 def media_of_words(text: str) -> frozenset[Medium]:
-    """Return all media that a text names."""
+    """Return all media that a text mentions."""
     words = plain(text)
     return frozenset(medium for medium, pattern in _MEDIUM_WORDS if pattern.search(words))
 
 
 def named_quantity(text: str, medium: Medium) -> str | None:
-    """Return the quantity that a text names for a meter; None if it names none.
+    """Return the quantity that a text means for a meter; None if it means none.
 
-    The name of the meter's medium, such as 电 or 用电量, means its consumption.
+    A word for the meter's medium, such as 电 or 用电量, means its consumption.
     """
     words = plain(split_unit(text)[0])
     if words in QUANTITIES:

@@ -1,14 +1,15 @@
-"""Read the time of a row: from one column, or from several that say it together. Pure.
+"""Read the time of a row, from one column or from several columns together. Pure.
 
     time | date, clock | start, end | year, month | month, with the year from the title |
     day, with month and year from their columns, the sheet's name or the title
 
 Laws:
 
-- A month, a quarter, a year and a range of days say the length of their interval. A date or a
-  moment does not: it may be the first day of a month.
-- A register beside a start and an end was read at the end.
-- A month without its year is read in the year that a title or an option names, otherwise refused.
+1. A month, a quarter, a year or a range of days also gives the length of the interval. A date or a
+   moment does not: a date may be the first day of a month.
+2. If a row has a start, an end and a register, the register was read at the end.
+3. The year of a month without a year is taken from a title or an option. If there is none, the
+   month is refused.
 """
 
 import re
@@ -22,7 +23,7 @@ from ingest.importing.forms.month_days import day_number
 from ingest.importing.reading.file_form import ColumnForm
 from ingest.importing.reading.line_numbers import sheet_of
 
-#: Time [UTC, ms], and length of the interval [ms]; 0 if the cells don't say it.
+#: (time [UTC, ms], length of the interval [ms]). The length is 0 if the cells don't state it.
 RowTime: TypeAlias = tuple[int, int]
 
 _NUMERALS: Final = ("", *"一二三四五六七八九十", "十一", "十二")
@@ -34,8 +35,8 @@ class BadTime(Exception):
     """Raised for a row whose time can't be read.
 
     Attributes:
-        column: the column with the wrong cell.
-        error: what is wrong.
+        column: number of the column with the wrong cell.
+        error: error of the cell.
     """
 
     def __init__(self, column: int, error: BadCell) -> None:
@@ -45,13 +46,13 @@ class BadTime(Exception):
 
 
 def year_of_titles(titles: Sequence[str]) -> int | None:
-    """Return the year that titles name; None if they name none, or several."""
+    """Return the year in the titles; None if they contain none, or several."""
     years = {int(one or other) for title in titles for one, other in _TITLE_YEAR.findall(title)}
     return years.pop() if len(years) == 1 else None
 
 
 def month_number(text: str) -> int | None:
-    """Return the month of a text such as 1月, 一月 or 01; None for any other text."""
+    """Return the month in a text such as 1月, 一月 or 01; None for any other text."""
     found = _MONTH.fullmatch(text.strip())
     if found is None:
         return None
@@ -61,16 +62,16 @@ def month_number(text: str) -> int | None:
 
 
 def length_of(span: Span) -> int:
-    """Return the length of the interval that a span says [ms]; 0 for a day or a moment."""
+    """Return the length of the interval that a span means [ms]; 0 for a day or a moment."""
     return 0 if span.unit in ("moment", "day") else span.end_ms - span.start_ms
 
 
 class SpanReader:
-    """Reads what a cell or a header names: a moment, a day, a month or a longer period.
+    """Reads the moment, day, month or longer period in a cell or a header.
 
     Args:
         readers: reader of each column's times.
-        year: year of months without one; None if it is not known.
+        year: year of months without a year; None if it is unknown.
     """
 
     def __init__(self, readers: Sequence[TimeReader], year: int | None) -> None:
@@ -81,7 +82,7 @@ class SpanReader:
         """Return start and length of a span.
 
         Raises:
-            BadTime: the cell names no time, or a month whose year is not known.
+            BadTime: the cell contains no time, or a month whose year is unknown.
         """
         month = month_number(_text(cell))
         try:
@@ -98,7 +99,7 @@ class SpanReader:
         Args:
             text: text of the column of months.
             row: the row.
-            year: column of years; None without one.
+            year: number of the column of years; None if there is none.
         """
         number = month_number(text)
         of_row = self._year if year is None else _text(row[year]).rstrip("年度")
@@ -108,7 +109,7 @@ class SpanReader:
         if self._year is None:
             raise BadCell(
                 "column {column}: {cell} is a month without a year.",
-                "Say the year: --year 2024.",
+                "State the year: --year 2024.",
                 cell=text,
             )
         return f"{self._year}-{month:02}"
@@ -119,10 +120,10 @@ class RowTimes:
 
     Args:
         columns: forms of the columns.
-        roles: roles of the columns, with a time among them.
+        roles: roles of the columns; at least one is a time.
         readers: reader of each column's times.
         spans: reader of spans.
-        months: month of each sheet, such as 2025-01, or "", for days that are only numbered.
+        months: month of each sheet, such as 2025-01, or "", for days that are written as numbers.
         is_interval: True if the values are amounts of intervals.
     """
 
@@ -142,11 +143,11 @@ class RowTimes:
         self._months = months
         self._is_interval = is_interval
         self._date: Cell = None
-        #: Reads the time of a row; raises BadTime.
+        #: Function that reads the time of a row; raises BadTime.
         self.read: Callable[[int, Row], RowTime] = self._reader_for(roles)
 
     def _reader_for(self, roles: ColumnRoles) -> Callable[[int, Row], RowTime]:
-        """Return the function for the columns that a file has."""
+        """Return the function that reads times from the columns of this file."""
         time, clock = roles.get("time"), roles.get("clock")
         start, end = roles.get("start"), roles.get("end")
         year, month = roles.get("year"), roles.get("month")
@@ -175,7 +176,7 @@ class RowTimes:
         return self._spans.read(row[column], column)
 
     def _date_and_clock(self, row: Row, date: int, clock: int) -> RowTime:
-        if row[date] not in (None, ""):  # a date of several rows stands in the first one
+        if row[date] not in (None, ""):  # in a merged cell, only the first row has the date
             self._date = row[date]
         try:
             return self._readers[date].read_two(self._date, row[clock]), 0
@@ -183,7 +184,7 @@ class RowTimes:
             raise BadTime(date, error) from error
 
     def _day(self, line: int, row: Row, places: tuple[int | None, int | None, int]) -> RowTime:
-        """Return the time of a day's number, with its month from the row, the sheet or a title."""
+        """Return the time of a numbered day, with the month from row, sheet name or title."""
         year, month, day = places
         number = day_number(_text(row[day]))
         of_row = "" if month is None else self._spans.month(_text(row[month]), row, year)
@@ -192,8 +193,9 @@ class RowTimes:
             raise BadTime(
                 day,
                 BadCell(
-                    "column {column}: {cell} is a day whose month and year nothing says.",
-                    "Write them into the sheet's name, a title such as 2025年1月, or the cell.",
+                    "column {column}: {cell} is a day without month and year.",
+                    "Write month and year into the sheet's name, a title such as 2025年1月, or"
+                    " the cell.",
                     cell=_text(row[day]),
                 ),
             )

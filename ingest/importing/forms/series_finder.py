@@ -1,7 +1,6 @@
-"""Find the series of a cell: meter, quantity and unit, from the names that a file has. Pure.
+"""Find the series of a cell (meter, quantity and unit) from the names in a file. Pure.
 
-Law: a name that means no series is reported once for each place where it may be corrected, with its
-line and the nearest known name.
+Law: an unknown name is reported only once, with its line and the most similar known name.
 """
 
 import re
@@ -28,7 +27,7 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 from jieneng.metering.site import Meter, Site
 from jieneng.metering.spelling import nearest
 
-#: Length of a list of known names in a message, in letters.
+#: Largest length of a list of known names in a message [characters].
 _SHOWN: Final = 300
 _TITLE_UNIT: Final = re.compile(r"(?:单位|unit)\s*[:：为\s]\s*([^\s)）,，;；]+)", re.IGNORECASE)
 _TITLE_BRACKETS: Final = re.compile(r"[(（\[【]([^()（）\[\]【】]+)[)）\]】]")
@@ -45,7 +44,7 @@ class SeriesFinder:
         site: the site.
         options: options of the import.
         on_problem: called with each problem.
-        titles: texts above the header, which may say the medium and the unit of all values.
+        titles: texts above the header; they may state the medium and the unit of all values.
     """
 
     def __init__(
@@ -82,10 +81,10 @@ class SeriesFinder:
         Args:
             line: line of the name.
             name: name of the meter in the file.
-            column: header of the column of the name.
-            quantity: text that says the quantity; "" without one.
-            words: name of the column of the values, which may say a quantity.
-            unit: unit of the values as it is written beside them; "" without one.
+            column: header of the column that contains the name.
+            quantity: text that states the quantity; "" if there is none.
+            words: name of the column of values; it may state a quantity.
+            unit: unit written next to the values; "" if there is none.
         """
         unit_of_name = unit or split_unit(name)[1]
         found = self.meters.find(
@@ -101,9 +100,9 @@ class SeriesFinder:
             else:
                 self._report(
                     line,
-                    "column {column}: {name} is meter {meter}, but the file says that its "
-                    "values are of another medium.",
-                    "Name the right meter: --column {name}=METER",
+                    "column {column}: {name} is meter {meter}, but by the file its values"
+                    " are of another medium.",
+                    "State the right meter: --column {name}=METER",
                     column=column,
                     name=name,
                     meter=other.id,
@@ -125,20 +124,20 @@ class SeriesFinder:
         self._report(
             line,
             "this file does not name its meter; the site has {known}.",
-            "Name it: --meter {first}",
+            "State it: --meter {first}",
             known=", ".join(mains)[:_SHOWN],
             first=mains[0] if mains else "",
         )
         return None
 
     def _media(self, quantity: str, unit: str) -> frozenset[Medium]:
-        """Return the media that come into question for a meter."""
+        """Return the possible media of a meter."""
         unit = self._options.unit or unit
         medium = medium_of(quantity) or (None if unit else self._title_medium)
         return media_of_unit(unit) if medium is None else frozenset((medium,))
 
     def _quantity(self, line: int, meter: Meter, text: str) -> str:
-        """Return the quantity that a text says; "" after a problem was reported."""
+        """Return the quantity that a text means; "" after a problem was reported."""
         quantity = named_quantity(text, meter.medium) or text
         quantity = quantity or self._options.quantity or CONSUMPTION[meter.medium]
         known = [
@@ -150,15 +149,15 @@ class SeriesFinder:
         if quantity in known:
             return quantity
         message: Msgid = (
-            "{name} is nothing that meter {meter} can count over an interval."
+            "{name} is not a quantity that meter {meter} counts."
             if self._options.kind == "interval"
-            else "{name} is no quantity of meter {meter}."
+            else "{name} is not a quantity of meter {meter}."
         )
         self._report_unknown(line, message, quantity, known, meter=meter.id)
         return ""
 
     def _unit(self, name: str, found: FoundMeter, unit: str) -> str:
-        """Return the unit of a series as it is written; "" for the quantity's own."""
+        """Return the unit of a series as it is written; "" for the canonical unit."""
         meter = found.meter.id if found.meter else ""
         return (
             self._units.get(plain(name))
@@ -186,7 +185,7 @@ class SeriesFinder:
             self._report(
                 line,
                 "column {column}: {name} can mean the meters {meters}.",
-                "Name the meter: --column {name}={first}",
+                "State the meter: --column {name}={first}",
                 column=column,
                 name=name,
                 meters=", ".join(candidates),
@@ -195,14 +194,14 @@ class SeriesFinder:
             return
         self._report_unknown(
             line,
-            "column {column}: {name} is no meter of the site.",
+            "column {column}: {name} is not a meter of the site.",
             name,
             self._site.meters,
             column=column,
-            fix="Name its meter: --column {name}=METER, or leave it out: --column {name}= . "
-            "Known are: {known}."
+            fix="State its meter: --column {name}=METER, or leave it out: --column {name}= ."
+            " Known are: {known}."
             if name == column
-            else "Name its meter: --column {name}=METER. Known are: {known}.",
+            else "State its meter: --column {name}=METER. Known are: {known}.",
         )
 
     def _report_unknown(
@@ -226,14 +225,14 @@ class SeriesFinder:
 
 
 def _medium_of_titles(titles: Sequence[str]) -> Medium | None:
-    """Return the medium that titles name; None if they name none, or several: 用水用电统计."""
+    """Return the medium in the titles; None if there is none, or several: 用水用电统计."""
     named = set[Medium]().union(*map(media_of_words, titles))
     return named.pop() if len(named) == 1 else None
 
 
 def _unit_of_title(title: str) -> str:
-    """Return the unit that a title names, as 单位：万kWh, in brackets or alone; "" without one."""
-    if is_known_unit(title):  # in the cell beside 单位
+    """Return the unit in a title: 单位：万kWh, in brackets, or alone; "" if there is none."""
+    if is_known_unit(title):  # the cell next to 单位
         return title.strip()
     found = (*_TITLE_UNIT.findall(title), *_TITLE_BRACKETS.findall(title))
     return next((unit.strip() for unit in found if looks_like_unit(unit)), "")

@@ -1,7 +1,7 @@
-"""Judge the series of a file before anything is written. Pure.
+"""Check the series of a file before anything is written. Pure.
 
 In: (series, time, value) of each cell of a file.
 Out: statistics of each series, lengths of its intervals, and problems.
-Laws: nothing is written if there is a problem, unless bad rows are skipped on request; memory does
-not grow with the number of good values.
+Laws: if there is a problem, nothing is written, unless a person asks to skip bad rows. Apart from
+the values themselves, the memory needed does not grow with the number of good values.
 """

@@ -1,9 +1,9 @@
 """Recognise time stamps that mark the ends of intervals. Pure.
 
 Example: a file holds the daily values of January, each stamped with the end of its day. Its stamps
-go from 2 January to 1 February. If they are read as starts, 1 January is missing, and 1 February is
-too much. A file of hourly values goes from 01:00 to 00:00 in the same way. In a file of
-months, 2024-01-31 stands for January.
+go from 2 January to 1 February. If they are read as starts, the file seems to lack 1 January, and
+to contain 1 February. The stamps of hourly values go from 01:00 to 00:00 in the same way. In a file
+of monthly values, 2024-01-31 stands for January.
 """
 
 from datetime import datetime, timedelta

@@ -29,7 +29,8 @@ from jieneng.metering.errors import Problem
 #: Largest overlap that is taken for clock jitter [ms].
 _JITTER_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
-#: Smallest share of gaps of one day from which rows are taken to give last days (law 3).
+#: Law 3 applies if at least this share of the intervals is one day shorter than the time to the
+#: next interval.
 _LAST_DAYS: Final = 0.5
 #: Interval lengths by their name in `--interval`.
 _NAMED: Final = {
@@ -90,7 +91,7 @@ class IntervalJudge:
                 values.times_ms[place] -= length_ms
 
     def _check_month_ends(self, series: ImportSeries, values: SeriesValues) -> None:
-        """Include the last days of months with end stamps; without a stamp, ask for one."""
+        """Include the last days of months with `--stamp end`; without `--stamp`, ask for it."""
         if self._options.stamp == "start" or any(values.lengths_ms):
             return
         if not are_month_ends(values, self._zone):
@@ -102,8 +103,8 @@ class IntervalJudge:
         self._problems.add(
             Problem(
                 text="meter {meter}: the times are the last days of months.",
-                fix="If each names the month that it ends, add --stamp end; if its interval begins "
-                "there, --stamp start.",
+                fix="If each is the end of its month, add --stamp end; if its interval begins on"
+                " this day, add --stamp start.",
                 values={"meter": series.meter},
                 line=values.lines[0],
             )

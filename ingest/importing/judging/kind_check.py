@@ -2,10 +2,10 @@
 
 Laws:
 
-1. A counter that falls repeatedly is no register.
+1. Values that fall repeatedly are not a register.
 2. Consumption goes up and down, and a register only rises. If values that are imported as
-   consumption hardly ever fall, they look like a register. A few such values may be chance, so they
-   are only doubted. From 50 values on, they are refused.
+   consumption hardly ever fall, they look like a register. With fewer than 50 values this may be
+   chance, so the problem is only reported as a doubt; with more, the file is refused.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ MAX_LISTED: Final = 100
 
 
 class ProblemList:
-    """The first problems of a file, with its name, and the count of all.
+    """The problems of a file: the first ones in full, and the number of all.
 
     Law: a problem of a row can be solved by leaving out the row. A problem of the file, or of a
     whole series, can't be solved that way. A doubt is shown to the user, and the file is imported
@@ -23,7 +23,8 @@ class ProblemList:
         of_file: number of problems of the file or of a whole series.
         lines: lines of all rows with problems.
         sheets: names of the sheets that are read; () for a text file.
-        doubts: the first `MAX_LISTED` doubts: what looks wrong, but may be right.
+        doubts: the first `MAX_LISTED` doubts; a doubt is about values that look wrong but may be
+            right.
     """
 
     def __init__(self, file: str) -> None:
@@ -46,7 +47,7 @@ class ProblemList:
         self._list(problem)
 
     def judge(self, problem: Problem, *, is_sure: bool) -> None:
-        """Add a problem of the file; if a person is sure that the file is right, as a doubt."""
+        """Add a problem of the file, or only a doubt if a person is sure that the file is right."""
         if is_sure:
             self.doubt(problem)
         else:

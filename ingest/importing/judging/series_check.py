@@ -2,9 +2,10 @@
 
 Laws:
 
-1. A series has one value at a time. If two rows have the same time, both lines are reported and
-   neither row is written: nobody knows which one is right. If one value of a row has a problem, the
-   whole row is left out. This is done before kind, intervals and side are checked.
+1. A series has only one value for each time. If two rows have the same time, both lines are
+   reported and neither row is written, because it is unknown which one is right. If one value of a
+   row has a problem, the whole row is left out. Rows are left out before kind, intervals and side
+   are checked.
 2. A file is refused if a series looks like a register but is imported as intervals, or the other
    way round. It is also refused if day and month of its dates look swapped. `--sure` overrides
    both refusals.
@@ -50,8 +51,8 @@ class SeriesCheck:
         models: meter models by id.
         zone: time zone of the file.
         problems: list to which problems are added.
-        recognize_resets: recognises a register that begins again at 0 each day, month or year;
-            None to recognise none.
+        recognize_resets: recognises a register that is reset to 0 each day, month or year; None to
+            recognise none.
     """
 
     def __init__(
@@ -223,12 +224,12 @@ def _looks_like_intervals(series: ImportSeries, movement: Movement) -> Problem:
 
 def _resets(series: ImportSeries, movement: Movement, resets: str) -> Problem:
     texts: Mapping[str, Msgid] = {
-        "daily": "the register of meter {meter} begins again at 0 each day: it falls {falls} times "
-        "in {values} values.",
-        "monthly": "the register of meter {meter} begins again at 0 each month: it falls {falls} "
-        "times in {values} values.",
-        "yearly": "the register of meter {meter} begins again at 0 each year: it falls {falls} "
-        "times in {values} values.",
+        "daily": "the register of meter {meter} is reset to 0 each day: it falls {falls} times in"
+        " {values} values.",
+        "monthly": "the register of meter {meter} is reset to 0 each month: it falls {falls} times"
+        " in {values} values.",
+        "yearly": "the register of meter {meter} is reset to 0 each year: it falls {falls} times"
+        " in {values} values.",
     }
     return Problem(
         text=texts[resets],
@@ -248,9 +249,9 @@ def _unknown_side(series: ImportSeries, ratios: Ratios, zone: ZoneInfo) -> Probl
         f", {local_time(since_ms, zone):%Y-%m-%d}: {ratio:g}" for since_ms, ratio in others
     )
     return Problem(
-        text="meter {meter} has transformers (ratio {ratios}), and its display may show values "
-        "before this ratio is applied.",
-        fix="Add --side display if the file holds the values of the display, or --side primary if "
-        "they are already multiplied by the ratio.",
+        text="meter {meter} has transformers (ratio {ratios}), and its display may show"
+        " values that are not multiplied by this ratio.",
+        fix="Add --side display if the file contains the displayed values, or --side primary if"
+        " they are already multiplied by the ratio.",
         values={"meter": series.meter, "ratios": f"{first:g}{changes}"},
     )

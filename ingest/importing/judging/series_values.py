@@ -1,6 +1,6 @@
-"""Values of one series of a file, in columns: 33 bytes a value.
+"""Values of one series of a file, in columns with 33 bytes for each value.
 
-Law: the columns stand in the order of the file until `sort` puts them in the order of time.
+Law: the values are in the order of the file until `sort` sorts them by time.
 """
 
 from array import array
@@ -15,8 +15,8 @@ class SeriesValues:
         times_ms: time of each value [UTC, ms].
         values: the values, in the canonical unit.
         lines: line of each value.
-        lengths_ms: length of the interval of each value [ms]; 0 if it is not known.
-        estimated: 1 for each value that the file calls estimated, otherwise 0.
+        lengths_ms: length of the interval of each value [ms]; 0 if it is unknown.
+        estimated: 1 for each value that the file marks as estimated, otherwise 0.
         missing_ms: time of each cell that was empty or marked as missing [UTC, ms].
     """
 
@@ -47,12 +47,12 @@ class SeriesValues:
         self.estimated.append(estimated)
 
     def sort(self) -> None:
-        """Put the values in the order of time; values of one time keep the order of the file."""
+        """Sort the values by time; values with the same time stay in the order of the file."""
         if any(later < earlier for earlier, later in pairwise(self.times_ms)):
             self._select(sorted(range(len(self)), key=self.times_ms.__getitem__))
 
     def leave_out(self, places: Iterable[int]) -> None:
-        """Remove the values at some places."""
+        """Remove the values with the given indexes."""
         if dropped := set(places):
             self._select([place for place in range(len(self)) if place not in dropped])
 

@@ -1,8 +1,9 @@
 """Recognise dates whose day and month were swapped, from the order of a file's lines. Pure.
 
-A spreadsheet program that expects month/day reads 05/01/2025, the fifth of January, as the first
-of May. Days after the 12th can't be swapped, so they stay right. So the times of the file jump back
-and forth. Swapping day and month of each day up to the 12th puts them in order again.
+A spreadsheet program that expects month/day reads 05/01/2025, meant as the fifth of January, as the
+first of May. Dates after the 12th of a month can't be misread in this way, so they stay right. As a
+result, the times of the file jump back and forth. Swapping day and month of each date up to the
+12th restores their order.
 
 Law: dates are reported as swapped only if swapping them puts the lines in order.
 """
@@ -18,9 +19,9 @@ import msgspec
 
 from ingest.importing.cells.local_days import local_time, swapped_day
 
-#: Smallest number of jumps against the order of the file that is reported.
+#: Jumps against the order of the file are reported if there are at least this many.
 _LEAST_JUMPS: Final = 2
-#: Largest share of the jumps that may remain after day and month were swapped.
+#: Jumps are reported if at most this share of them remains after day and month were swapped.
 _GREATEST_REST: Final = 0.1
 #: Number of lines that are shown.
 _SHOWN: Final = 3

@@ -1,6 +1,7 @@
-"""The mapping of a site's files: `import.toml`, what people say of them once and for all.
+"""Read and write `import.toml`, in which a person states once how the files of a site are read.
 
-In: `import.toml` of a site's folder, or another file of its form, and the options of a command.
-Out: the options of an import, and a mapping to keep, from what was detected. Laws: an option of the
-command precedes the mapping; every key is checked, with file, line and fix.
+In: `import.toml` in a site's folder, or another file of this form, and the options of a command.
+Out: the options of an import; and the text of a mapping, written from what was detected in a file.
+Laws: options of the command take precedence over the mapping. Every key is checked; an error has
+file, line and fix.
 """

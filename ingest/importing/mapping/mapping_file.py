@@ -1,7 +1,7 @@
-"""Read `import.toml`: how the files of a site are to be read.
+"""Read `import.toml`, which states how the files of a site are read.
 
-A row `[[file]]` holds for the files whose names match its pattern; the first row that matches a
-file holds for it.
+A row `[[file]]` applies to files whose names match its pattern. If several rows match a file, the
+first one is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,38 +30,39 @@ from jieneng.metering.site import Site
 from jieneng.metering.spelling import nearest
 
 MAPPING_FILE: Final = "import.toml"
-#: Order that swaps day and month where the day is 12 or less.
+#: Value of `date_order` that swaps day and month if the day is 12 or less.
 SWAPPED: Final = "ydm"
 
 
 class FileMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """A row `[[file]]`. Keys without a value are told from each file.
+    """A row `[[file]]`. If a key is omitted, its value is detected in each file.
 
     Attributes:
-        match: pattern of file names, with * and ?; in upper or lower case.
+        match: pattern of file names, with * and ?; upper and lower case are equal.
         kind: readings of a register, or consumption of intervals.
-        layout: a row a value, a column a meter, a part of the day, or a month.
-        stamp: moment of an interval that its time names.
-        side: what the display of meters with transformers showed, or what was multiplied.
+        layout: a row for each value; or a column for each meter, part of the day, or month.
+        stamp: meaning of the time of an interval: start or end.
+        side: values of meters with transformers: as displayed, or multiplied by the ratio.
         interval: length of intervals in the calendar.
         interval_s: length of intervals [s].
         quantity: quantity of the values.
         unit: unit of all values.
         units: units by name of column or meter.
-        columns: meters by name of column, or by name in the column of meters; "" for none.
-        calorific_value: calorific value of gas in kWh or MJ.
-        meter: meter of files that do not name it.
-        year: year of months without one.
+        columns: meters by name of column, or by name in the column of meters; "" for no meter.
+        calorific_value: calorific value of gas that is stated in kWh or MJ.
+        meter: meter of files that do not name their only meter.
+        year: year of months without a year.
         zone: time zone of times without an offset.
         time_column: header of the column of times.
-        date_order: order of year, month and day; `ydm` swaps day and month up to the 12th.
+        date_order: order of year, month and day; `ydm` swaps day and month if the day is 12 or
+            less.
         epoch: unit of times that are numbers since 1970.
-        encoding: encoding of text.
-        delimiter: sign between the cells of text.
+        encoding: encoding of text files.
+        delimiter: sign between the cells of text files.
         decimal: decimal sign.
         header_line: line of the header.
         sheets: sheets of an XLSX file, read as one table.
-        missing: texts of missing values.
+        missing: texts that mean a missing value.
     """
 
     match: str = "*"
@@ -91,7 +92,7 @@ class FileMapping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MappingFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `import.toml`.
+    """The content of `import.toml`.
 
     Attributes:
         file: the rows, in the order in which they are tried.
@@ -105,10 +106,10 @@ def read_mapping(path: Path, site: Site) -> MappingFile:
 
     Args:
         path: the file.
-        site: the site, for its meters.
+        site: the site; its meters are used to check names.
 
     Raises:
-        ConfigError: with every unknown key and wrong value.
+        ConfigError: lists every unknown key and wrong value.
     """
     document = config_file.read(path)
     draft = config_file.decode_draft(document, MappingFile)
@@ -127,7 +128,7 @@ def row_for(mapping: MappingFile, name: str) -> FileMapping:
 
 
 def with_mapping(options: ImportOptions, row: FileMapping) -> ImportOptions:
-    """Return options of a command, with those of a mapping where the command says nothing."""
+    """Return the options of a command; options that it does not give are taken from a mapping."""
     said = msgspec.structs.asdict(row)
     of_row = {name: said[name] for name in _PASSED if said[name] not in (None, ())}
     usual = ImportOptions()
@@ -149,7 +150,7 @@ def with_mapping(options: ImportOptions, row: FileMapping) -> ImportOptions:
     )
 
 
-#: Keys whose values are those of the options of the same names.
+#: Keys that are copied to the options with the same names.
 _PASSED: Final = tuple(
     field.name
     for field in msgspec.structs.fields(FileMapping)
@@ -158,7 +159,7 @@ _PASSED: Final = tuple(
 
 
 def _problems(mapping: MappingFile, site: Site) -> Iterator[Problem]:
-    """Yield what is wrong with the values of a mapping, as far as they could be read."""
+    """Yield the problems of a mapping's values, as far as they could be read."""
     for number, row in enumerate(mapping.file):
         at: KeyPath = ("file", number)
         yield from _problems_of_names(row, at, site)
@@ -182,7 +183,7 @@ def _problems_of_names(row: FileMapping, at: KeyPath, site: Site) -> Iterator[Pr
     for path, unit in units.items():
         if not is_known_unit(unit):
             yield Problem(
-                text="{unit} is no unit of energy or volume.",
+                text="{unit} is not a unit of energy or volume.",
                 fix="Write one such as kWh, 万kWh, MWh, t, L or m3.",
                 values={"unit": unit},
                 path=(*at, *path),
@@ -195,7 +196,7 @@ def _problems_of_values(row: FileMapping, at: KeyPath) -> Iterator[Problem]:
             CalorificValue.parse(row.calorific_value)
         except UsageError:
             yield Problem(
-                text="{value} is no calorific value.",
+                text="{value} is not a calorific value.",
                 fix="Write it with its unit, such as 38.93MJ/m3 or 10.81kWh/m3.",
                 values={"value": row.calorific_value},
                 path=(*at, "calorific_value"),
@@ -205,7 +206,7 @@ def _problems_of_values(row: FileMapping, at: KeyPath) -> Iterator[Problem]:
             ZoneInfo(row.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             yield Problem(
-                text="{zone} is no time zone.",
+                text="{zone} is not a time zone.",
                 fix="Write an IANA name such as Asia/Shanghai.",
                 values={"zone": row.zone},
                 path=(*at, "zone"),

@@ -1,4 +1,4 @@
-"""Write down how a file was read as a row `[[file]]` of `import.toml`. Pure."""
+"""Write a row `[[file]]` of `import.toml` that states how a file was read. Pure."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from ingest.importing.mapping.mapping_file import SWAPPED, FileMapping
 
 
 def mapping_text(report: ImportReport) -> str:
-    """Return the TOML of a row that reads a file as it was read."""
+    """Return the TOML of a row by which the file is read in the same way again."""
     options = report.options
     lines = ["[[file]]", *_scalars(report, options)]
     for key, table in (("columns", _columns(report, options)), ("units", dict(options.units))):
@@ -49,7 +49,7 @@ def _scalars(report: ImportReport, options: ImportOptions) -> Iterator[str]:
 
 
 def _only(found: Iterable[str | None]) -> str | None:
-    """Return the only value that is known; None if there are several."""
+    """Return the known value if there is only one; otherwise None."""
     known = set(found) - {None}
     return known.pop() if len(known) == 1 else None
 
@@ -60,7 +60,7 @@ def _columns(report: ImportReport, options: ImportOptions) -> dict[str, str]:
 
 
 def _toml(value: object) -> str:
-    """Return a text, number or list of texts as TOML: JSON strings are TOML strings."""
+    """Return a text, number or list of texts as TOML. A JSON string is also a TOML string."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)

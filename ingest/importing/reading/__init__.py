@@ -1,6 +1,7 @@
-"""Read files of history: bytes in, rows of cells out.
+"""Read files with tables: bytes in, rows of cells out.
 
-In: a CSV, gzipped CSV, text or XLSX file, and what a person says of its form. Out: rows of cells,
-each with its line, and the form in which the file was read. Laws: a file is read row by row and is
-always closed; what was detected is shown and can be overridden; what contradicts it is reported.
+In: a CSV, gzipped CSV, text, XLSX or Parquet file, and the parts of its form that a person states.
+Out: rows of cells with their line numbers, and the form in which the file was read (encoding,
+header, notation of columns, ...). Laws: a file is read row by row and always closed. The detected
+form is shown and can be overridden. Cells that contradict the form are reported.
 """

@@ -1,6 +1,6 @@
-"""Tell from its first bytes what kind of file a file is, whatever its name. Pure.
+"""Determine the kind of a file from its first bytes, not from its name. Pure.
 
-Law: a file that can't be imported is refused in one sentence that says how to save it.
+Law: a file that can't be imported is refused with one sentence that tells how to save it.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from jieneng.metering.errors import Msgid, UsageError
 
 Container = Literal["text", "gzip", "xlsx", "parquet"]
 
-#: Number of bytes at the beginning of a file that tell its kind.
+#: Number of bytes at the beginning of a file that are enough to determine its kind.
 HEAD_BYTES: Final = 4096
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
 _PARQUET: Final = b"PAR1"
-#: Container of old Excel files, and of new ones with a password. [MS-CFB] section 2.2
+#: First bytes of old Excel files, and of new Excel files with a password. [MS-CFB] section 2.2
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-#: Stream of a workbook with a password. [MS-OFFCRYPTO] section 2.3.4.4
+#: Name of the stream in a workbook with a password. [MS-OFFCRYPTO] section 2.3.4.4
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _TEXT_NAMES: Final = frozenset({".csv", ".txt", ".tsv", ".dat", ".prn", ".xls"})
 
 _NO_XLSX: Final[Msgid] = (
-    "{file} is no XLSX file: open it in a spreadsheet program and save it as one."
+    "{file} is not an XLSX file: open it in a spreadsheet program and save it as XLSX."
 )
 _PROTECTED: Final[Msgid] = (
     "{file} is protected by a password: open it in a spreadsheet program, remove the password, and "
@@ -34,17 +34,18 @@ _OLD_EXCEL: Final[Msgid] = (
     "{file} is an old Excel file (.xls): open it in a spreadsheet program and save it as XLSX."
 )
 _WEB_PAGE: Final[Msgid] = (
-    "{file} is a web page, whatever its name: open it in a spreadsheet program and save it as XLSX."
+    "{file} is a web page in spite of its name: open it in a spreadsheet program and save it"
+    " as XLSX."
 )
-_NO_TABLE: Final[Msgid] = "{file} is no file that can be imported: save it as CSV or XLSX."
+_NO_TABLE: Final[Msgid] = "{file} can't be imported: save it as CSV or XLSX."
 
 
 def container(file: str, head: bytes) -> Container:
-    """Return what kind of file a file is.
+    """Return the kind of a file.
 
     Args:
-        file: its name.
-        head: its first `HEAD_BYTES` bytes.
+        file: name of the file.
+        head: first `HEAD_BYTES` bytes of the file.
 
     Raises:
         UsageError: the file can't be imported.
@@ -67,20 +68,20 @@ def container(file: str, head: bytes) -> Container:
 
 
 def is_compound(head: bytes) -> bool:
-    """Return True for an old Excel file, or a new one with a password."""
+    """Return True for an old Excel file, and for a new Excel file with a password."""
     return head.startswith(_COMPOUND)
 
 
 def refuse_compound(file: str, content: bytes) -> None:
-    """Raise UsageError for a file of which `is_compound` is true."""
+    """Raise the UsageError for a file for which `is_compound` is true."""
     raise UsageError(_PROTECTED if _ENCRYPTED in content else _OLD_EXCEL, file=file)
 
 
 def check_zip(file: str, names: Sequence[str]) -> None:
-    """Raise UsageError for a zip file that is no XLSX file.
+    """Raise UsageError for a zip file that is not an XLSX file.
 
     Args:
-        file: its name.
+        file: name of the zip file.
         names: names of the files in it.
     """
     if "xl/workbook.xml" not in names:

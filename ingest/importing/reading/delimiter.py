@@ -1,7 +1,8 @@
-"""Tell the sign between the cells of a text file from its first lines. Pure.
+"""Determine the delimiter (the sign between cells) of a text file from its first lines. Pure.
 
-Law: the sign is the one with which most lines have equally many cells, and the cells no other sign
-of this kind. A comma may be a sign between cells, of thousands, or of decimals.
+Law: the delimiter is the sign with which most lines have the same number of cells, and cells
+contain no other possible delimiter. Commas in cells are allowed if the cell is a number, because a
+comma may also be a thousands separator or a decimal sign.
 """
 
 import csv
@@ -12,25 +13,25 @@ from typing import Final
 from ingest.importing.cells.cell_kind import cell_kind
 
 _DELIMITERS: Final = ",;\t|，；"
-#: Number of lines that are judged.
+#: Number of lines that are examined.
 JUDGED_LINES: Final = 200
 
 
 def detect_delimiter(lines: Sequence[str]) -> str:
-    """Return the sign between the cells; a comma for a file with one column."""
+    """Return the delimiter; a comma for a file with only one column."""
     judged = [line for line in lines[:JUDGED_LINES] if line.strip() and not line.startswith("#")]
     scores = {delimiter: _score(judged, delimiter) for delimiter in _DELIMITERS}
     return max(scores, key=lambda delimiter: scores[delimiter])
 
 
 def _score(lines: Sequence[str], delimiter: str) -> float:
-    """Return the share of cells that stand in lines of the usual width and are clean."""
+    """Return the share of cells in lines of the usual width that contain no other delimiter."""
     try:
         rows = list(csv.reader(lines, delimiter=delimiter))
     except csv.Error:
         return 0.0
     widths = Counter(map(len, rows))
-    # Titles have one cell: the usual width is that of the lines that have more.
+    # Titles have only one cell. The usual width is determined from lines with more cells.
     several = {width: count for width, count in widths.items() if width > 1}
     if not several:
         return 0.0
@@ -42,7 +43,7 @@ def _score(lines: Sequence[str], delimiter: str) -> float:
 
 
 def _is_mixed(cell: str, delimiter: str) -> bool:
-    """Return True for a cell in which another delimiter stands, and which is no number."""
+    """Return True if a cell contains another delimiter and is not a number."""
     return any(other in cell for other in _DELIMITERS if other != delimiter) and cell_kind(
         cell
     ) not in {"number", "time"}

@@ -1,10 +1,11 @@
-"""Tell the encoding of a text file from all its bytes. Pure.
+"""Determine the encoding of a text file from all its bytes. Pure.
 
-- A byte order mark decides.
-- UTF-16 without one has a zero byte beside each digit.
-- UTF-8 is never met by chance; else it is GB18030, of which GBK and GB2312 are parts.
+- If there is a byte order mark, it determines the encoding.
+- In UTF-16 without such a mark, there is a zero byte next to each digit.
+- Bytes that are valid UTF-8 are UTF-8, because other texts are practically never valid UTF-8.
+- Otherwise the encoding is GB18030, which includes GBK and GB2312.
 
-Law: a damaged byte does not change the encoding of what stands before it.
+Law: a damaged byte does not change the encoding that the bytes before it determine.
 """
 
 import codecs
@@ -18,18 +19,18 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Share of zeros in every second byte from which on a text is UTF-16.
+#: A text is UTF-16 if at least this share of every second byte is zero.
 _MOSTLY: Final = 0.4
-#: Number of letters beyond ASCII that are not read by chance.
+#: Number of non-ASCII characters after which a valid decoding is not a coincidence.
 _ENOUGH: Final = 2
 
 
 class _Candidate:
-    """Decoder that reads bytes until one is wrong.
+    """Decodes bytes in one encoding until a byte is invalid.
 
     Attributes:
-        letters: number of characters beyond ASCII that were read.
-        failed: True after a wrong byte.
+        letters: number of non-ASCII characters that were decoded.
+        failed: True after an invalid byte.
     """
 
     def __init__(self, name: str) -> None:
@@ -50,11 +51,11 @@ class _Candidate:
 
 
 def detect_encoding(chunks: Iterable[bytes]) -> str:
-    """Return the encoding of a text as a name of Python's codecs.
+    """Return the encoding of a text, as the name of a Python codec.
 
     Args:
-        chunks: all bytes of the text in pieces, of which the first has at least 4 bytes if the text
-            has.
+        chunks: all bytes of the text, in pieces. The first piece must have at least 4 bytes, unless
+            the text is shorter.
     """
     candidates = [_Candidate("utf-8"), _Candidate("gb18030")]
     is_first = True
@@ -71,7 +72,7 @@ def detect_encoding(chunks: Iterable[bytes]) -> str:
     for candidate in candidates:
         if not candidate.failed or candidate.letters >= _ENOUGH:
             return candidate.name
-    return "cp1252"  # reads m³ and °C of western programs
+    return "cp1252"  # western programs write m³ and °C in this encoding
 
 
 def _marked(head: bytes) -> str | None:
@@ -87,21 +88,23 @@ def _utf_16(head: bytes) -> str | None:
 
 
 def stated_encoding(name: str, head: bytes) -> str:
-    """Return the encoding that a person names; of UTF-16 without a mark, the order of its bytes.
+    """Return the codec for an encoding that a person states.
+
+    For UTF-16 without a byte order mark, the byte order is determined from the text.
 
     Args:
-        name: the name.
+        name: name of the encoding.
         head: first bytes of the text.
 
     Raises:
-        UsageError: the name is no encoding.
+        UsageError: there is no encoding with this name.
     """
     try:
         b"0".decode(name, "replace")
         found = codecs.lookup(name).name
     except (LookupError, UnicodeError) as error:
         raise UsageError(
-            "--encoding {name} is no encoding: write utf-8, gb18030 or utf-16.", name=name
+            "--encoding {name} is not an encoding: write utf-8, gb18030 or utf-16.", name=name
         ) from error
     if found == "utf-16" and _marked(head) != "utf-16":
         return _utf_16(head) or "utf-16-le"

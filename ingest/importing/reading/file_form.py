@@ -1,6 +1,6 @@
-"""Form of a file: what was detected, or stated by a person. Pure values.
+"""The form of a file: encoding, delimiter, header, columns with their notations. Pure values.
 
-Law: each part of a form that is detected can be stated instead (`FormWishes`), and is shown.
+Law: each detected part of the form is shown, and a person can state it instead (`FormWishes`).
 """
 
 import msgspec
@@ -17,10 +17,10 @@ from jieneng.metering.errors import Msgid, Problem
 
 
 class FormWishes(msgspec.Struct, frozen=True, kw_only=True):
-    """Parts of a form that a person states; None and () for those that are detected.
+    """Parts of a form that a person states; None and () mean that the part is detected.
 
     Attributes:
-        encoding: encoding of a text file, a name of Python's codecs: utf-8, gb18030, utf-16.
+        encoding: encoding of a text file, as the name of a Python codec: utf-8, gb18030, utf-16.
         delimiter: sign between the cells of a text file.
         decimal: decimal sign of all columns.
         date_order: order of dates that do not begin with the year.
@@ -39,18 +39,19 @@ class FormWishes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ColumnForm(msgspec.Struct, frozen=True, kw_only=True):
-    """Form of a column.
+    """The form of a column.
 
     Attributes:
-        name: its name in the header, without surrounding spaces; names above each other are joined
-            with a space.
-        content: what its cells are.
-        unit: unit below its name (row of units) or in its cells, as it is written; "" without one.
-        numbers: notation of its numbers.
-        times: notation of its times.
-        number_problem: question that must be answered before its numbers can be read; None without
-            one.
-        time_problem: question that must be answered before its times can be read.
+        name: name in the header, without surrounding spaces. In a header of two rows, both names
+            are joined with a space.
+        content: kind of the cells.
+        unit: unit in the row of units or in the cells, as it is written; "" if there is none.
+        numbers: notation of the numbers.
+        times: notation of the times.
+        number_problem: question that must be answered before the numbers can be read; None if there
+            is none.
+        time_problem: question that must be answered before the times can be read; None if there is
+            none.
     """
 
     name: str
@@ -63,7 +64,7 @@ class ColumnForm(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_told(self) -> bool:
-        """True if its cells tell its notation."""
+        """True if the cells determine the notation."""
         return (
             self.content != "nothing"
             and self.numbers.decimal is not None
@@ -72,11 +73,11 @@ class ColumnForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FormNote(msgspec.Struct, frozen=True, kw_only=True):
-    """Sentence about a form: what was left out, or assumed, and why.
+    """A sentence about what was left out or assumed, and why.
 
     Attributes:
         text: msgid of the sentence.
-        values: values of its placeholders.
+        values: values of the placeholders.
     """
 
     text: Msgid
@@ -89,13 +90,13 @@ class FileForm(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         encoding: encoding of a text file; None for XLSX.
         delimiter: sign between the cells of a text file; None for XLSX.
-        header_line: line of the header; of several, the last.
-        unit_line: line of the units below the header; None without one.
+        header_line: line of the header; if it has two rows, the second one.
+        unit_line: line of the units below the header; None if there is none.
         titles: texts above the header.
-        columns: the columns, from the first on.
-        sheets: names of the sheets that are read, as one table; () for text.
-        last_lines: last line above the values: of a text file, or of each sheet.
-        notes: sentences on what was left out or assumed.
+        columns: the columns, in the order of the file.
+        sheets: names of the sheets that are read as one table; () for a text file.
+        last_lines: for each sheet, or for a text file: the last line above the values.
+        notes: sentences about what was left out or assumed.
         problems: questions that must be answered before the file can be read.
     """
 

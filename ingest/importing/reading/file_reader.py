@@ -1,9 +1,9 @@
-"""Read the rows of a file, each with its line number, in a form that was detected before.
+"""Detect the form of a file, and read its rows with their line numbers.
 
 Laws:
 
-- A file is read row by row, and is always closed.
-- The kind of a file follows from its content, not from its name.
+1. A file is read row by row, and is always closed.
+2. The kind of a file is determined from its content, not from its name.
 """
 
 import gzip
@@ -43,8 +43,8 @@ class Table:
 
     Attributes:
         form: the form in which the file is read.
-        rows: line number and cells of each row below the header. Blank lines, comments, totals and
-            notes are left out. Lines are unique in a file of several sheets (`line_numbers`).
+        rows: (line number, cells) of each row below the header. Blank lines, comments, totals and
+            notes are left out. Line numbers are unique across sheets (`line_numbers`).
     """
 
     def __init__(self, form: FileForm, lines: Iterable[tuple[int, Row]]) -> None:
@@ -57,11 +57,11 @@ class Table:
 
     @property
     def left_out(self) -> tuple[LeftOutLine, ...]:
-        """First lines that were left out so far."""
+        """The first lines that were left out so far."""
         return tuple(self._filter.left_out)
 
     def notes(self) -> Iterator[FormNote]:
-        """Yield sentences on the lines that were left out so far."""
+        """Yield sentences about the lines that were left out so far."""
         kinds = {one.note: one for one in reversed(self.left_out)}
         more = ", …" if self._filter.count > len(self.left_out) else ""
         for first in reversed(kinds.values()):
@@ -75,7 +75,7 @@ def detect_form(path: Path, wishes: FormWishes) -> FileForm:
 
     Args:
         path: the file; text may be compressed with gzip.
-        wishes: what a person states of its form.
+        wishes: parts of the form that a person states.
 
     Raises:
         UsageError: the file can't be read.
@@ -90,12 +90,12 @@ def detect_form(path: Path, wishes: FormWishes) -> FileForm:
 
 @contextmanager
 def open_table(path: Path, form: FileForm, on_problem: ProblemHandler) -> Iterator[Table]:
-    """Open a file; yield its rows.
+    """Open a file as a context, and yield the table of its rows.
 
     Args:
         path: the file.
-        form: its form.
-        on_problem: called with an error inside the file, at which the rows end.
+        form: form of the file.
+        on_problem: called with an error inside the file; the rows end there.
 
     Raises:
         UsageError: the file can't be read.
@@ -222,7 +222,7 @@ def _workbook_form(path: Path, book: WorkbookFile, wishes: FormWishes) -> FileFo
 
 
 def _sheets_rows(book: WorkbookFile, form: FileForm, on_problem: ProblemHandler) -> Rows:
-    """Yield the rows of all sheets that are read, each as wide as the header."""
+    """Yield the rows of all used sheets, each padded or cut to the width of the header."""
     entries = {entry.name: entry for entry in book.sheets}
     width = len(form.columns)
     for number, (name, last_line) in enumerate(zip(form.sheets, form.last_lines, strict=True)):
@@ -234,8 +234,8 @@ def _sheets_rows(book: WorkbookFile, form: FileForm, on_problem: ProblemHandler)
 def _no_table(wishes: FormWishes) -> Problem:
     if wishes.header_line:
         return Problem(
-            text="there is no line {header_line} to be the header.",
-            fix="Choose another line, or leave --header-line out.",
+            text="there is no line {header_line} for the header.",
+            fix="Choose another line, or omit --header-line.",
             values={"header_line": wishes.header_line},
         )
     return Problem(text="this file is empty.", fix="Choose another file.", line=1)

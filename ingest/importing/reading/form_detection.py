@@ -1,10 +1,10 @@
-"""Detect the form of a table from its first rows, and from further ones until it is decided. Pure.
+"""Detect the form of a table from its first rows, and from more rows if necessary. Pure.
 
 Laws:
 
-- What a person states is not detected.
-- A column that no cell decides is judged by the rest of the file: its other columns, and the sign
-  between its cells. What stays open is a question, never a guess.
+1. Parts of the form that a person states are not detected.
+2. If the cells of a column don't determine its notation, the rest of the file is used: its other
+   columns, and its delimiter. If the notation is still unknown, the person is asked.
 """
 
 from collections import Counter
@@ -20,23 +20,23 @@ from ingest.importing.reading.header_search import Header, find_header
 from ingest.importing.reading.row_filter import RowFilter, without_empty_end
 from jieneng.metering.errors import Problem
 
-#: Number of cells, and of rows, of which every one is judged.
+#: Numbers of first cells and first rows that are always examined.
 _JUDGED_CELLS: Final = 200_000
 _JUDGED_ROWS: Final = (200, 5000)
-#: Number of rows among which the header is found.
+#: Number of first rows in which the header is searched.
 _HEAD_ROWS: Final = 300
-#: Decimal sign of programs that write this sign between cells.
+#: Usual decimal sign of programs, by the delimiter that they write.
 _HABITS: Final[dict[str, DecimalSign]] = {",": ".", ";": ","}
 
 
 class TableForm(NamedTuple):
-    """Header of a table and form of its columns.
+    """The header of a table, and the forms of its columns.
 
     Attributes:
         header: the header.
         columns: the columns.
-        notes: sentences on what is assumed.
-        problem: question that must be answered before the table can be read; None without one.
+        notes: sentences about what is assumed.
+        problem: question that must be answered before the table can be read; None if there is none.
     """
 
     header: Header
@@ -60,11 +60,11 @@ def detect_table(
     """Return the form of a table; None if it has no row.
 
     Args:
-        lines: all lines of the table; no more are taken than needed.
-        wishes: what a person states.
-        delimiter: sign between the cells of a text file; None for a sheet, of which the first rows
-            alone are judged.
-        from_1904: True if the spreadsheet counts its days from 1904.
+        lines: all lines of the table; only as many as necessary are read.
+        wishes: parts of the form that a person states.
+        delimiter: delimiter of a text file; None for a sheet, in which only the first rows are
+            examined.
+        from_1904: True if the spreadsheet counts days from 1904.
     """
     remaining = iter(lines)
     head = [line for line in islice(remaining, _HEAD_ROWS) if _is_filled(line[1])]
@@ -89,12 +89,12 @@ def detect_table(
 
 
 def _other_width(table: TableForm, widths: Counter[int]) -> Problem | None:
-    """Return the problem of a header with fewer names than most lines have cells."""
+    """Return a problem if most lines have more cells than the header has names; otherwise None."""
     cells, _ = widths.most_common(1)[0] if widths else (0, 0)
     if cells <= len(table.columns):
         return None
     return Problem(
-        text="most lines have {cells} cells, the header {expected}.",
+        text="most lines have {cells} cells, but the header has {expected}.",
         fix="Name every column. If numbers have commas between thousands, put them in quotes, or "
         "save the file as XLSX.",
         values={"cells": cells, "expected": len(table.columns)},
@@ -103,7 +103,7 @@ def _other_width(table: TableForm, widths: Counter[int]) -> Problem | None:
 
 
 def _judge_open_columns(judges: Sequence[ColumnJudge], rows: Iterable[tuple[int, Row]]) -> None:
-    """Read on until every column is decided."""
+    """Read further rows until the notation of every column is certain."""
     columns = [number for number, judge in enumerate(judges) if judge.is_open]
     for line, row in rows:
         if not columns:

@@ -1,9 +1,9 @@
-"""Find the header of a table among its first rows: titles above it, units below it. Pure.
+"""Find the header of a table among its first rows, with titles above it and units below it. Pure.
 
-Each of the first rows is scored as a header: names of columns count for it, and texts above numbers
-and times; values like those of the rows below count against it.
+Each of the first rows gets a score. Names of columns, and texts above numbers and times, raise the
+score; values like those in the rows below lower it. The row with the best score is the header.
 
-Law: the header is shown, and can be stated by its line.
+Law: the found header is shown, and a person can state its line instead.
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ from ingest.importing.cells.cell_kind import CellKind, cell_kind
 from ingest.importing.cells.unit_words import bare_unit, is_unit
 from ingest.importing.reading.line_words import is_header_word
 
-#: Number of rows among which the header stands.
+#: Number of first rows in which the header is searched.
 _SEARCHED: Final = 60
-#: Number of rows that tell what a column holds.
+#: Number of rows from which the kind of a column is determined.
 _JUDGED: Final = 200
 _DATA: Final[frozenset[CellKind]] = frozenset({"number", "time", "clock", "period"})
 
-#: Line number, and cells.
+#: (line number, cells).
 Line = tuple[int, Row]
 
 
@@ -31,11 +31,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """Header of a table.
 
     Attributes:
-        line: its line; of several, the last.
+        line: line of the header; if it has two rows, the second one.
         names: names of the columns.
-        titles: texts above it.
-        units: texts of the row of units, by column; () without one.
-        unit_line: line of the units; None without one.
+        titles: texts above the header.
+        units: texts of the row of units, by column; () if there is none.
+        unit_line: line of the units; None if there is none.
     """
 
     line: int
@@ -54,8 +54,8 @@ def find_header(lines: Sequence[Line], stated_line: int | None = None) -> Header
     """Return the header of a table; None if there is no row.
 
     Args:
-        lines: the first rows that are not blank, at most some hundreds.
-        stated_line: line of the header, if a person states it.
+        lines: the first rows that are not blank, up to some hundreds.
+        stated_line: line of the header that a person states; None to search it.
     """
     if stated_line is not None:
         place = next((place for place, (line, _) in enumerate(lines) if line == stated_line), None)
@@ -93,7 +93,7 @@ def _best_place(lines: Sequence[Line]) -> int | None:
 
 
 def _column_kinds(lines: Sequence[Line]) -> list[CellKind]:
-    """Return what most cells of each column are, in the second half of the rows."""
+    """Return the kind of most cells of each column, in the second half of the rows."""
     rows = [row for _, row in lines[:_JUDGED]]
     rows = rows[min(len(rows) // 2, len(rows) - 1) :]
     found: list[CellKind] = []
@@ -122,7 +122,7 @@ def _score(row: Row, kinds: Sequence[CellKind]) -> float:
 
 
 def _is_numbered(row: Row) -> bool:
-    """Return True for a header with numbers as names: hours 0 to 23, days 1 to 31."""
+    """Return True if the names in a header are numbers: hours 0 to 23, days 1 to 31."""
     numbers = [_text(cell) for cell in row if cell_kind(cell) == "number"]
     if len(numbers) < 3 or not all(number.isdecimal() for number in numbers):
         return False
@@ -162,19 +162,19 @@ def _groups(row: Row) -> int:
 
 
 def _joined(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the names of columns, those above each other joined."""
+    """Return the names of columns; names in the same column are joined."""
     above, names = "", list[str]()
     for column in range(max(map(len, rows))):
         parts = [_text(row[column]) if column < len(row) else "" for row in rows]
         above = parts[0] or above
-        if len(parts) > 1 and parts[-1]:  # the name above stands over several columns
+        if len(parts) > 1 and parts[-1]:  # the upper name applies to several columns
             parts[0] = above
         names.append(" ".join(dict.fromkeys(filter(None, parts))))
     return tuple(names)
 
 
 def _units_below(lines: Sequence[Line], place: int) -> bool:
-    """Return True if the row below the header has units and nothing else."""
+    """Return True if the row below the header contains only units."""
     if place + 1 >= len(lines):
         return False
     texts = [text for cell in lines[place + 1][1] if (text := _text(cell))]
@@ -183,7 +183,7 @@ def _units_below(lines: Sequence[Line], place: int) -> bool:
 
 
 def _is_no_value(text: str) -> bool:
-    """Return True for the text of a row of units above times and names: -, (yyyy-mm-dd), 单位."""
+    """Return True for a text in a row of units that is not a unit: -, (yyyy-mm-dd), 单位."""
     bare = bare_unit(text).casefold()
     return not any(map(str.isdecimal, bare)) and (
         set(bare) <= set("-—/*ymdhs:. 年月日时分秒")

@@ -1,7 +1,7 @@
-"""Line numbers that are unique in a file with several sheets. Pure.
+"""Number lines so that numbers are unique in a file with several sheets. Pure.
 
-Law: in a text file, and in the first sheet that is read, a line's number is its own. So lines
-compare as they follow each other.
+The number of the sheet is added in the upper bits. Law: in a text file, and in the first sheet, the
+unique number equals the line number. Unique numbers are in the order of the lines.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,25 +11,25 @@ import msgspec
 
 from jieneng.metering.errors import Problem
 
-#: A sheet has at most 2**20 lines.
+#: Number of bits for the line: a sheet has at most 2**20 lines.
 _BITS: Final = 21
 
 
 def unique_line(sheet: int, line: int) -> int:
-    """Return the number of a line of a sheet; sheets are counted from 0 on."""
+    """Return the unique number of a line in a sheet; sheets are counted from 0."""
     return sheet << _BITS | line
 
 
 def sheet_of(line: int) -> int:
-    """Return the number of the sheet of a unique line; sheets are counted from 0 on."""
+    """Return the sheet of a unique line number, counted from 0."""
     return line >> _BITS
 
 
 def placed(problem: Problem, file: str, sheets: Sequence[str]) -> Problem:
-    """Return a problem with the file, sheet and line that a person knows.
+    """Return a problem with unique line numbers replaced by file, sheet and line.
 
     Args:
-        problem: the problem; its line, and lines in its values, are unique lines.
+        problem: the problem; its line, and the lines in its values, are unique line numbers.
         file: name of the file.
         sheets: names of the sheets that are read; () for a text file.
     """
@@ -47,7 +47,7 @@ def placed(problem: Problem, file: str, sheets: Sequence[str]) -> Problem:
 
 
 def _by_sheet(lines: Iterable[int], sheets: Sequence[str]) -> dict[str, set[int]]:
-    """Return lines as a person knows them, by sheet; by "" for a file of one table."""
+    """Return line numbers by the name of the sheet; by "" if the file has only one table."""
     found: dict[str, set[int]] = {}
     for line in sorted(lines):
         sheet, own = _divided(line)
@@ -73,7 +73,7 @@ def _ranges(lines: Iterable[int]) -> str:
     return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in found)
 
 
-#: Names of placeholders that are lines.
+#: Names of placeholders whose values are line numbers.
 _LINES: Final = frozenset({"line", "earlier", "other_line"})
 
 

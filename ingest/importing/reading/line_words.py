@@ -1,6 +1,7 @@
-"""Words of headers, and of lines that are no rows of a table. Pure.
+"""Recognise headers, totals and notes by their words. Pure.
 
-Law: words mark a header or a total; they never give a value its meaning (`forms/` does).
+Law: these words only decide which lines are rows of values. The meaning of a value is determined in
+`forms/`.
 """
 
 import re
@@ -23,12 +24,12 @@ _FOOTERS: Final = (
 
 
 def is_header_word(text: str) -> bool:
-    """Return True for the usual name of a column, with or without its unit in brackets."""
+    """Return True if a text is a usual name of a column, with or without a unit in brackets."""
     return role_of(text) is not None
 
 
 def is_total(text: str) -> bool:
-    """Return True for the name of a row of totals or averages, such as 合 计, 1月小计, Total."""
+    """Return True if a text is the name of a row of totals or averages: 合 计, 1月小计, Total."""
     bare = text.strip()
     if not bare.isascii():
         bare = bare.replace(" ", "").replace("\u3000", "")
@@ -36,5 +37,5 @@ def is_total(text: str) -> bool:
 
 
 def is_footer(text: str) -> bool:
-    """Return True for a text below a table, such as 制表人：张三."""
+    """Return True if a text is a note below a table, such as 制表人：张三."""
     return text.strip().casefold().startswith(_FOOTERS)

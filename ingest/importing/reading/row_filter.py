@@ -1,9 +1,9 @@
-"""Leave out lines that are no rows of a table: blank lines, comments, totals, notes. Pure.
+"""Leave out lines that are not rows of values: blank lines, comments, totals, notes. Pure.
 
 Laws:
 
-- A line with a time is a row, whatever its other cells say: a meter may be called 合计.
-- What is left out, blank lines apart, is counted and can be shown.
+1. A line with a time is always a row of values: a meter may have the name 合计.
+2. Lines that are left out, except blank ones, are counted and can be shown.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,21 +17,21 @@ from ingest.importing.cells.cell_kind import cell_kind
 from ingest.importing.reading.line_words import is_footer, is_total
 from jieneng.metering.errors import Msgid
 
-#: Number of lines that are listed; the others are counted.
+#: Largest number of lines that are listed; further lines are only counted.
 _MAX_LISTED: Final = 20
-#: Number of texts at the beginning of a row that are remembered as usual.
+#: Largest number of remembered texts with which usual rows begin.
 _MAX_USUAL: Final = 10_000
-#: Last letters of the names of totals.
+#: Possible last letters of names of totals.
 _TOTAL_ENDS: Final = "计和值均lmen:："
 
 
 class LeftOutLine(msgspec.Struct, frozen=True):
-    """Line that was left out.
+    """A line that was left out.
 
     Attributes:
-        line: its number.
-        text: its first text.
-        note: msgid of a sentence on such lines, with the placeholder `{lines}`.
+        line: number of the line.
+        text: first text in the line.
+        note: msgid of a sentence about such lines, with the placeholder `{lines}`.
     """
 
     line: int
@@ -40,15 +40,15 @@ class LeftOutLine(msgspec.Struct, frozen=True):
 
 
 class RowFilter:
-    """Passes the rows of a table on, and leaves out the other lines.
+    """Yields the rows of values of a table, and leaves out other lines.
 
     Attributes:
         left_out: the first lines that were left out.
-        count: number of all lines that were left out, without blank ones.
+        count: number of all lines that were left out, except blank ones.
 
     Args:
         names: names of the columns.
-        time_columns: columns with times, by number.
+        time_columns: numbers of the columns with times.
     """
 
     def __init__(self, names: Sequence[str], time_columns: Sequence[int]) -> None:
@@ -59,7 +59,7 @@ class RowFilter:
         self._usual: set[str] = set()
 
     def rows(self, lines: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
-        """Yield the lines that are rows, without empty cells beyond the header."""
+        """Yield the rows of values, without empty cells beyond the last column of the header."""
         width = len(self._names)
         for line, cells in lines:
             row = cells if len(cells) <= width else without_empty_end(cells, width)
@@ -67,7 +67,7 @@ class RowFilter:
                 yield line, row
 
     def _is_usual(self, row: Row) -> bool:
-        """Return True for a row that begins like most rows, with a time, a number or a meter."""
+        """Return True if a row begins like a usual row: with a time, a number or a meter."""
         first = row[0] if row else None
         if isinstance(first, str):
             begins_with_time = first[:1].isdigit() and first[-1] not in _TOTAL_ENDS
@@ -112,7 +112,7 @@ class RowFilter:
 
 
 def _is_suspect(text: str) -> bool:
-    """Return True for a text that may begin another line than a row."""
+    """Return True if a line that begins with this text may be something else than a row."""
     return not text.strip() or is_total(text) or is_footer(text)
 
 
@@ -121,7 +121,7 @@ def _same_texts(row: Row, names: Sequence[str]) -> bool:
 
 
 def without_empty_end(cells: Row, width: int) -> Row:
-    """Return a row without empty cells behind its last one, but not below a width."""
+    """Return a row without empty cells at its end, but with at least `width` cells."""
     end = len(cells)
     while end > width and _is_empty(cells[end - 1]):
         end -= 1

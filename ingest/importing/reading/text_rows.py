@@ -1,6 +1,6 @@
 """Divide the text of a file into rows of cells. Pure.
 
-Law: a text that breaks off, or can't be decoded, ends the rows with a problem.
+Law: if the text is incomplete or can't be decoded, the rows end there with a problem.
 """
 
 import csv
@@ -20,7 +20,7 @@ def text_rows(
         text: lines of the file.
         delimiter: sign between the cells.
         encoding: encoding, for messages.
-        on_problem: called with an error inside the file, at which the rows end.
+        on_problem: called with an error inside the file; the rows end there.
     """
     reader = csv.reader(text, delimiter=delimiter)
     line = 0
@@ -32,7 +32,7 @@ def text_rows(
         on_problem(
             _problem(
                 "from about this line on, the file is not {encoding}.",
-                'Save it as "CSV UTF-8", or say its encoding: --encoding gb18030.',
+                'Save it as "CSV UTF-8", or state its encoding: --encoding gb18030.',
                 line + 1,
                 encoding=encoding,
             )
@@ -51,7 +51,7 @@ def text_rows(
 
 
 def damaged(line: int, reason: Exception) -> Problem:
-    """Return the problem of a file that breaks off."""
+    """Return the problem for a file that is damaged from a line on."""
     return _problem(
         "from about this line on, the file is damaged ({reason}).",
         "Copy the file again.",

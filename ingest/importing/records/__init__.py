@@ -1,6 +1,7 @@
-"""Read tables of records: bills of suppliers, headcounts, floor areas.
+"""Import bills of suppliers, headcounts and floor areas.
 
-In: a file with a row a record, and the site. Out: records with their lines, and batches that can be
-undone. Laws: the readers of cells and files are those of readings; a column is found by its words;
-a row with a problem is reported with its line and fix.
+In: a file with a row for each record, and the site. Out: records with their line numbers, and
+batches that can be undone. Laws: files and cells are read by the same code as for readings
+(`reading/`, `cells/`). Columns are recognised by words in their names. A row with a problem is
+reported with line and fix.
 """

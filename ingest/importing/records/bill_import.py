@@ -2,11 +2,11 @@
 
 Laws:
 
-1. Every bill is stored in the measurement `bill`, with its cost. Nothing is computed from it.
-2. In the time of a bill in which nothing else is known of its meter, neither a register nor an
-   imported interval, the bill is stored as an interval too, and counts as consumption. Where the
-   meter is measured, the measurement counts, and the bill is compared with it.
-3. Both are one batch, which can be undone.
+1. Every bill is stored in the measurement `bill`, with its cost. Nothing is computed from this.
+2. If a meter has neither readings nor other imported intervals in the time of a bill, the amount of
+   the bill is also stored as an interval, and counts as consumption. If the meter has readings,
+   these count, and the bill is only compared with them.
+3. Bills and intervals are one batch, which can be undone.
 """
 
 from array import array
@@ -43,12 +43,12 @@ class BillReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         bills: the good bills of the file, by meter and time.
-        measured: lines of the bills in whose time their meter is measured.
+        measured: lines of bills in whose time the meter has readings.
         rows: number of rows.
-        batch: the numbered batch, and what contradicts the file.
+        batch: the numbered batch, and the stored values that contradict the file.
         problems: the first problems.
         problem_count: number of all problems.
-        skippable: True if all problems are of rows that may be left out.
+        skippable: True if all problems are in rows that may be skipped.
         left_out: numbers of the lines with problems.
     """
 
@@ -70,9 +70,9 @@ async def import_bills(
     Args:
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
-        store: the store; None if there is none yet and nothing is to be written.
-        options: options of the import; `columns` has accounts with their meters.
-        clock: tells the time of the batch.
+        store: the store; None if there is no store yet and nothing is to be written.
+        options: options of the import; `columns` maps accounts to meters.
+        clock: gives the time of the batch.
 
     Raises:
         UsageError: the file can't be opened, or an interrupted import of it can't be undone.
@@ -132,7 +132,7 @@ def read_bill_file(
 
 
 def _series(bills: list[Bill], measured: frozenset[int]) -> Iterator[FileSeries]:
-    """Yield the series of the batch: bills by meter, and intervals of those that count."""
+    """Yield the series of the batch: bills by meter, and intervals of the bills that count."""
     for series, group in groupby(bills, attrgetter("series")):
         of_series = list(group)
         lengths = [(bill.end_ms - bill.start_ms) / 1000 for bill in of_series]
@@ -158,7 +158,7 @@ def _series(bills: list[Bill], measured: frozenset[int]) -> Iterator[FileSeries]
 
 
 async def _measured_lines(bills: list[Bill], folder: SiteFolder, store: Store) -> frozenset[int]:
-    """Return the lines of the bills in whose time their meter is measured (law 2)."""
+    """Return the lines of the bills in whose time the meter has readings (law 2)."""
     file = BatchFile(folder.path)
     stored = StoredPoints(folder.site.id, store, file)
     found: set[int] = set()
@@ -178,7 +178,7 @@ async def _measured_lines(bills: list[Bill], folder: SiteFolder, store: Store) -
 
 
 async def _own_intervals(stored: StoredPoints, bills: list[Bill]) -> list[tuple[int, int]]:
-    """Return the imported intervals in the time of bills of a meter that no bill wrote."""
+    """Return the imported intervals in the time of a meter's bills that are not from bills."""
     nothing = array("q"), array("d")
     quantity = bills[0].series.quantity
     meter = bills[0].series.meter

@@ -2,11 +2,12 @@
 
 Laws:
 
-1. The account is that of a meter in `site.toml`, or the name of a meter.
-2. A period is a month, a longer period, or the dates of its begin and its end. If the end is the
-   day before the next begin, or the last day of a month that began on the first, it belongs to the
-   period; otherwise it is the day of the reading at which the next period begins.
-3. Two bills of one meter must not overlap. Both are reported, because one of them is wrong.
+1. The account of a bill is an account of a meter in `site.toml`, or the name of a meter.
+2. The period of a bill is a month or a longer period, or it is given by begin and end date. The end
+   date is the last day of the period in two cases: if the next bill begins on the day after it; or
+   if the period is from the first to the last day of a month. Otherwise the meter was read on the
+   end date, and the next period begins on that day.
+3. Two bills of a meter must not overlap. Both are reported, because one of them is wrong.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,12 +54,12 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """A bill of a supplier.
 
     Attributes:
-        line: its line in the file.
-        series: the meter and the quantity that are billed.
-        start_ms: start of its period [UTC, ms].
-        end_ms: end of its period [UTC, ms], not included.
+        line: line of the bill in the file.
+        series: the meter and the quantity of the bill.
+        start_ms: start of the period [UTC, ms].
+        end_ms: end of the period [UTC, ms], not included.
         amount: amount in the quantity's canonical unit.
-        cost_yuan: cost [yuan]; None if the file does not say it.
+        cost_yuan: cost [yuan]; None if the file does not state it.
     """
 
     line: int
@@ -76,14 +77,14 @@ def read_bills(
     options: ImportOptions,
     problems: ProblemList,
 ) -> list[Bill]:
-    """Return the bills of a table by meter and time, and report what is wrong.
+    """Return the bills of a table, sorted by meter and time, and report problems.
 
     Args:
         form: form of the file.
-        rows: line and cells of each row.
+        rows: (line number, cells) of each row.
         site: the site.
-        options: options of the import; `columns` has further accounts with their meters.
-        problems: list for what is wrong.
+        options: options of the import; `columns` maps further accounts to meters.
+        problems: list to which problems are added.
     """
     table = RecordTable(form, BILL_WORDS, site, options, problems)
     times = ("period",) if "start" not in table.columns else ("start", "end")
@@ -184,13 +185,13 @@ class _BillReader:
 
 
 def _accounts(site: Site) -> Mapping[str, str]:
-    """Return the meters by account; a spreadsheet takes zeros off the front of a number."""
+    """Return the meters by account, also without leading zeros, which spreadsheets remove."""
     found = {meter.account: meter.id for meter in site.meter if meter.account is not None}
     return {**{account.lstrip("0"): meter for account, meter in found.items()}, **found}
 
 
 def _with_whole_days(bills: list[Bill], site: Site) -> list[Bill]:
-    """Return the bills with ends that are not included (law 2)."""
+    """Return the bills with end times that are not included in the period (law 2)."""
     starts = {(bill.series.meter, bill.start_ms) for bill in bills}
     next_days = {bill.line: _next_midnight_ms(bill.end_ms, site) for bill in bills}
     touching = sum((bill.series.meter, bill.end_ms) in starts for bill in bills)
@@ -220,7 +221,7 @@ def _local(time_ms: int, site: Site) -> date:
 
 def _overlapping(one: Bill, other: Bill) -> Problem:
     return Problem(
-        text="the bill of this line overlaps the one of line {earlier}, for meter {meter}.",
+        text="the bill in this line overlaps the bill in line {earlier}, for meter {meter}.",
         fix="Remove one of them, or correct its period.",
         values={"meter": one.series.meter, "earlier": one.line},
         line=other.line,

@@ -2,10 +2,11 @@
 
 Laws:
 
-1. `site.toml` is never changed. What it says of a day is not said again; if a file says something
-   else, the file is refused.
-2. A value of `denominators.toml` that differs is replaced on request only.
-3. The import is a numbered batch. The file's previous text is on record before it is replaced.
+1. `site.toml` is never changed. Values that it already contains are not imported again. If an
+   imported value differs from `site.toml`, the file is refused.
+2. A different value in `denominators.toml` is replaced only if a person asks for it.
+3. The import is a numbered batch. The previous text of `denominators.toml` is recorded before it is
+   replaced.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ _HEAD: Final = (
     "# headcount` and `jieneng import floor-area`, which write the whole file anew.\n"
 )
 
-#: Values by area, key and day.
+#: Values by (area, key, day).
 _Values: TypeAlias = dict[tuple[str, DenominatorKey, date], float]
 
 
@@ -49,7 +50,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         value: the value of the file.
         known: the known value.
-        of_site: True if the known value stands in `site.toml`, False for `denominators.toml`.
+        of_site: True if the known value is in `site.toml`, False if it is in `denominators.toml`.
     """
 
     value: AreaValue
@@ -62,13 +63,13 @@ class DenominatorReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         values: the good values of the file, by area and day.
-        new: of those, the values that were not known.
+        new: the good values that were not known before.
         differences: values that differ from known ones.
         is_refused: True if the file was not written because of the differences.
         number: number of the batch; None if nothing was written.
         problems: the first problems.
         problem_count: number of all problems.
-        skippable: True if all problems are of rows that may be left out.
+        skippable: True if all problems are in rows that may be skipped.
         left_out: numbers of the lines with problems.
     """
 
@@ -89,11 +90,11 @@ def import_denominators(
     """Check a file of floor areas or headcounts, and write its values.
 
     Args:
-        key: key of an area that the file has.
+        key: key of an area whose values the file contains: floor area or headcount.
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
         options: options of the import.
-        clock: tells the time of the batch.
+        clock: gives the time of the batch.
 
     Raises:
         UsageError: the file can't be opened, or another import is running.

@@ -2,9 +2,9 @@
 
 Laws:
 
-1. An area is named by its id or name in `site.toml`.
-2. A value is in force from the begin of a local day on. A month or a year is its first day.
-3. An area has one value at a time. A begin that stands twice is reported with both lines.
+1. An area is given by its id or its name in `site.toml`.
+2. A value is valid from the begin of a local day on. A month or a year means its first day.
+3. If an area has two values from the same day on, this is reported with both lines.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ _SHARED_WORDS: Final[RoleWords] = MappingProxyType(
         "年度 年 date since start month year",
     }
 )
-#: Words of the columns of each key.
+#: Words in the names of columns, by role, for each key.
 DENOMINATOR_WORDS: Final[MappingProxyType[DenominatorKey, RoleWords]] = MappingProxyType(
     {
         "headcount": {
@@ -46,7 +46,7 @@ DENOMINATOR_WORDS: Final[MappingProxyType[DenominatorKey, RoleWords]] = MappingP
         },
     }
 )
-#: Square metres, or persons, by the unit behind a column's name.
+#: Factor to square metres or persons, by the unit after a column's name.
 _UNITS: Final = MappingProxyType(
     {
         **dict.fromkeys(("", "m2", "m²", "㎡", "平方米", "平米", "人", "persons"), 1.0),
@@ -59,9 +59,9 @@ class AreaValue(msgspec.Struct, frozen=True, kw_only=True):
     """A floor area [m2] or headcount of an area, from a local day on.
 
     Attributes:
-        line: its line in the file.
+        line: line in the file.
         area: id of the area.
-        day: the day.
+        day: first day on which the value is valid.
         value: the value.
     """
 
@@ -79,7 +79,7 @@ def read_denominators(
     options: ImportOptions,
     problems: ProblemList,
 ) -> list[AreaValue]:
-    """Return the values of a table by area and day, and report what is wrong."""
+    """Return the values of a table, sorted by area and day, and report problems."""
     words = DENOMINATOR_WORDS[key]
     table = RecordTable(form, words, site, options, problems)
     if not table.require(words, "area", "from", "value"):
@@ -104,7 +104,7 @@ def _factor(table: RecordTable, problems: ProblemList) -> float:
     if unit not in known:
         problems.add(
             Problem(
-                text="column {column}: {unit} is no unit of a floor area or headcount.",
+                text="column {column}: {unit} is not a unit of a floor area or headcount.",
                 fix="Write m², 万m², 人 or no unit.",
                 values={"column": column.name, "unit": unit},
             )
@@ -137,7 +137,7 @@ def _area(table: RecordTable, line: int, row: Row, site: Site) -> Area | None:
     close = nearest(name, [*site.areas, *names])
     table.report_row(
         line,
-        "{name} is no area of site.toml.",
+        "{name} is not an area in site.toml.",
         "Did you mean {close}?" if close else "Known are: {known}.",
         name=name,
         close=close,
@@ -148,7 +148,7 @@ def _area(table: RecordTable, line: int, row: Row, site: Site) -> Area | None:
 
 def _repeated(value: AreaValue, earlier: int) -> Problem:
     return Problem(
-        text="{area} has two values from {day} on: line {earlier} has the other one.",
+        text="{area} has two values from {day} on; the other one is in line {earlier}.",
         fix="Remove one of them.",
         values={"area": value.area, "day": value.day, "earlier": earlier},
         line=value.line,

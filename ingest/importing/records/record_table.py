@@ -1,6 +1,7 @@
 """Read the rows of a table whose columns have roles, such as account, period and amount. Pure.
 
-Law: of several columns that may have a role, the one whose word stands first in the list has it.
+Law: if several columns could have a role, the one whose word is earlier in the list of words has
+it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from ingest.importing.reading.file_form import ColumnForm, FileForm
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.site import Site
 
-#: Words that name the column of a role, by role; the most exact ones first.
+#: Words in the name of a column, by role; the most specific words first.
 RoleWords = Mapping[str, str]
 
 
@@ -23,14 +24,14 @@ class RecordTable:
     """A table of records.
 
     Attributes:
-        columns: place of the column of each role that the table has.
+        columns: number of the column of each role.
 
     Args:
         form: form of the file.
         words: words of the roles.
         site: the site.
         options: options of the import.
-        problems: list for what is wrong.
+        problems: list to which problems are added.
     """
 
     def __init__(
@@ -49,13 +50,13 @@ class RecordTable:
         self._numbers = [NumberReader(options.missing, column.numbers) for column in form.columns]
 
     def require(self, words: RoleWords, *roles: str) -> bool:
-        """Return True if the table has columns of some roles; report each that is missing."""
+        """Return True if the table has columns for the given roles; report missing ones."""
         missing = [role for role in roles if role not in self.columns]
         for role in missing:
             self._problems.add(
                 Problem(
                     text="there is no column {names} in this file; its header is {header}.",
-                    fix="Name the column so.",
+                    fix="Give the column this name.",
                     values={
                         "names": " / ".join(words[role].split()[:4]),
                         "header": ", ".join(self._form.header)[:200],
@@ -70,7 +71,7 @@ class RecordTable:
         return self._form.columns[self.columns[role]]
 
     def text(self, row: Row, role: str) -> str:
-        """Return the text of a cell; "" without such a column."""
+        """Return the text of a cell; "" if there is no column with this role."""
         place = self.columns.get(role)
         return "" if place is None else _text(row[place])
 

@@ -1,4 +1,4 @@
-"""`jieneng grafana`: build the boards, which are Python, into files, or send them to a Grafana."""
+"""`jieneng grafana`: build the boards from Python code into files, or send them to a Grafana."""
 
 import asyncio
 import os
@@ -92,8 +92,8 @@ def build(
 
 @grafana.command(
     help=tr(
-        "Send the boards of a site to a running Grafana. What was sent before is replaced. The"
-        " token is that of a service account of Grafana with the role Admin."
+        "Send the boards of a site to a running Grafana. Boards sent earlier are replaced."
+        " The token must belong to a Grafana service account with the role Admin."
     ),
     epilog=examples(
         "jieneng grafana push --url http://127.0.0.1:3000 --token-file grafana.token",
@@ -114,13 +114,13 @@ def build(
     "--store-url",
     default=None,
     metavar="URL",
-    help=tr("Address of the database as Grafana reaches it; that of [store] if omitted."),
+    help=tr("Address at which Grafana reaches the database; the url in [store] if omitted."),
 )
 @click.option(
     "--store-user",
     default=None,
     metavar=tr("NAME"),
-    help=tr("Account of the database that may only read; sets up the data source."),
+    help=tr("Read-only account of the database; if given, the data source is set up with it."),
 )
 @click.option(
     "--store-password-file",
@@ -219,7 +219,7 @@ def _secret(file: Path | None, variable: str) -> str:
     return secret
 
 
-#: Note about a secret that is in no file.
+#: Note about a secret that Grafana reads from an environment variable.
 _VARIABLE: Msgid = (
     "Grafana needs the environment variable {variable}; without it, it does not start."
 )

@@ -1,6 +1,7 @@
 """Translate `alerts.toml` for Grafana: names of rules, and receivers by severity.
 
-Only the command line knows of both the analytics and the boards.
+This module belongs to the command line, because neither the analytics nor the boards may import the
+other.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def watched_rules(rules: "AlertRules", translate: Translate) -> "tuple[WatchedRule, ...]":
-    """Return names and units of all rules of a site, also of those that are switched off."""
+    """Return names and units of all rules of a site, including the rules that are switched off."""
     from analytics.alerts.texts.alert_texts import alert_name, signal_unit, subject_kind
     from grafana.watched_rule import WatchedRule
 
@@ -53,7 +54,7 @@ def recipients(rules: "AlertRules", folder: Path, report: Callable[[str], None])
     Args:
         rules: rules of the site, with its receivers and routes.
         folder: folder of the site, in which files with addresses lie.
-        report: called with a sentence for each receiver and route that Grafana can't have.
+        report: called with a sentence for each receiver and route that Grafana can't represent.
     """
     from grafana.alerting.grafana_alerting import Recipients
     from grafana.watched_rule import SEVERITIES

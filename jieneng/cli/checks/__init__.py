@@ -1,4 +1,4 @@
-"""Check what only a machine of the site can tell: files of settings, and addresses of receivers.
+"""Check files that only exist on the site's machine: settings, secrets, addresses of receivers.
 
 In: a site's folder and its settings. Out: problems and warnings with the file and line of the
 settings, for `jieneng check` and for the start of a service.

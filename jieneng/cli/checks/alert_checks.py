@@ -1,4 +1,4 @@
-"""Check `alerts.toml` beside a site that may have mistakes."""
+"""Check the `alerts.toml` of a site whose `site.toml` may have mistakes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,8 +30,8 @@ def check_alerts(site_dir: Path, found: Examination | None, now_ms: int) -> Chec
     Args:
         site_dir: the site's folder.
         found: the site; None if `site.toml` could not be read at all.
-        now_ms: the time [UTC, ms]. Holidays of the running year are needed, and from December on,
-            when those of the next year are published, of that one too.
+        now_ms: the time [UTC, ms]. The check needs the holidays of the current year, and from
+            December on also the holidays of the next year.
     """
     if found is None:
         unknown = Site(site=SiteInfo(id="unknown", name=""))
@@ -87,8 +87,8 @@ def _check_addresses(site_dir: Path, receivers: Mapping[int, Receiver]) -> Check
         elif receiver.url is not None and holds_secret(address):
             warnings.append(
                 Problem(
-                    text="the address of receiver {receiver} holds a password or a key, which"
-                    " everybody can read who gets a copy of alerts.toml.",
+                    text="the address of receiver {receiver} contains a password or a key."
+                    " Anybody with a copy of alerts.toml can read it.",
                     fix='Move the address to a file: url_file = "secrets/{receiver}.url"',
                     values={"receiver": receiver.id},
                     path=place,

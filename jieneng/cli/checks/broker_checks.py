@@ -1,6 +1,6 @@
-"""Check the files that the table `[broker]` of a settings file names.
+"""Check the files that are named in the table `[broker]` of a settings file.
 
-A problem has the line of the name.
+A problem has the line of the settings file that names the file.
 """
 
 from pathlib import Path
@@ -19,7 +19,8 @@ def broker_problems(
     Args:
         path: the settings file, which may be missing.
         settings: its table `[broker]`.
-        in_service: True in the service itself, to which systemd gives its credentials.
+        in_service: True if this process is the service itself; only then do credentials from
+            systemd exist.
     """
     found = broker_files.problems(
         settings.password_file,

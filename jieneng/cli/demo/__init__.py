@@ -1,7 +1,8 @@
 """The command `jieneng demo`: a simulated centre, end to end, with embedded broker and store.
 
-In: a folder, or none for a temporary one. Out: a live screen, and the page of the plan's last year.
-Law: every service is the real one in a process of its own, so that each can be killed and watched.
+In: a folder; a temporary one if none is given. Out: a live screen, and the page of the plan's last
+year. Law: each service runs unchanged in its own process, so that a person can kill it and watch
+what happens.
 """
 
 import shutil
@@ -29,7 +30,7 @@ from jieneng.cli.options import examples, run_service, tr
     "kept_dir",
     type=click.Path(path_type=Path, file_okay=False),
     metavar=tr("DIR"),
-    help=tr("Keep the data there, and continue what is there; otherwise only the page is kept."),
+    help=tr("Folder for the data, which a later run continues; if omitted, only the page is kept."),
 )
 def demo(for_s: float | None, kept_dir: Path | None) -> None:
     from jieneng.cli.demo import demo_folder as folders

@@ -23,15 +23,15 @@ ALERTS_S: Final = 2.0
 
 
 def copy_example(folder: Path) -> None:
-    """Copy the example centre's files, except those that are there already.
+    """Copy the example centre's files, except those that already exist.
 
     Raises:
-        UsageError: the folder holds a site that no demo made, whose data must stay its own.
+        UsageError: the folder contains a site that was not made by a demo.
     """
     if (folder / "site.toml").exists() and not (folder / _MARK).exists():
         raise UsageError(
-            "{folder} holds a site of its own, and a demo would mix invented readings into it: "
-            "choose another folder.",
+            "{folder} holds a real site, and a demo would add simulated readings to it:"
+            " choose another folder.",
             folder=folder,
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write_services(folder: Path, broker_port: int) -> None:
     settings = simulator.read_text(encoding="utf-8")
     if "ports_file" not in settings:
         simulator.write_text(f'ports_file = "{PORTS_FILE}"\n{settings}', encoding="utf-8")
-    # The embedded broker knows no shared subscriptions.
+    # The embedded broker does not support shared subscriptions.
     (folder / "ingest.toml").write_text(
         f"[subscription]\nshare = false\n\n{_broker(broker_port)}", encoding="utf-8"
     )
@@ -87,7 +87,7 @@ def write_agents(folder: Path, site: Site, broker_port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

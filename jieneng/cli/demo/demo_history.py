@@ -25,9 +25,9 @@ _POINTS_A_WRITE: Final = 20_000
 async def load(
     store: Store, simulated: SimulatedSite, today: date, progress: Callable[[float], None]
 ) -> date | None:
-    """Fill the store up to last midnight; return the first day filled, or None if none was due.
+    """Fill the store up to last midnight. Return the first filled day; None if there was none.
 
-    A folder that was kept from an earlier run is continued from its last day with readings.
+    If the folder was kept from an earlier run, filling continues after its last day with readings.
 
     Args:
         store: the prepared store.
@@ -40,7 +40,7 @@ async def load(
     if first >= today:
         return None
     times = moments(site, first, today)
-    # Only the counters from which figures are computed: loading takes time.
+    # Only the counters from which figures are computed, to save time.
     rows = [
         series
         for series in readings(simulated, times)
@@ -67,12 +67,12 @@ def points(site: Site, series: CounterSeries) -> Iterator[Point]:
     tags = (("meter", series.meter), ("site", site.id))
     quality = (QUALITY, float(Quality.MANUAL))
     for time_ms, value in zip(series.times_ms.tolist(), series.values.tolist(), strict=True):
-        if not math.isnan(value):  # there was no meter yet
+        if not math.isnan(value):  # NaN: the meter did not exist yet
             yield Point.of(medium, tags, ((series.quantity, value), quality), time_ms)
 
 
 async def _first_day(store: Store, site: Site) -> date:
-    """Return the day after the last one that has readings; the base year's first if none has."""
+    """Return the day after the last day with readings; without readings, the base year's first."""
     last = FIRST_DAY
     for medium in {meter.medium for meter in site.meter}:
         span = await store.span(medium, where={"site": site.id})

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-#: Time before a dead service is restarted: long enough to watch the others without it [s].
+#: Time after which a dead service is restarted [s]; until then a viewer can watch the others.
 RESTART_S: Final = 5.0
 #: Time that a service may take to close before it is killed [s].
 _CLOSE_S: Final = 10.0
 
 
 class Service:
-    """A command of `jieneng` in a process of its own. Its logs go to a file."""
+    """A process that runs a command of `jieneng`. Its logs go to a file."""
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
         self.name = name
@@ -53,7 +53,7 @@ class Service:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                # A demo that is killed takes its services with it.
+                # If the demo is killed, the kernel ends the service as well.
                 env={**os.environ, "JIENENG_END_WITH_PARENT": "1"},
             )
 
@@ -74,11 +74,11 @@ class Service:
 async def wait_until(
     condition: Callable[[], bool], service: Service, seconds: float = 30.0
 ) -> None:
-    """Wait until a condition holds that a service brings about.
+    """Wait until a service has made a condition true.
 
     Raises:
-        TimeoutError: the condition does not hold in time, or the service died; the message names
-            its log.
+        TimeoutError: the condition is still false after `seconds`, or the service died. The message
+            names the log of the service.
     """
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

@@ -18,7 +18,7 @@ from analytics.report.report_data import LatestReading, NamedScope
 from ingest.ledger import AgentLedger
 from jieneng.locale import Translate
 
-#: The live table shows this many meters, so that all fits on a screen.
+#: Number of meters in the live table; with this number, the table fits on a screen.
 _LIVE_ROWS: Final = 8
 #: The live screen shows this many alerts.
 _ALERT_ROWS: Final = 4
@@ -51,7 +51,7 @@ class DemoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableType:
-    """Render the part that changes rarely: the indicators of centre and buildings, and the caps."""
+    """Render the part that changes rarely: the indicators, and the plan's caps."""
     site, verdict, running = snapshot.scopes[0], snapshot.periods[0], snapshot.periods[-1]
     buildings = [scope for scope in snapshot.scopes if scope.kind != "institution"]
     return Group(
@@ -67,7 +67,7 @@ def figures_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableTy
 
 
 def live_screen(snapshot: DemoSnapshot, translate: Translate) -> RenderableType:
-    """Render what changes all the time, short enough for a small terminal."""
+    """Render the part that changes all the time; it fits into a small terminal."""
     return Group(
         terminal_tables.readings_table(live_readings(snapshot.readings), translate),
         *(Text(line, style=style) for style, line in alert_lines(snapshot, translate)),
@@ -125,7 +125,7 @@ def plain_lines(
 
 
 def live_readings(readings: Sequence[LatestReading]) -> list[LatestReading]:
-    """Return the readings to show: of meters that have answered, those with the highest rates."""
+    """Return the readings with the highest rates, of meters that have answered."""
     answered = [reading for reading in readings if reading.time is not None]
     return sorted(answered, key=lambda reading: -(reading.rate or 0.0))[:_LIVE_ROWS]
 

@@ -33,7 +33,7 @@ _ENDED_MS: Final = 10 * 60 * 1000
 
 
 class StoreWatch:
-    """A reader of the demo's store that computes figures only when they are due."""
+    """Reads the demo's store; computes the figures again only every `_FIGURES_S`."""
 
     def __init__(
         self,

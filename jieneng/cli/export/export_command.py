@@ -1,4 +1,4 @@
-"""The command `jieneng export`: write what is stored to CSV or Parquet."""
+"""The command `jieneng export`: write stored data to CSV or Parquet."""
 
 from datetime import date, datetime
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Read the store as tables, month by month: the rows of an export.
+"""Read the store as tables, month by month, for an export.
 
 Laws:
 
-1. Memory is bounded by a month of one meter's readings, or by a month of all consumption.
-2. What is not known is None. Times are UTC milliseconds.
+1. The memory needed is limited: a month of one meter's readings, or a month of all consumption.
+2. Unknown values are None. Times are UTC milliseconds.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ ColumnKind = Literal["time", "text", "number"]
 ExportRow: TypeAlias = tuple[int | str | float | None, ...]
 
 _DAY_MS: Final = 86_400_000
-#: Days of a window.
+#: Length of a window [days].
 _WINDOW_DAYS: Final = 31
 #: Fields of a figure that are numbers.
 _FIGURE_FIELDS: Final = tuple(sorted(schema.FIELDS[schema.INDICATOR] - schema.TEXT_FIELDS))
@@ -34,12 +34,12 @@ _CONSUMPTION_FIELDS: Final = tuple(sorted(schema.FIELDS[schema.CONSUMPTION]))
 
 
 class ExportQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that are wanted.
+    """The rows to export.
 
     Attributes:
         site: the site.
-        start_ms: start of the time span [UTC, ms]; None from the first point on.
-        end_ms: its end, not included; None up to the last point.
+        start_ms: start of the time span [UTC, ms]; None for the first point.
+        end_ms: end of the time span, not included [UTC, ms]; None for the last point.
         meters: ids of meters, or of scopes of consumption and figures; empty for all.
     """
 
@@ -49,7 +49,7 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True):
     meters: tuple[str, ...]
 
     def wants(self, scope: str) -> bool:
-        """Return True for a meter or scope that is wanted."""
+        """Return True if a meter or scope is to be exported."""
         return not self.meters or scope in self.meters
 
 
@@ -108,7 +108,7 @@ async def _interval_rows(query: ExportQuery, store: Store) -> AsyncIterator[list
 
 
 def _is_estimated(quality: float | None) -> int:
-    """Return 1 for a value that its file called estimated, as an import reads it; otherwise 0."""
+    """Return 1 if a value was marked as estimated in its imported file; otherwise 0."""
     return int(quality is not None and bool(int(quality) & Quality.ESTIMATED))
 
 
@@ -133,7 +133,7 @@ async def _tagged_rows(
     tags: Sequence[str],
     fields: Sequence[str],
 ) -> AsyncIterator[list[ExportRow]]:
-    """Yield time, tags and fields of the points of a measurement, a row a point."""
+    """Yield the points of a measurement, each as a row with time, tags and fields."""
     async for start_ms, end_ms in _windows(query, store, measurement, None):
         rows: dict[tuple[int, tuple[str, ...]], list[float | None]] = {}
         for place, field in enumerate(fields):
@@ -165,7 +165,7 @@ async def _by_time(
     meter: Meter,
     span: tuple[int, int],
 ) -> dict[int, float]:
-    """Return the values of a field of a meter by time, in order."""
+    """Return the values of a meter's field by time, in order of time."""
     found = await store.read(
         measurement,
         field,
@@ -183,7 +183,7 @@ def _pairs(series: Series) -> "zip[tuple[int, float]]":
 async def _windows(
     query: ExportQuery, store: Store, measurement: str, meter: Meter | None
 ) -> AsyncIterator[tuple[int, int]]:
-    """Yield the windows of a time span in which points are stored."""
+    """Yield the windows into which the time span of stored points is divided."""
     where = {"site": query.site.id} | ({} if meter is None else {"meter": meter.id})
     span = await store.span(measurement, where=where)
     if span is None:

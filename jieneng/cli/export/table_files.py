@@ -2,9 +2,9 @@
 
 Laws:
 
-1. A float is written as the shortest text that reads back as the same number. A time has its offset
-   from UTC, so it means one moment also at a clock change.
-2. The file gets its name when it is complete.
+1. A float is written as the shortest text from which the same number is read. A time is written
+   with its offset from UTC, so that it is unambiguous at a clock change, too.
+2. The file gets its final name only when it is complete.
 """
 
 import csv
@@ -32,12 +32,12 @@ class TableWriter(Protocol):
 def open_table(
     path: Path, columns: Mapping[str, ColumnKind], zone: ZoneInfo
 ) -> Iterator[TableWriter]:
-    """Open a file by its ending, and give it its name at the end.
+    """Open a CSV or Parquet file, by its ending. It gets its final name when the context ends.
 
     Args:
         path: FILE.csv or FILE.parquet, which must not exist.
         columns: names and types of the columns.
-        zone: zone of the times in CSV.
+        zone: time zone of the times in CSV.
 
     Raises:
         UsageError: the file exists, has another ending, or pyarrow is not installed.
@@ -46,9 +46,7 @@ def open_table(
         raise UsageError("{file} exists already: choose another name, or remove it.", file=path)
     writers = {".csv": _csv_writer, ".parquet": _parquet_writer}
     if path.suffix.lower() not in writers:
-        raise UsageError(
-            "{file} has no ending that can be exported: write .csv or .parquet.", file=path.name
-        )
+        raise UsageError("{file} must end in .csv or .parquet.", file=path.name)
     unfinished = path.with_name(f"{path.name}.part")
     try:
         with writers[path.suffix.lower()](unfinished, columns, zone) as writer:
@@ -85,7 +83,7 @@ class _CsvTable:
 
 
 def local_text(time_ms: int, zone: ZoneInfo) -> str:
-    """Return a time [UTC, ms] in ISO 8601 with its offset; with milliseconds if it has some."""
+    """Return a time [UTC, ms] in ISO 8601 with offset; milliseconds only if they are not 0."""
     moment = (_EPOCH + timedelta(milliseconds=time_ms)).astimezone(zone)
     return moment.isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
 

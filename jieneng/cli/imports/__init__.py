@@ -1,5 +1,5 @@
-"""Commands about imports that were done: list them, show one, undo one.
+"""The commands `jieneng import ...`, except `readings`, and the output of imports.
 
-In: the record of a site's imports, and results of imports. Out: lines for people, and the days that
-an import touches computed anew. Law: the commands that import a file are in `import_commands`.
+In: files, options, the record of a site's imports. Out: lines for people. The days that an import
+changes are computed again. Law: `jieneng import readings` is in `import_commands`.
 """

@@ -75,7 +75,9 @@ def show(number: int, site_dir: Path) -> None:
 
 
 @click.command(
-    help=tr("Undo an import: remove what it wrote, and restore what stood there before."),
+    help=tr(
+        "Undo an import: remove the values that it wrote and restore the values that it replaced."
+    ),
     epilog=examples("jieneng import undo 3 --site my-site"),
 )
 @click.argument("number", type=int, metavar=tr("NUMBER"))
@@ -91,7 +93,7 @@ def undo(number: int, site_dir: Path, no_backfill: bool) -> None:
     text = tr("Import {number} is undone. Values removed: {removed}, restored: {restored}.")
     click.echo(text.format(number=number, removed=report.removed, restored=report.restored))
     if report.left:
-        text = tr("Values that something else has changed since, and that stay: {count}.")
+        text = tr("Values kept, because they were changed after the import: {count}.")
         click.echo(text.format(count=report.left))
     if report.touched_ms is not None and not no_backfill:
         run_once(compute_touched(folder, report.touched_ms))

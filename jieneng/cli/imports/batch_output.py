@@ -1,4 +1,4 @@
-"""Print what an import did to the store: the batch, what contradicted it, what it left out."""
+"""Print the result of an import: its batch, contradicting stored values, skipped lines."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 
 def problem_lines(problems: Sequence[Problem], count: int) -> Iterator[str]:
-    """Yield a line for each listed problem, and one for the number of the others.
+    """Yield a line for each listed problem, and a line with the number of further problems.
 
     Args:
         problems: the first problems.
@@ -37,35 +37,36 @@ def local_time(time_ms: int, zone: ZoneInfo) -> str:
 
 
 def contradiction_lines(result: "BatchResult", zone: ZoneInfo) -> Iterator[str]:
-    """Yield lines on what is stored and contradicts the file, and what to do."""
+    """Yield lines about stored values that contradict the file, and what to do."""
     for one in result.contradictions:
         yield from _contradiction(one, zone)
     if result.is_refused:
         yield tr(
-            "Nothing was written, because what is stored says otherwise. Add --replace to let the "
-            "file replace it, or undo the import that wrote it: jieneng import undo."
+            "Nothing was written, because stored values contradict the file. Add --replace"
+            " to replace them with the file's, or undo the import that wrote them: jieneng"
+            " import undo."
         )
         if all(one.may_be_kept for one in result.contradictions):
-            yield tr("Add --keep to keep both: no value of the same time differs.")
+            yield tr("Add --keep to keep both: no two values of the same time differ.")
 
 
 def batch_lines(result: "BatchResult") -> Iterator[str]:
-    """Yield lines on the batch and its numbers of values."""
+    """Yield lines about the batch and its numbers of values."""
     if result.repeated is not None:
         yield tr("Import {number} of this file had been interrupted: it was undone first.").format(
             number=result.repeated
         )
     for number in result.interrupted:
         yield tr(
-            "Import {number} was interrupted: import its file again, or take back what it wrote: "
-            "jieneng import undo {number}."
+            "Import {number} was interrupted: import its file again, or undo it: jieneng"
+            " import undo {number}."
         ).format(number=number)
     counts = result.counts
     if result.number is not None:
         yield tr(
-            "This is import {number}. Values written: {written} ({replaced} in place of others), "
-            "removed: {removed}, stored already: {unchanged}. To undo it: "
-            "jieneng import undo {number}."
+            "This is import {number}. Values written: {written} (of these replaced:"
+            " {replaced}), removed: {removed}, already stored: {unchanged}. To undo it:"
+            " jieneng import undo {number}."
         ).format(
             number=result.number,
             written=counts.written,
@@ -74,9 +75,7 @@ def batch_lines(result: "BatchResult") -> Iterator[str]:
             unchanged=counts.unchanged,
         )
     elif counts.unchanged:
-        yield tr("Nothing to do. Values that were stored already: {count}.").format(
-            count=counts.unchanged
-        )
+        yield tr("Nothing to do. Values already stored: {count}.").format(count=counts.unchanged)
 
 
 def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
@@ -86,7 +85,10 @@ def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
         (one.others, tr("imported values at times that the file does not have: {count}")),
         (one.other_kind, tr("imported values of the other kind (register or interval): {count}")),
         (one.live, tr("live readings that differ at the same time: {count}")),
-        (one.live_beside, tr("live readings between, which stay in any case: {count}")),
+        (
+            one.live_beside,
+            tr("live readings within the period of the file, which are always kept: {count}"),
+        ),
     )
     parts = [text.format(count=count) for count, text in counted if count]
     yield tr("{meter} {quantity}, {first} to {until}: {parts}").format(
@@ -101,6 +103,6 @@ def _contradiction(one: "Contradiction", zone: ZoneInfo) -> Iterator[str]:
         yield "  " + tr("written by import {numbers}").format(numbers=numbers)
     unit = QUANTITIES[one.quantity].unit
     for year in one.years:
-        yield "  " + tr(
-            "{year}: stored {stored:,.1f} {unit}, in the file {file:,.1f} {unit}"
-        ).format(year=year.year, stored=year.stored, file=year.file, unit=unit)
+        yield "  " + tr("{year}: stored {stored:,.1f} {unit}, file {file:,.1f} {unit}").format(
+            year=year.year, stored=year.stored, file=year.file, unit=unit
+        )

@@ -32,15 +32,15 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from ingest.importing.records.bill_rows import Bill
     from jieneng.site_folder import SiteFolder
 
-#: Share of a bill's time from which on the meter's consumption is comparable.
+#: A bill is compared with the meter's consumption if this share of its time is known.
 _COMPARABLE = 0.95
 
 
 @click.command(
     help=tr(
-        "Import bills with account, period, amount and cost. The account is that of a meter in "
-        "site.toml. Where the meter is measured, bill and measurement are compared; elsewhere the "
-        "bill counts as its consumption."
+        "Import bills with account, period, amount and cost. The account must be stated at a"
+        " meter in site.toml. If the meter has measured consumption for the period, the bill"
+        " is compared with it; otherwise the bill counts as the meter's consumption."
     ),
     epilog=examples(
         "jieneng import bills 2024.xlsx --site my-site --dry-run",
@@ -54,23 +54,30 @@ _COMPARABLE = 0.95
     "accounts",
     multiple=True,
     metavar="ACCOUNT=METER",
-    help=tr("Meter of an account that site.toml does not name."),
+    help=tr("Meter of an account that is not in site.toml."),
 )
-@click.option("--unit", help=tr("Unit of the amounts; the quantity's own if omitted."))
+@click.option(
+    "--unit", help=tr("Unit of the amounts; the unit of the meter's quantity if omitted.")
+)
 @click.option(
     "--calorific-value", help=tr("Calorific value of gas billed in kWh or MJ, such as 38.93MJ/m3.")
 )
 @date_order_option
 @form_options
-@click.option("--dry-run", is_flag=True, help=tr("Write nothing; say what would be done."))
+@click.option("--dry-run", is_flag=True, help=tr("Write nothing; print what would be done."))
 @click.option(
-    "--skip-bad", is_flag=True, help=tr("Leave out the rows with problems, whole, and list them.")
+    "--skip-bad",
+    is_flag=True,
+    help=tr("Leave out every row that has a problem, and list these rows."),
 )
 @click.option("--replace", is_flag=True, help=tr("Replace stored values that contradict the file."))
 @click.option(
     "--keep",
     is_flag=True,
-    help=tr("Keep imported values in the file's time at times that the file does not have."),
+    help=tr(
+        "Within the period of the file, keep earlier imported values at times that are not"
+        " in the file."
+    ),
 )
 def bills(file: Path, site_dir: Path, accounts: tuple[str, ...], **options: object) -> None:
     from ingest.importing.forms.import_options import ImportOptions
@@ -166,10 +173,12 @@ def _bill_line(bill: "Bill", metered: "MeteredAmount | None", zone: "ZoneInfo") 
 
 def _comparison(bill: "Bill", metered: "MeteredAmount | None", unit: str) -> str:
     if metered is None:
-        return tr("; counts as consumption: nothing else is known of this time")
+        return tr(
+            "; counts as consumption, because there is no measured consumption for this period"
+        )
     text = tr("; measured {amount:,.1f} {unit}").format(amount=metered.amount, unit=unit)
     if metered.coverage < _COMPARABLE:
-        return text + tr(", which is known of {share} of the time only").format(
+        return text + tr(", which covers only {share} of the period").format(
             share=number_texts.whole_percent(metered.coverage)
         )
     if not metered.amount:

@@ -1,7 +1,7 @@
-"""Consumption by year that a file gives, before anything is written.
+"""Compute the yearly consumption from the values of a file, before anything is written.
 
-The figures are computed as the analytics does after an import, from the file alone. Where it is not
-sure how a file is to be read, each way of reading it is a row.
+It is computed as the analytics would after the import, but from the file alone. If the values can
+be read in several ways (as readings of a register or as consumption), there is a row for each way.
 """
 
 import math
@@ -24,7 +24,8 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.metering.findings import Finding
     from jieneng.site_folder import SiteFolder
 
-#: Way of reading values: registers, amounts of intervals, registers of a display.
+#: Meaning of the values: readings of a register; consumption of intervals; readings as displayed,
+#: which still have to be multiplied by the transformer ratio.
 Way = Literal["register", "interval", "display"]
 
 
@@ -33,8 +34,8 @@ class YearOfFile(msgspec.Struct, frozen=True):
 
     Attributes:
         year: the year.
-        amount: its consumption; None if nothing is known.
-        coverage: share of the year that is known, 0 to 1.
+        amount: consumption of the year; None if nothing is known.
+        coverage: share of the year for which consumption is known, 0 to 1.
     """
 
     year: int
@@ -43,16 +44,16 @@ class YearOfFile(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """Consumption that a series of a file gives.
+    """The yearly consumption from a series of a file, for one meaning of its values.
 
     Attributes:
         meter: id of the meter.
         quantity: the quantity.
         unit: unit of the amounts.
-        way: way of reading the values.
-        is_chosen: True for the way in which the values are written.
+        way: meaning of the values.
+        is_chosen: True if the values are imported with this meaning.
         years: consumption by year.
-        findings: what the analytics would find.
+        findings: findings that the analytics would report.
     """
 
     meter: str
@@ -65,7 +66,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def previews(report: "ImportReport", folder: "SiteFolder") -> Iterator[Preview]:
-    """Yield the consumption by year of each series of a file that is a meter's consumption."""
+    """Yield the yearly consumption of each series whose quantity is the meter's consumption."""
     from jieneng.metering.quantities import CONSUMPTION
 
     for series in report.read:
@@ -75,7 +76,7 @@ def previews(report: "ImportReport", folder: "SiteFolder") -> Iterator[Preview]:
 
 
 def _ways(series: "ReadSeries", kind: str) -> Sequence[Way]:
-    """Return the ways in which a series can be read, the chosen one first."""
+    """Return the possible meanings of a series' values, the chosen one first."""
     chosen: Way = "interval" if kind == "interval" else "register"
     other: Way = "register" if kind == "interval" else "interval"
     return (
@@ -136,7 +137,7 @@ def _of_intervals(
     from ingest.importing.judging.interval_lengths import interval_lengths
 
     zone = folder.site.zone
-    told = any(series.lengths_ms)  # readings of a register have none
+    told = any(series.lengths_ms)  # readings of a register have no lengths
     lengths_ms = series.lengths_ms if told else interval_lengths(series.times_ms, zone).lengths_ms
     starts = np.frombuffer(series.times_ms, dtype=np.int64)
     lengths = np.frombuffer(lengths_ms, dtype=np.int64)
@@ -166,7 +167,7 @@ def _unusual(
     folder: "SiteFolder",
     by_day: "Callable[[NDArray[np.int64]], Consumption]",
 ) -> "list[RegisterFinding]":
-    """Return what is unusual among the days of a series, as far as the file itself has a past."""
+    """Return the findings about unusual days, by comparison with the other days of the file."""
     from analytics.counters.own_past.day_history import DayHistory
     from analytics.counters.own_past.past_comparison import compare_with_past
     from analytics.periods import edges_ms, local_day
@@ -194,7 +195,7 @@ def _findings(series: "ReadSeries", found: "Sequence[RegisterFinding]") -> "tupl
 
 
 def _year_edges(series: "ReadSeries", folder: "SiteFolder") -> "tuple[range, NDArray[np.int64]]":
-    """Return the years of a series, and their begins and the end of the last one [UTC, ms]."""
+    """Return (years of a series, edges). The edges are the years' begins and the last end [ms]."""
     import numpy as np
 
     from analytics.periods import local_day, midnight_ms
@@ -217,7 +218,7 @@ def _by_year(
 
 
 def reset_recognizer(times_ms: "array[int]", values: "array[float]", zone: ZoneInfo) -> str | None:
-    """Return how often a register begins again at 0: daily, monthly or yearly; None if never.
+    """Return how often a register is reset to 0: daily, monthly or yearly; None if never.
 
     Args:
         times_ms: times of the readings [UTC, ms], ascending.

@@ -17,20 +17,24 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.metering.site_rules.denominators import DenominatorKey
 
 _DRY_RUN = click.option(
-    "--dry-run", is_flag=True, help=tr("Write nothing; say what would be done.")
+    "--dry-run", is_flag=True, help=tr("Write nothing; print what would be done.")
 )
 _SKIP_BAD = click.option(
-    "--skip-bad", is_flag=True, help=tr("Leave out the rows with problems, whole, and list them.")
+    "--skip-bad",
+    is_flag=True,
+    help=tr("Leave out every row that has a problem, and list these rows."),
 )
 _REPLACE = click.option(
-    "--replace", is_flag=True, help=tr("Replace other values of denominators.toml.")
+    "--replace",
+    is_flag=True,
+    help=tr("Replace values in denominators.toml that differ from the file."),
 )
 
 
 @click.command(
     help=tr(
-        "Import headcounts with area, begin and value into denominators.toml, which adds to "
-        "site.toml."
+        "Import headcounts (area, first day, value) into denominators.toml, which extends"
+        " site.toml."
     ),
     epilog=examples("jieneng import headcount people.xlsx --site my-site --dry-run"),
 )
@@ -48,8 +52,8 @@ def headcount(file: Path, site_dir: Path, **options: object) -> None:
 @click.command(
     "floor-area",
     help=tr(
-        "Import floor areas [m2] with area, begin and value into denominators.toml, which adds to "
-        "site.toml."
+        "Import floor areas [m2] (area, first day, value) into denominators.toml, which"
+        " extends site.toml."
     ),
     epilog=examples("jieneng import floor-area areas.csv --site my-site"),
 )
@@ -104,18 +108,16 @@ def _lines(report: "DenominatorReport") -> Iterator[str]:
 def _outcome(report: "DenominatorReport", *, is_dry: bool) -> str:
     if report.is_refused:
         return tr(
-            "Nothing was written, because other values are known. Add --replace to let the "
-            "file replace those of denominators.toml."
+            "Nothing was written, because other values are stated already. Add --replace to"
+            " replace those in denominators.toml with the file's."
         )
     if report.number is not None:
         return tr(
-            "This is import {number}: denominators.toml is written. Services that run read it at "
-            "their next start. To undo it: jieneng import undo {number}."
+            "This is import {number}: denominators.toml is written. Running services read it"
+            " when they start the next time. To undo it: jieneng import undo {number}."
         ).format(number=report.number)
     if is_dry:
         return tr("Dry run: nothing was written. Values: {count}.").format(count=len(report.values))
     if report.problem_count:
         return tr("Nothing was written: correct the lines, or leave them out: --skip-bad.")
-    return tr("Nothing to do. Values that were stored already: {count}.").format(
-        count=len(report.values)
-    )
+    return tr("Nothing to do. Values already stored: {count}.").format(count=len(report.values))

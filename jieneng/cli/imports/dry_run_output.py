@@ -1,7 +1,7 @@
 """Print how a file was understood: its form, first values, meters, consumption, doubts.
 
-Law: a line fits 80 columns where its texts allow it, and every doubt names the option or key that
-mends it.
+Laws: lines are at most 80 columns wide if the texts in them allow it. Every doubt names the option
+or key that resolves it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 _WIDTH: Final = 80
 _UNKNOWN: Final = "—"
-#: Names of signs that can't be seen.
+#: Names of invisible signs.
 _SIGNS: Final = {"\t": "TAB", " ": "SPACE"}
 
 
@@ -46,7 +46,7 @@ def print_understanding(
 
 
 def doubt_lines(previews: Sequence[Preview], folder: "SiteFolder") -> Iterator[str]:
-    """Yield what the analytics finds in the values, by the way in which they are written."""
+    """Yield the findings of the analytics about the values, for their chosen meaning."""
     names = labels(folder.site)
     for preview in previews:
         if preview.is_chosen:
@@ -55,7 +55,7 @@ def doubt_lines(previews: Sequence[Preview], folder: "SiteFolder") -> Iterator[s
 
 
 def _form_lines(report: "ImportReport") -> Iterator[str]:
-    """Yield lines on the form of a file."""
+    """Yield lines about the form of a file."""
     form = report.form
     if form.encoding is not None:
         sign = form.delimiter or ","
@@ -84,17 +84,17 @@ def _form_lines(report: "ImportReport") -> Iterator[str]:
 
 def _layout_name(layout: str | None) -> str:
     return {
-        "long": tr("long, a row a value"),
-        "wide": tr("wide, a column a meter"),
-        "day": tr("day, a column a part of the day"),
-        "month": tr("month, a column a month"),
+        "long": tr("long: one row per value"),
+        "wide": tr("wide: one column per meter"),
+        "day": tr("day: one column per part of the day"),
+        "month": tr("month: one column per month"),
     }.get(layout or "", _UNKNOWN)
 
 
 def _kind_name(kind: str) -> str:
     return {
-        "register": tr("register, what a meter showed"),
-        "interval": tr("interval, what was used in a time"),
+        "register": tr("register: readings of the meter's counter"),
+        "interval": tr("interval: consumption of each interval"),
     }[kind]
 
 
@@ -114,7 +114,7 @@ def _table(title: str) -> "Table":
 
 
 def _first_values(report: "ImportReport", folder: "SiteFolder") -> "Table":
-    table = _table(tr("First values, as they were understood"))
+    table = _table(tr("First values, as interpreted"))
     table.add_column(tr("Line"), justify="right")
     for heading in (tr("From"), tr("Until"), tr("Meter")):
         table.add_column(heading, no_wrap=True)
@@ -186,7 +186,7 @@ def _years(previews: Sequence[Preview], folder: "SiteFolder") -> "Table":
 
 
 def _way_name(preview: Preview, folder: "SiteFolder") -> str:
-    """Return how the values of a row are read, with the option that chooses it."""
+    """Return the meaning of the values in a row, with the option that selects it."""
     names = {
         "register": tr("register (--kind register)"),
         "interval": tr("consumption (--kind interval)"),

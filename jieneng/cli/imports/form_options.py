@@ -1,6 +1,7 @@
-"""Options that state the form of a file, for every command that reads one.
+"""Options that state the form of a file, for all commands that import a file.
 
-Law: an option that the question of a file names, such as `--decimal`, is one of each such command.
+Law: if a question about a file names an option, such as `--decimal`, every command that imports
+files has this option.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,9 @@ def _delimiter(_: click.Context, __: click.Parameter, text: str | None) -> str |
     delimiter = "\t" if text.casefold() in {"tab", "\\t"} else text
     if len(delimiter) != 1:
         raise UsageError(
-            "--delimiter {text} is no single sign: write one such as ; or tab.", text=text
+            "--delimiter {text} is not a single character: write one character such as ;, or"
+            " the word tab.",
+            text=text,
         )
     return delimiter
 
@@ -31,8 +34,8 @@ _OPTIONS: Final = (
         "sheets",
         multiple=True,
         help=tr(
-            "Sheet of an XLSX file; may be given more than once. All with the same columns if "
-            "omitted."
+            "Sheet of an XLSX file; may be given more than once. If omitted, all sheets with"
+            " the same columns are read."
         ),
     ),
     click.option("--header-line", type=click.IntRange(min=1), help=tr("Line of the header.")),
@@ -40,7 +43,7 @@ _OPTIONS: Final = (
     click.option(
         "--delimiter",
         callback=_delimiter,
-        help=tr("Sign between the cells of a text file; tab for a tab."),
+        help=tr("Character between the cells of a text file; write tab for a tab."),
     ),
     click.option(
         "--decimal", type=click.Choice([".", ","]), help=tr("Decimal sign of all columns.")
@@ -54,7 +57,7 @@ _OPTIONS: Final = (
         "--missing",
         multiple=True,
         metavar=tr("TEXT"),
-        help=tr("A cell with this text is missing too; may be given more than once."),
+        help=tr("Text of a cell that means a missing value; may be given more than once."),
     ),
 )
 
@@ -67,7 +70,7 @@ date_order_option = click.option(
 
 
 def form_options(command: _Command) -> _Command:
-    """Add the options to a command; they are named as the fields of ImportOptions."""
+    """Add the options to a command; they have the names of the fields of ImportOptions."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -1,6 +1,6 @@
 """Open the store of a site for an import.
 
-Law: a dry run makes no file and no database.
+Law: a dry run creates no file and no database.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 @asynccontextmanager
 async def import_store(folder: "SiteFolder", *, dry_run: bool) -> AsyncIterator["Store | None"]:
-    """Open the store to which the ingest writes; None for a dry run where there is none yet."""
+    """Open the store of the ingest as a context; None if a dry run finds no existing store."""
     from ingest.settings import IngestSettings
     from jieneng.site_folder import read_settings
     from jieneng.storage import embedded_file, open_store

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 
 def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
-    """Print what an import did, or with a dry run what it would do."""
+    """Print the result of an import, or of a dry run."""
     found: Sequence[Preview] = ()
     if report.dry_run:
         found = tuple(previews(report, folder))
@@ -33,10 +33,11 @@ def print_report(report: "ImportReport", folder: "SiteFolder") -> None:
     print_problems(report)
     for doubt in report.doubts:
         click.echo(
-            tr("{where}: doubt: {text}").format(where=doubt.where(), text=say(doubt, tr)), err=True
+            tr("{where}: doubtful: {text}").format(where=doubt.where(), text=say(doubt, tr)),
+            err=True,
         )
     for text in doubt_lines(found, folder):
-        click.echo(tr("{where}: doubt: {text}").format(where=report.file, text=text), err=True)
+        click.echo(tr("{where}: doubtful: {text}").format(where=report.file, text=text), err=True)
     _print_series(report, folder)
     for text in contradiction_lines(report.batch, folder.site.zone):
         click.echo(text, err=report.batch.is_refused)
@@ -108,10 +109,13 @@ def _outcome(report: "ImportReport") -> str:
         text = (
             tr("Dry run: nothing would be written until the problems are fixed ({problems}).")
             if report.problem_count
-            else tr("Dry run: {values} values would be written; nothing was.")
+            else tr("Dry run: nothing was written; {values} values would be.")
         )
     elif not report.skippable:
-        text = tr("Nothing was written: fix the problems. They are not of single rows.")
+        text = tr(
+            "Nothing was written: fix the problems. They concern the whole file, so"
+            " --skip-bad does not help."
+        )
     elif report.problem_count and not report.written:
         text = tr(
             "Nothing was written: fix the problem, or leave the row out: --skip-bad."

@@ -1,4 +1,4 @@
-"""Compute the consumption of the days that an import or its undo touches."""
+"""Compute the consumption of the days that an import or an undo has changed."""
 
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,9 +11,9 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 
 async def compute_touched(folder: "SiteFolder", touched_ms: tuple[int, int]) -> None:
-    """Compute the days that an import touches, and the days before and after them.
+    """Compute the days of an import, and the days before and after them.
 
-    A first or last reading at midnight belongs to those, too.
+    A first or last reading exactly at midnight also affects the day before or after it.
     """
     from analytics import app
     from analytics.settings import AnalyticsSettings

@@ -35,13 +35,13 @@ from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.spelling import nearest
 
 _DEFAULT_ADDRESSES: Final = range(256)  # most register maps begin there
-_MARGIN: Final = 16  # registers searched on either side of the model's point
-_MAX_LISTED: Final = 8  # locations printed for one display
-_GAUGE_DRIFT: Final = 0.01  # share by which a gauge may change between looking and reading
+_MARGIN: Final = 16  # number of registers searched before and after the model's point
+_MAX_LISTED: Final = 8  # largest number of locations printed for one display
+_GAUGE_DRIFT: Final = 0.01  # relative change of a gauge between display and register reading
 
 
 def search_displays(session: ProbeSession) -> bool:
-    """Search the displayed numbers, report them, and sign them off if that was asked for.
+    """Search the displayed numbers, report their registers, and sign them off if requested.
 
     Returns:
         False if a number was not found or not signed off, or if the unit does not answer.
@@ -70,9 +70,9 @@ def _check_quantity(quantity: str) -> None:
     if quantity not in QUANTITIES:
         close = nearest(quantity, QUANTITIES)
         raise UsageError(
-            "{quantity} is no quantity. Did you mean {close}?"
+            "{quantity} is not a quantity. Did you mean {close}?"
             if close
-            else "{quantity} is no quantity. Known are: {known}.",
+            else "{quantity} is not a quantity. Known are: {known}.",
             quantity=quantity,
             close=close,
             known=", ".join(QUANTITIES),
@@ -87,7 +87,7 @@ class _DisplaySearch:
         self._request = session.request
         self._recognition = recognition
         self._library_model: ModbusModel | None = None
-        self._model: ModbusModel | None = None  # the variant of it that the unit answers
+        self._model: ModbusModel | None = None  # the variant of the model that the unit answers
 
     def run(self) -> bool:
         displays = self._choose_model()
@@ -114,7 +114,7 @@ class _DisplaySearch:
         """Choose the first model that reads a display correctly, or else the best one.
 
         Returns:
-            The displays by that model's medium and ratios.
+            The displays, interpreted by the medium and the ratios of this model.
         """
         models = self._recognition.models
         if len(models) > 1:
@@ -145,7 +145,7 @@ class _DisplaySearch:
         )
 
     def _possible_ratios(self, quantity: str) -> dict[tuple[Ratio, ...], float]:
-        """Return the ratios that a display of the primary side may have applied."""
+        """Return the ratios by which a display of primary values may have multiplied."""
         row = self._point(quantity)
         combinations: list[tuple[Ratio, ...]] = (
             [row.ratio] if row else [("ct",), ("pt",), ("ct", "pt")]
@@ -170,7 +170,7 @@ class _DisplaySearch:
         return any(map(display.matches, values.values()))
 
     def _locate(self, displays: Sequence[DisplayReading]) -> list[list[RegisterLocation]]:
-        """Return the locations of each display, the likeliest first."""
+        """Return the locations of each display, most likely first."""
         registers: dict[tuple[FunctionCode, int], bytes] = {}
         locations: list[list[RegisterLocation]] = [[] for _ in displays]
         for ranges in self._search_ranges(displays):
@@ -192,7 +192,7 @@ class _DisplaySearch:
     def _search_ranges(
         self, displays: Sequence[DisplayReading]
     ) -> list[list[tuple[FunctionCode, range]]]:
-        """Return the ranges to search; the next ones only if the earlier ones do not suffice."""
+        """Return groups of ranges; a group is searched only if earlier groups found nothing."""
         searches = []
         if self._request.searched is None and self._model is not None:
             searches.append(
@@ -208,7 +208,7 @@ class _DisplaySearch:
         return [list(without_forbidden(self._model, ranges)) for ranges in searches]
 
     def _confirm_again(self, confirmed: Sequence[DisplayReading]) -> list[DisplayReading]:
-        """Return the displays that the model still reads correctly after a second look."""
+        """Return the displays that the model also reads correctly the second time."""
         still = []
         for display in confirmed:
             if self._model_agrees(self._look_again(display, 1)):
@@ -222,7 +222,7 @@ class _DisplaySearch:
         displays: Sequence[DisplayReading],
         candidates: Sequence[Sequence[RegisterLocation]],
     ) -> list[list[RegisterLocation]]:
-        """Return the locations that also hold the number of a second look."""
+        """Return the locations that also contain the number displayed the second time."""
         narrowed = []
         for display, locations in zip(displays, candidates, strict=True):
             now = self._look_again(display, len(locations))
@@ -230,8 +230,8 @@ class _DisplaySearch:
         return narrowed
 
     def _look_again(self, display: DisplayReading, locations: int) -> DisplayReading:
-        """Return the display with the number that it shows now, which the person types."""
-        text = tr("{count} locations match. {quantity} on the display now").format(
+        """Ask the person for the number that the display shows now, and return it."""
+        text = tr("{count} locations match. Number of {quantity} on the display now").format(
             count=locations, quantity=display.quantity
         )
         shown = click.prompt(text, value_proc=parse_number)
@@ -244,7 +244,7 @@ class _DisplaySearch:
 
     def _report_confirmed(self, display: DisplayReading) -> None:
         model_id = self._model.id if self._model else ""
-        text = tr("{quantity} {shown}: as model {model} says.")
+        text = tr("{quantity} {shown}: found where model {model} has it.")
         click.echo(text.format(quantity=display.quantity, shown=display.shown, model=model_id))
 
     def _report_locations(
@@ -252,9 +252,9 @@ class _DisplaySearch:
     ) -> None:
         if not locations:
             text = tr(
-                "{quantity} {shown} is in none of the registers that were read. Search further "
-                "with --from and --to; give --ct and --pt if transformers are connected; give "
-                "--rated-max if the counter runs fast."
+                "{quantity} {shown} is in none of the registers that were read. Search other"
+                " registers with --from and --to. Give --ct and --pt if transformers are"
+                " connected, and --rated-max if the counter runs fast."
             )
             click.echo(text.format(quantity=display.quantity, shown=display.shown))
             return
@@ -296,20 +296,20 @@ class _DisplaySearch:
         return f"{text}: {remark}" if remark else text
 
     def _remark(self, location: RegisterLocation) -> str:
-        """Return how a location compares with the model's point; empty if it has none."""
+        """Return a text that compares a location with the model's point; "" if it has none."""
         row = self._point(location.quantity)
         if row is None or self._model is None:
             return ""
         model_id, differing = self._model.id, self._differing_keys(location)
         offset = location.address - row.address
         if not differing:
-            return tr("as model {model} says").format(model=model_id)
+            return tr("same as in model {model}").format(model=model_id)
         if differing == ("address",) and abs(offset) == 1:
             text = (
-                tr("address base off by one: this device counts one higher than model {model}")
+                tr("addresses differ by one: they are one higher here than in model {model}")
                 if offset > 0
-                else tr("address base off by one: this device counts one lower than model {model}")
+                else tr("addresses differ by one: they are one lower here than in model {model}")
             )
             return text.format(model=model_id)
         keys = ", ".join(differing)
-        return tr("not as model {model}: {keys}").format(model=model_id, keys=keys)
+        return tr("different from model {model}: {keys}").format(model=model_id, keys=keys)

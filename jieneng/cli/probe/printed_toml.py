@@ -32,7 +32,7 @@ def found_blocks(
     Args:
         session: the running probe.
         library_model: model of the unit; None if it is unknown.
-        model: variant of it that the unit answers.
+        model: variant of the library model whose requests the unit answers.
         confirmed: displays that the model reads correctly.
         located: best location of each of the other displays.
     """
@@ -53,13 +53,16 @@ def found_blocks(
         files = [] if own.id in session.models else [model_file(own)]
     else:
         own = session.readable_variant(_corrected_model(session, model, confirmed, located, new))
-        note = tr("# Points that no display confirmed follow confirmed ones: check another one.")
+        note = tr(
+            "# Points not checked against the display are derived from the checked ones:"
+            " check at least one more."
+        )
         files = [f"{note}\n{model_file(own)}"]
     return [*points, *files, bus, toml_output.meter_toml(session.meter_of(own))]
 
 
 def _is_new(location: RegisterLocation, model: ModbusModel | None) -> bool:
-    """Return True if the model lacks the point or has it otherwise."""
+    """Return True if the model does not have the point, or has a different one."""
     row = point_of(model, location.quantity)
     return row is None or bool(differing_keys(location, row))
 
@@ -84,17 +87,17 @@ def _corrected_model(
 def _report_missing_counter(quantity: str) -> None:
     counter = CONSUMPTION[QUANTITIES[quantity].media[0]]
     text = tr(
-        "No counter was found, and a meter needs one: give the number that it shows as well, like "
-        "--display {counter}=8123.45."
+        "No counter was found, and a meter needs one: give the number of its counter too,"
+        " like --display {counter}=8123.45."
     )
     click.echo(text.format(counter=counter))
 
 
 def variant_note(model: ModbusModel, variant: ModbusModel) -> str:
-    """Return the sentence that names the variant which the agent has to use for a model."""
+    """Return a sentence with the variant of a model that the agent has to use."""
     text = tr(
-        "The unit refuses some of the agent's requests by model {model}: use {variant} below, "
-        "which requests fewer registers at once."
+        "The unit refuses some requests that the agent would send with model {model}: use"
+        " {variant} below, which requests fewer registers at once."
     )
     return text.format(model=model.id, variant=variant.id)
 

@@ -16,9 +16,9 @@ _Positive = click.FloatRange(0, min_open=True)
 
 @click.command(
     help=tr(
-        "Find out what is connected to a bus: which units answer, which meter model each may be, "
-        "and, given a number on a display, which registers hold it. The probe only reads. If the "
-        "gateway accepts one connection only, stop the agent first."
+        "Find out what is connected to a bus: which units answer and which meter model each"
+        " may be. Given a number on a display, find the registers that hold it. The probe"
+        " only reads. If the gateway accepts only one connection, stop the agent first."
     ),
     epilog=examples(
         "jieneng edge probe --tcp 192.0.2.11",
@@ -75,13 +75,15 @@ _Positive = click.FloatRange(0, min_open=True)
 @click.option("--to", "last", type=click.IntRange(0, 65535), help=tr("Last register to search."))
 @click.option(
     "--again", is_flag=True,
-    help=tr("Ask for the display a second time, and keep the registers that match both times."),
+    help=tr("Prompt for the number on the display a second time, and keep the registers that"
+            " match both times."),
 )  # fmt: skip
 @click.option("--ct", type=_Positive, help=tr("Current transformer ratio, if one is connected."))
 @click.option("--pt", type=_Positive, help=tr("Voltage transformer ratio, if one is connected."))
 @click.option(
     "--rated-max", type=_Positive,
-    help=tr("Rated maximum in kW or m3/h: bounds what is counted after the display was read."),
+    help=tr("Rated maximum in kW or m3/h: it limits how far the counter can have run since the"
+            " display was read."),
 )  # fmt: skip
 @click.option(
     "--ago", "ago_s", type=click.FloatRange(0, 3600), default=30.0, show_default=True,

@@ -13,10 +13,10 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The options of the command, as typed.
 
     Attributes:
-        displays: quantity (None: the one of `--quantity`) and number of each display.
-        searched: addresses to search; None if the command is to choose them.
+        displays: (quantity, number) of each display; the quantity is None if it is not typed.
+        searched: addresses to search; None if the command chooses them.
         ago_s: time since the display was read [s].
-        why: True if the models that do not fit are to be explained, too.
+        why: True to print reasons for models that do not fit.
     """
 
     site_dir: Path
@@ -46,7 +46,7 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_units(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
-    """Return the units of a list like `1-32,40`, each once."""
+    """Return the units of a list like `1-32,40`, without repetitions."""
     units = dict[int, None]()
     for part in text.split(","):
         try:
@@ -63,7 +63,7 @@ def parse_units(_context: click.Context, _option: click.Parameter, text: str) ->
 def parse_displays(
     _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[tuple[str | None, Decimal], ...]:
-    """Return quantity and number of texts like `8123.45` or `voltage_a_v=231.7`."""
+    """Return (quantity, number) for texts like `8123.45` or `voltage_a_v=231.7`."""
     parts = (text.rpartition("=") for text in texts)
     return tuple((quantity or None, parse_number(shown)) for quantity, _, shown in parts)
 
@@ -76,6 +76,6 @@ def parse_number(text: str) -> Decimal:
         shown = Decimal("NaN")
     if not shown.is_finite() or shown == 0:
         raise click.BadParameter(
-            tr("write the digits of the display, like 8123.45; a 0 tells nothing")
+            tr("write the digits of the display, like 8123.45; a 0 can't be searched for")
         )
     return shown

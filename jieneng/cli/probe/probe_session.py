@@ -1,7 +1,8 @@
 """The state that all steps of a probe share: request, site, models, bus and link.
 
-Law: an option that was typed takes precedence over the site, and the site over the defaults. A bus
-of the site is probed at the address where its agent reaches it, and printed as `site.toml` has it.
+Law: typed options take precedence over the site, and the site over defaults. A bus of the site is
+probed at the address that its agent uses (`agent.toml` may override it), but printed as in
+`site.toml`.
 """
 
 import asyncio
@@ -39,13 +40,18 @@ class ProbeSession:
     Attributes:
         request: options as typed.
         models: candidate models by id.
-        meter: meter of the site that `--meter` names, if any.
-        bus: bus to probe, as a site has it.
-        probe: link to that bus.
+        meter: meter of `--meter`; None if the option is not given.
+        bus: bus to probe, as in `site.toml`.
+        probe: link to the bus.
     """
 
     def __init__(self, request: ProbeRequest, runner: asyncio.Runner) -> None:
-        """Take the options and the runner of the event loop that the link lives in."""
+        """Create the session.
+
+        Args:
+            request: the options.
+            runner: runner of the event loop that the link uses.
+        """
         self.request = request
         self._runner = runner
         self._clock = SystemClock()
@@ -69,7 +75,7 @@ class ProbeSession:
 
     @cached_property
     def unit(self) -> int:
-        """Number of the unit whose display was read."""
+        """Address of the unit whose display was read."""
         if self.request.unit is not None:
             return self.request.unit
         if self.meter is None:
@@ -78,13 +84,13 @@ class ProbeSession:
 
     @cached_property
     def ratios(self) -> dict[str, float]:
-        """CT and PT as typed, or else as the site has them."""
+        """CT and PT ratios as typed, or else those of the site."""
         typed = {"ct": self.request.ct, "pt": self.request.pt}
         return {name: typed[name] or ratio for name, ratio in self.site_ratios.items()}
 
     @cached_property
     def site_ratios(self) -> dict[str, float]:
-        """CT and PT as the site has them today; 1 without a meter of the site."""
+        """CT and PT ratios of the site today; 1 if no meter of the site is probed."""
         today = self.local_time().date()
         rows = {"ct": self.meter.ct, "pt": self.meter.pt} if self.meter else {"ct": (), "pt": ()}
         return {
@@ -94,7 +100,7 @@ class ProbeSession:
 
     @property
     def exact_ratios(self) -> dict[str, Fraction]:
-        """CT and PT as the exact decimals that were written."""
+        """CT and PT ratios as exact fractions of the written decimals."""
         return {name: Fraction(str(value)) for name, value in self.ratios.items()}
 
     @property
@@ -104,16 +110,16 @@ class ProbeSession:
         return self.request.rated_max or site_rated_max or 0.0
 
     def possible_increase(self, quantity: str) -> float:
-        """Return what can have been counted since the display was read [canonical unit]."""
+        """Return the largest possible increase since the display was read [canonical unit]."""
         elapsed_s = self.request.ago_s + self._clock.monotonic() - self._began_s
         return self.rated_max * GROWTH_PER_HOUR[QUANTITIES[quantity].unit] * elapsed_s / 3600
 
     def read_both_sides(self, model: ModbusModel, quantity: str) -> dict[TransformerSide, float]:
-        """ModbusRead a quantity as the agent does, with everything that the agent requests with it.
+        """Read a quantity by the same request that the agent uses.
 
         Args:
-            model: has a point for the quantity.
-            quantity: its name.
+            model: model with a point for the quantity.
+            quantity: name of the quantity.
 
         Returns:
             Primary and secondary value, both from one reply.
@@ -130,7 +136,7 @@ class ProbeSession:
         }
 
     def readable_variant(self, model: ModbusModel) -> ModbusModel:
-        """Return the variant of a model that the unit answers; the model itself if none is."""
+        """Return the variant of a model that the unit answers; the model itself if none."""
         return self.run(ModelProbe(self.probe, self.unit).readable_variant(model)) or model
 
     def find_model(self, model_id: str) -> ModbusModel:
@@ -138,9 +144,9 @@ class ProbeSession:
         if model_id not in self.models:
             close = nearest(model_id, self.models)
             raise UsageError(
-                "{model} is no model. Did you mean {close}?"
+                "{model} is not a meter model. Did you mean {close}?"
                 if close
-                else "{model} is no model. Known are: {known}.",
+                else "{model} is not a meter model. Known are: {known}.",
                 model=model_id,
                 close=close,
                 known=", ".join(sorted(self.models)),
@@ -148,9 +154,9 @@ class ProbeSession:
         return self.models[model_id]
 
     def meter_of(self, model: ModbusModel) -> Meter:
-        """Return the unit as a meter of the site: the named one, or else a new one.
+        """Return the meter of `--meter`, or else a new meter for the unit.
 
-        A ratio that was typed and differs from the site's takes effect today.
+        If a typed ratio differs from that of the site, it is added with today's date.
         """
         meter = self.meter or toml_output.new_meter(self.unit, model.model, self.bus.id)
         today = self.local_time().date()
@@ -170,13 +176,13 @@ class ProbeSession:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, zone).astimezone(zone)
 
     def lengthen_timeout(self, timeout_s: float) -> None:
-        """Wait that long for later replies; the printed bus then has at least that timeout."""
+        """Set a longer timeout for later replies, and for the printed bus."""
         self.run(self.probe.set_timeout(timeout_s))
         longer_s = max(self.bus.timeout_s, timeout_s)
         self.bus = msgspec.structs.replace(self.bus, timeout_s=longer_s)
 
     def link_address(self) -> str:
-        """Return kind and address of the link that is probed."""
+        """Return kind and address of the probed link."""
         bus = self._reached
         return f"{bus.link} {bus.device if bus.link == 'rtu' else f'{bus.host}:{bus.port}'}"
 
@@ -192,7 +198,7 @@ def _site_folder(request: ProbeRequest) -> SiteFolder | None:
         return load(request.site_dir)
     if request.meter is not None or request.site_dir != Path():
         raise UsageError(
-            "there is no site.toml in {folder}: say where it is with --site.",
+            "there is no site.toml in {folder}: name the site's folder with --site.",
             folder=request.site_dir.resolve(),
         )
     return None
@@ -204,9 +210,9 @@ def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | Non
     if request.meter not in folder.site.meters:
         close = nearest(request.meter, folder.site.meters)
         raise UsageError(
-            "{meter} is no meter of the site. Did you mean {close}?"
+            "{meter} is not a meter of the site. Did you mean {close}?"
             if close
-            else "{meter} is no meter of the site: write it into site.toml first.",
+            else "{meter} is not a meter of the site: write it into site.toml first.",
             meter=request.meter,
             close=close,
         )
@@ -216,10 +222,11 @@ def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | Non
 def _typed_bus(request: ProbeRequest) -> Bus | None:
     typed = [text for text in (request.tcp, request.rtu_tcp, request.serial) if text is not None]
     if len(typed) > 1:
-        raise UsageError("one of --tcp, --rtu-tcp and --serial is enough.")
+        raise UsageError("give only one of --tcp, --rtu-tcp and --serial.")
     if not typed:
         return None
-    # The probe's timeout is short, for a quick scan. If it had to be longer, so has the agent's.
+    # The probe's timeout is short, for a quick scan. The agent's timeout is longer only if the
+    # probe's had to be lengthened.
     bus = {"id": "bus-1", "agent": "agent-1", "timeout_s": max(1.0, request.timeout_s)}
     if request.serial is not None:
         bus |= {"link": "rtu", "device": request.serial, "baud": request.baud}
@@ -233,8 +240,8 @@ def _typed_bus(request: ProbeRequest) -> Bus | None:
 def _site_bus(folder: SiteFolder | None, meter: Meter | None) -> Bus:
     if folder is None or meter is None or meter.bus is None:
         raise UsageError(
-            "say where to look: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site "
-            "and --meter of a meter that hangs on a bus."
+            "name the bus: --tcp HOST, --rtu-tcp HOST:PORT, --serial DEVICE, or --site and"
+            " --meter of a meter with a bus."
         )
     return folder.site.buses[meter.bus]
 
@@ -245,5 +252,5 @@ def _host_and_port(text: str, default_port: int | None) -> tuple[str, int]:
     if not colon or "]" in port:
         host, port = text, "" if default_port is None else str(default_port)
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise UsageError("{text} is no HOST:PORT.", text=text)
+        raise UsageError("{text} is not HOST:PORT.", text=text)
     return host.strip("[]"), int(port)

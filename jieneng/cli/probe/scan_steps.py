@@ -21,7 +21,7 @@ from jieneng.locale import say
 from jieneng.metering.catalog.modbus_points import ModbusModel
 
 _TIMEOUT_MARGIN: Final = 1.5  # timeout as a multiple of the time for which a gateway is blocked
-_NO_EVIDENCE_BITS: Final = 1.0  # below this, the match is worth no more than the toss of a coin
+_NO_EVIDENCE_BITS: Final = 1.0  # below this, chance alone explains the match
 _CLEAR_EVIDENCE_BITS: Final = 8.0  # from here on, fewer than 1 in 256 units would match by chance
 
 
@@ -67,7 +67,7 @@ def _best_model(
 
 
 def _find_units(session: ProbeSession) -> Sequence[Presence]:
-    """Return the units that are present, also behind a gateway that is slower than the timeout."""
+    """Return the units that are present; silent ones are asked again if the gateway is slow."""
     probe, units = session.probe, session.request.units
     with share_progress(tr("Looking for units")) as report_progress:
         present = session.run(probe.scan(units, report_progress))
@@ -106,8 +106,9 @@ class Recognition(msgspec.Struct, frozen=True):
     """The models that a unit may be.
 
     Attributes:
-        models: the one that is clearly best, or else all that fit, the best first.
-        has_evidence: True if any value speaks for the first model.
+        models: only the best model if it is clearly better than the others; otherwise all models
+            that fit, the best first.
+        has_evidence: True if the values of the replies are evidence for the first model.
     """
 
     models: Sequence[ModbusModel]
@@ -156,15 +157,15 @@ def _report_matches(session: ProbeSession, unit: int, matches: Sequence[ModelMat
 
 
 def _verdict_text(matching: Sequence[ModelMatch], rivals: Sequence[ModelMatch]) -> str:
-    """Return the sentence that says how sure the recognition is."""
+    """Return a sentence about the certainty of the recognition."""
     if not matching:
-        return tr("No model of the library fits.")
+        return tr("No known meter model fits.")
     if len(rivals) > 1:
         names = ", ".join(match.model for match in rivals)
         return tr("These models can't be told apart by the replies: {models}.").format(models=names)
     best = rivals[0]
     if best.evidence_bits < _NO_EVIDENCE_BITS:
-        return tr("Nothing speaks for {model}: any device could answer so.").format(
+        return tr("There is no evidence for {model}: any device could send these replies.").format(
             model=best.model
         )
     if best.evidence_bits < _CLEAR_EVIDENCE_BITS:
@@ -195,9 +196,9 @@ def _mismatch_text(mismatch: Mismatch) -> str:
     if mismatch.error is not None:
         return f"{mismatch.subject}: {say(mismatch.error, tr)}"
     if isinstance(mismatch.value, str):
-        return tr("the device identifies itself otherwise: {label} = {value}").format(
+        return tr("the device identifies itself as another: {label} = {value}").format(
             label=mismatch.subject, value=mismatch.value
         )
-    return tr("{quantity} = {value:.6g} is a value that no meter shows").format(
+    return tr("{quantity} = {value:.6g} is not possible for a meter").format(
         quantity=mismatch.subject, value=mismatch.value
     )

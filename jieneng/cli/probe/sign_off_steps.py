@@ -1,7 +1,7 @@
 """Compare displays with the agent's readings, and append the results to the file of sign-offs.
 
-Law: a sign-off covers what the agent does by `site.toml`. An option that differs from `site.toml`
-is refused.
+Law: a sign-off is about the readings of the agent, which uses `site.toml`. So an option that
+differs from `site.toml` is refused.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def check_against_site(session: ProbeSession) -> ModbusModel:
     request, meter = session.request, session.meter
     if meter is None or meter.model is None or meter.bus is None:
         raise UsageError(
-            "no agent reads {meter}: give it bus and model in site.toml, then sign it off.",
+            "no agent reads {meter}: state its bus and model in site.toml, then sign it off.",
             meter=request.meter,
         )
     typed = {"model": request.model, "unit": request.unit, "ct": request.ct, "pt": request.pt}
@@ -44,8 +44,8 @@ def check_against_site(session: ProbeSession) -> ModbusModel:
     for key, value in typed.items():
         if value not in {None, site[key]}:
             raise UsageError(
-                "the agent reads {meter} by {key} {known} of site.toml, not {typed}: fix "
-                "site.toml first, then sign it off without --{key}.",
+                "the agent reads {meter} with {key} {known} from site.toml, not {typed}:"
+                " correct site.toml first, then sign it off without --{key}.",
                 meter=meter.id,
                 key=key,
                 known=_plain(site[key]),
@@ -55,7 +55,7 @@ def check_against_site(session: ProbeSession) -> ModbusModel:
 
 
 def sign_off(session: ProbeSession, file: Path, displays: Sequence[DisplayReading]) -> bool:
-    """ModbusRead each displayed quantity as the agent would, and append the comparison to the file.
+    """Read each displayed quantity as the agent would, and append the comparison to the file.
 
     Returns:
         True if display and register agree for every display.
@@ -73,8 +73,8 @@ def sign_off(session: ProbeSession, file: Path, displays: Sequence[DisplayReadin
             record = _compare_sides(session, model, display)
         except (Unanswered, PeerError) as error:
             text = tr(
-                "Not signed off: {meter} does not answer the agent's requests by model {model}: "
-                "{error}."
+                "Not signed off: {meter} does not answer the requests that the agent sends"
+                " for model {model}: {error}."
             )
             values = {"meter": session.request.meter, "model": model.id, "error": say(error, tr)}
             click.echo(text.format(**values), err=True)
@@ -87,28 +87,35 @@ def sign_off(session: ProbeSession, file: Path, displays: Sequence[DisplayReadin
 
 
 def _report_record(session: ProbeSession, record: SignOffRecord, file: Path) -> None:
-    signed = tr("Signed off: {meter} shows {display} and reads {read:.10g}; see {file}.")
+    signed = tr("Signed off: {meter} shows {display}, and the agent reads {read:.10g}; see {file}.")
     secondary = tr(
-        "Signed off on the secondary side: {meter} shows {display} and reads {read:.10g}, "
-        "which the agent multiplies by {ratio:g}; see {file}."
+        "Signed off on the secondary side: {meter} shows {display}; the agent reads"
+        " {read:.10g} and multiplies it by {ratio:g}; see {file}."
     )
     refused = tr(
-        "Not signed off: {meter} shows {display} and reads {read:.10g}. The difference of "
-        "{difference:+.6g} exceeds one step plus what can have flowed meanwhile ({behind:.6g} "
-        "behind, {ahead:.6g} ahead); see {file}."
+        "Not signed off: {meter} shows {display}, but the agent reads {read:.10g}. The"
+        " difference of {difference:+.6g} is too large: allowed are one step of the display"
+        " plus the consumption possible meanwhile ({behind:.6g} below, {ahead:.6g} above);"
+        " see {file}."
     )
     agrees = record.verdict == "ok"
     text = (signed if record.side == "primary" else secondary) if agrees else refused
     values = msgspec.structs.asdict(record)
     click.echo(text.format(**values, file=file), err=not agrees)
     if session.rated_max == 0 and not agrees:
-        click.echo(tr("Without --rated-max nothing is assumed to have flowed meanwhile."), err=True)
+        click.echo(
+            tr(
+                "Without --rated-max, no consumption is assumed between the reading of the"
+                " display and the agent's."
+            ),
+            err=True,
+        )
 
 
 def _compare_sides(
     session: ProbeSession, model: ModbusModel, display: DisplayReading
 ) -> SignOffRecord:
-    """Return the record on the side of the transformers that the display shows."""
+    """Compare on both sides of the transformers; return the record of the side that matches."""
     values = session.read_both_sides(model, display.quantity)
     read_at = session.local_time()
     possible_increase = session.possible_increase(display.quantity)

@@ -1,4 +1,4 @@
-"""Send requests to the control of a running simulator, and print the rows of its answers."""
+"""Send requests to the HTTP interface of a running simulator, and print the answers."""
 
 import json
 from http.client import HTTPException
@@ -16,7 +16,7 @@ _TIMEOUT_S: Final = 10.0
 
 
 def control_url(site_dir: Path, url: str | None) -> str:
-    """Return the URL of the running simulator's control."""
+    """Return the URL of the running simulator's HTTP interface."""
     from simulators.app import ENDPOINTS_FILE
 
     if url is not None:
@@ -33,21 +33,21 @@ def control_url(site_dir: Path, url: str | None) -> str:
 
 
 def request_control(url: str, method: str = "GET", body: object = None) -> list[dict[str, Any]]:
-    """Return the rows of the control's answer; a single object is one row."""
+    """Return the rows of an answer; a single object is one row."""
     data = None if body is None else json.dumps(body, default=str).encode()
     if not url.startswith(("http://", "https://")):
         raise UsageError("{url} is not a URL: write it like http://127.0.0.1:8080.", url=url)
     headers = {"Accept-Language": preferred()}
     request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - http or https, as just checked
     try:
-        # No proxy: the simulator is on this machine, or on one that is named.
+        # Use no proxy, because the simulator is usually on this machine.
         with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_S) as answer:
             found = json.loads(answer.read())
     except HTTPError as error:
         raise _refusal(error.read()) from error
     except (URLError, OSError, ValueError, HTTPException) as error:
         raise Unavailable(
-            "the simulator does not answer at {url}: {reason}. Is it still running?",
+            "no simulator answers at {url}: {reason}. Is it still running?",
             url=url,
             reason=error,
         ) from error
@@ -63,6 +63,6 @@ def _refusal(body: bytes) -> UsageError:
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    """Print a JSON object per line, readable and fit for jq."""
+    """Print a JSON object on each line, for people and for jq."""
     for row in rows:
         click.echo(json.dumps(row, ensure_ascii=False))

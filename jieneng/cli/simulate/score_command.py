@@ -33,9 +33,9 @@ _GRACE_S: Final = 10.0
 
 @click.command(
     help=tr(
-        "Compare the store with the truth of a simulated run: which readings are lost, "
-        "invented, wrong or late, and the error of each day's consumption. Exits with 1 if a "
-        "reading is not right."
+        "Compare the store with the true values of a simulated run: which readings are lost,"
+        " invented, wrong or late, and the error of each day's consumption. The exit code is"
+        " 1 if a reading is not right."
     ),
     epilog=examples(
         "jieneng simulate score --site my-site --truth run-1",
@@ -58,8 +58,8 @@ _GRACE_S: Final = 10.0
     type=click.FloatRange(min=0),
     metavar=tr("SECONDS"),
     help=tr(
-        "Allowed difference between the time of a stored reading and that of its answer; if "
-        "omitted, 1, or a twentieth of the run's speed if that is more."
+        "Allowed difference between the time of a stored reading and the time of the"
+        " simulator's answer; if omitted, 1, or a twentieth of the run's speed if greater."
     ),
 )
 @click.option(
@@ -68,8 +68,8 @@ _GRACE_S: Final = 10.0
     multiple=True,
     metavar="HOST[:PORT]",
     help=tr(
-        "A master of the pipeline, if other masters asked as well; may be given several "
-        "times. If omitted, all answers count."
+        "Address of a master that belongs to the pipeline, if other masters polled too; may"
+        " be given several times. If omitted, all answers count."
     ),
 )
 @click.option(
@@ -125,7 +125,7 @@ def _require_store(folder: "SiteFolder", settings: "StoreSettings") -> None:
     file = embedded_file(settings, folder.path)
     if file is not None and not file.exists():
         raise UsageError(
-            "there is no store at {file}: name the folder of the site whose pipeline ran.",
+            "there is no store at {file}: name the folder of the site whose services ran.",
             file=file,
         )
 
@@ -207,7 +207,10 @@ def _fits(length_s: int) -> bool:
 def _to_common_length(
     flowed: "IntervalAmounts", length_s: int, stored: "IntervalAmounts"
 ) -> "tuple[IntervalAmounts, IntervalAmounts]":
-    """Return both series by the longer interval; the store's is empty if the lengths do not fit."""
+    """Return both series with the longer of the two intervals.
+
+    The store's series is empty if neither interval is a multiple of the other.
+    """
     from simulators.scoring.consumption_comparison import IntervalAmounts, sum_intervals
 
     if not _fits(length_s):
@@ -232,16 +235,16 @@ async def _read(
 
 
 def _print_reservations(result: "Score", truth: "Truth") -> None:
-    """Print the limits of the numbers on stderr: torn files, intervals that were not compared."""
+    """Print on stderr which data could not be compared: incomplete lines, unequal intervals."""
     for file in truth.torn:
         text = tr(
-            "{file}: the last line is incomplete because the run was killed, and is left out."
+            "{file}: the last line is incomplete, because the run was killed. It is left out."
         )
         click.echo(text.format(file=file), err=True)
     if not _fits(truth.run.interval_s):
         text = tr(
-            "Consumption is not compared: of the intervals of the truth ({length} s) and of "
-            "the store ({stored} s) neither is a multiple of the other."
+            "Consumption is not compared: the interval of the true values ({length} s) and"
+            " the interval of the store ({stored} s) are not multiples of each other."
         )
         click.echo(text.format(length=truth.run.interval_s, stored=_INTERVAL_S), err=True)
     elif result.days and not any(day.coverage for day in result.days):

@@ -17,15 +17,15 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from simulators.scoring.score import Score, ScoreCounts
     from simulators.scoring.truth_reader import Truth
 
-#: Width at which all columns of the tables fit, in either language [characters].
+#: Width of the tables that is enough for all columns, in both languages [characters].
 _TABLE_WIDTH: Final = 120
-#: Mistakes that are listed below the tables; the others are only counted.
+#: Largest number of listed mistakes; further mistakes are only counted.
 _MAX_LISTED: Final = 10
 _UNKNOWN: Final = "—"
 
 
 def print_json(result: "Score", truth: "Truth", rules: "ScoringRules") -> None:
-    """Print the whole score, with the run and the tolerance that it was measured by."""
+    """Print the whole score as JSON, with the run and the tolerance."""
     report = {
         "site": truth.run.site,
         "begin": truth.run.begin,
@@ -39,7 +39,7 @@ def print_json(result: "Score", truth: "Truth", rules: "ScoringRules") -> None:
 
 
 def print_csv(result: "Score") -> None:
-    """Print a line for each meter, and one for each of its days; unknown is an empty cell."""
+    """Print a line for each meter, and for each of its days; unknown values are empty cells."""
     import csv
     import io
 

@@ -43,7 +43,9 @@ from jieneng.metering.errors import Msgid, UsageError
     "--truth",
     type=click.Path(path_type=Path, file_okay=False),
     metavar=tr("DIR"),
-    help=tr("New folder for the truth: what every meter consumed, and what was served."),
+    help=tr(
+        "New folder for the true values: the consumption of every meter, and the answers sent."
+    ),
 )
 @click.option(
     "--truth-interval",
@@ -51,13 +53,13 @@ from jieneng.metering.errors import Msgid, UsageError
     default=900,
     show_default=True,
     metavar=tr("SECONDS"),
-    help=tr("Length of the intervals of consumption in the truth."),
+    help=tr("Length of the intervals of true consumption."),
 )
 @click.option(
     "--speed",
     type=click.FloatRange(0.01, 100_000),
     default=1.0,
-    help=tr("Speed of the simulated clock, times real time."),
+    help=tr("Speed of the simulated clock, as a multiple of real time."),
 )
 @click.option("--start", metavar="ISO8601", help=tr("Simulated time of the start; now by default."))
 @log_options
@@ -97,7 +99,7 @@ def simulate(
 
 
 def _script_path(site_dir: Path, file: Path) -> Path:
-    """Return the file as typed if it exists, else the file of that name beside site.toml."""
+    """Return the typed path if it exists, otherwise the path relative to the site's folder."""
     return file if file.exists() else site_dir / file
 
 
@@ -124,7 +126,8 @@ _url_option = click.option(
     "--url",
     metavar="URL",
     help=tr(
-        "URL of the running simulator's control; if omitted, the one in the site's simulator.json."
+        "URL of the running simulator's control interface; if omitted, the URL in the site's"
+        " simulator.json."
     ),
 )
 
@@ -164,7 +167,7 @@ def fault_list(site_dir: Path, url: str | None) -> None:
 
 @fault.command(
     "on",
-    help=tr("Switch a fault on, from now on unless --start says when."),
+    help=tr("Switch a fault on, at once or at --start."),
     epilog=examples(
         "jieneng simulate fault on no_answer --meter e-main --duration 60",
         "jieneng simulate fault on exception --bus plant-room --probability 0.2 code=6",
@@ -233,7 +236,7 @@ def fault_off(name: str | None, everything: bool, site_dir: Path, url: str | Non
     epilog=examples("jieneng simulate truth", "jieneng simulate truth --meter e-main"),
 )
 @click.option("--meter", help=tr("Only this meter."))
-@click.option("--at", metavar="ISO8601", help=tr("Time to answer for; now by default."))
+@click.option("--at", metavar="ISO8601", help=tr("Time of the printed values; now by default."))
 @site_option
 @_url_option
 def truth_now(meter: str | None, at: str | None, site_dir: Path, url: str | None) -> None:
@@ -260,7 +263,7 @@ def served(meter: str | None, bus: str | None, last: int, site_dir: Path, url: s
 
 
 def _key_and_value(text: str) -> tuple[str, object]:
-    """Split `delay_s=1.5`; the value is read as TOML, or taken as text if it is no TOML."""
+    """Split a text like `delay_s=1.5`. The value is read as TOML, or else used as text."""
     import tomllib
 
     key, equals, value = text.partition("=")
@@ -282,7 +285,7 @@ simulate.add_command(score)
 
 @simulate.command(
     "scenarios",
-    help=tr("List the library of scenarios, or write one of them as a site's folder."),
+    help=tr("List the scenarios, or write one of them as a site's folder."),
     epilog=examples(
         "jieneng simulate scenarios",
         "jieneng simulate scenarios crossed-reply --out crossed",

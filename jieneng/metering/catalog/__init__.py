@@ -1,6 +1,8 @@
-"""The meter models: a TOML document goes in, a checked model and its planned requests come out.
+"""Read meter models from TOML, check them, and plan their requests.
 
-`meter_model` has what all models share; each protocol adds one form for its points, and
-`model_forms` lists the forms. Nothing outside of a protocol's form knows how its numbers are
-addressed. A model that breaks a rule is refused with all its problems at once.
+In: a TOML document. Out: a checked model, and the requests for its quantities. `meter_model`
+defines the part of a model that is equal for all protocols. Each protocol has one module (a form)
+with the structs, the rules and the requests of its points; `model_forms` lists them. Laws: only the
+form of a protocol knows the addresses of its points. A wrong model is refused with a list of all
+its problems.
 """

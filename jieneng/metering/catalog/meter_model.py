@@ -32,11 +32,11 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         quantity: name of a row in `quantities.py`.
-        scale: value of one unit of the device's number, in `unit`. Kept as the decimal written.
-        unit: unit of number times scale; the quantity's canonical unit where omitted.
-        ratio: transformer ratios that the device's number does not contain.
-        modulus: value at which the counter starts again, in the canonical unit, before ratios.
-        every: the quantity is asked for in every so many polls; 1 is all.
+        scale: value of one unit of the device's number, in `unit`; the exact decimal of the file.
+        unit: unit of the number multiplied by `scale`; if omitted, the quantity's canonical unit.
+        ratio: transformer ratios that are not yet included in the device's number.
+        modulus: value at which the counter rolls over to 0, in the canonical unit, before ratios.
+        every: the quantity is read in every nth poll, with n = `every`; 1 for every poll.
     """
 
     quantity: str
@@ -62,25 +62,25 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     def step(self, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)) -> float:
         """Return the smallest step at 0 [canonical unit, ratios applied]; 0 for a float.
 
-        Where the step is not known, as behind an exponent, the result is 0 as well.
+        The result is also 0 if the step is not known, as for a number with an exponent.
         """
         return float(self.canonical_scale(ct, pt) * self._smallest_step())
 
     def step_at(
         self, value: float, ct: Fraction = Fraction(1), pt: Fraction = Fraction(1)
     ) -> float:
-        """Return the smallest step at a value, which is given with its ratios applied."""
+        """Return the smallest step at a value; both are with ratios applied."""
         return self.step(ct, pt) + self.float_step * abs(value)
 
     def no_values(self) -> tuple[float, ...]:
-        """Return the numbers by which the device says "no value" [canonical unit, before ratios].
+        """Return the numbers that mean "no value" [canonical unit, before ratios].
 
-        There are none if the protocol has other means for it.
+        There are none if the protocol marks a missing value in another way.
         """
         return ()
 
     def _smallest_step(self) -> Fraction:
-        """Return the step that is the same everywhere, in units of the device's number."""
+        """Return the step at 0, in units of the device's number."""
         return Fraction(1)
 
 
@@ -104,9 +104,8 @@ class ModelHead(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: the manual, with table and page, or the implementation it was taken from.
         confidence: kind of that source.
-        limits: origin of the limits, in words: of the value at which the counter starts again,
-            written as a power such as `2^32 / 100`, and of the largest request. Required in the
-            library.
+        limits: source of two limits, in words: the value at which the counter rolls over, written
+            as a power such as `2^32 / 100`, and the largest request. Required in the library.
         protocol: protocol that the meter speaks, a key of `model_forms.MODEL_FORMS`.
     """
 

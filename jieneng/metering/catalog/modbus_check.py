@@ -1,7 +1,7 @@
 """Check the rules that hold within a Modbus model. Pure: a model in, problems out.
 
-Law: all registers of one value must fit into one request, because two replies may be of two
-moments.
+Law: all registers of one value must fit into one request, because the value may change between two
+requests.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,8 +52,8 @@ def unit_problems(meter: Meter, bus: Bus) -> Iterator[Problem]:
     # 248 to 255 are reserved, but there are meters that answer there.
     if meter.unit == 0 and bus.link != "tcp":
         yield Problem(
-            text="meter {meter} can't be unit 0 on bus {bus}: on a serial line that is the "
-            "broadcast address, which no device answers.",
+            text="meter {meter} can't be unit 0 on bus {bus}: on a serial line 0 is the"
+            " broadcast address, which no device answers.",
             fix="Write the unit that the device's display shows, 1 to 247.",
             values={"meter": meter.id, "bus": bus.id},
             path=("unit",),
@@ -63,7 +63,7 @@ def unit_problems(meter: Meter, bus: Bus) -> Iterator[Problem]:
 def _check_bit(row: PointRow, path: _Path) -> Iterator[Problem]:
     if (row.type == BIT) != (row.function in BIT_FUNCTIONS):
         yield Problem(
-            text="function {function} does not read a {type}.",
+            text="function {function} can't read a {type}.",
             fix="Functions 1 and 2 read bits and need no type; 3 and 4 read registers, and bits "
             "of them with bits = [first, last].",
             values={"function": row.function, "type": row.type},
@@ -74,7 +74,7 @@ def _check_bit(row: PointRow, path: _Path) -> Iterator[Problem]:
     )
     if row.type == BIT and row != plain:
         yield Problem(
-            text="a bit is 0 or 1 and has nothing but its address.",
+            text="a point that is a single bit has no key but its address.",
             fix="Remove order, scale, unit, ratio and all other keys of registers.",
             path=path,
         )
@@ -83,7 +83,7 @@ def _check_bit(row: PointRow, path: _Path) -> Iterator[Problem]:
 def _check_type(name: str, path: _Path) -> Iterator[Problem]:
     if name not in TYPES:
         yield Problem(
-            text="{type} is no register type.",
+            text="{type} is not a register type.",
             fix="Use one of: {known}.",
             values={"type": name, "known": ", ".join(TYPES)},
             path=(*path, "type"),
@@ -95,7 +95,7 @@ def _check_order(
 ) -> Iterator[Problem]:
     if order is not None and order not in known:
         yield Problem(
-            text="{order} is no byte order of a {type}.",
+            text="{order} is not a byte order of a {type}.",
             fix="Use one of: {known}.",
             values={"order": order, "type": name, "known": ", ".join(dict.fromkeys(known))},
             path=(*path, "order"),
@@ -115,7 +115,7 @@ def _check_bits(row: PointRow, path: _Path) -> Iterator[Problem]:
     for content in row.stated_unknown:
         if not _can_be_unknown(row, content):
             yield Problem(
-                text="a {type} can't say {unknown} for an unknown value.",
+                text="a {type} can't hold {unknown} as the mark of an unknown value.",
                 fix="Write the pattern of all its registers in hexadecimal, without bits.",
                 values={"type": row.type, "unknown": f"0x{content:X}"},
                 path=(*path, "unknown"),
@@ -139,7 +139,8 @@ def _check_place(row: PointRow, model: ModbusModel, path: _Path) -> Iterator[Pro
     if forbidden := model.forbids(row.function, row.first, row.end):
         yield Problem(
             text="the value lies in or across the forbidden addresses {first} to {last}.",
-            fix="Check both against the manual; a value and its parts are read in one request.",
+            fix="Check the value's address and the forbidden addresses against the manual; a"
+            " value and its parts are read in one request.",
             values={"first": forbidden.from_, "last": forbidden.to},
             path=(*path, "address"),
         )

@@ -33,7 +33,7 @@ class PartRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         address: address of the first register, as sent on the wire, 0-based.
         type: encoding of the number, a name in `registers.TYPES`.
-        order: byte order; big-endian where omitted.
+        order: byte order; big-endian if omitted.
     """
 
     address: Address
@@ -70,9 +70,9 @@ class PointRow(Point, frozen=True, kw_only=True):
         address: address of the first register, as sent on the wire, 0-based.
         type: encoding of the number, a name in `registers.TYPES`; `bit` with functions 1 and 2.
         order: byte order; big-endian where omitted.
-        bits: first and last bit, where the register holds other things too; 0 is the lowest.
-        unknown: contents with which the register says "no value", beside the usual one of its type;
-            an empty list if every content is a value, the usual one included.
+        bits: first and last bit, if the register also holds other values; 0 is the lowest bit.
+        unknown: contents of the register that mean "no value", in addition to the usual one of its
+            type; an empty list if every content is a value, even the usual one.
         fraction: register that is added to the number before it is scaled.
         exponent: register with the power of ten by which the number is multiplied.
     """
@@ -143,16 +143,17 @@ class PointRow(Point, frozen=True, kw_only=True):
         if self.fraction is None:
             return Fraction(0 if self.float_step else 1)
         fraction = (abs(Fraction(self.fraction.scale)), TYPES[self.fraction.type].float_step)
-        # Of equal units, a float's is the finer: it also holds what lies between two of them.
+        # If the units are equal, a float has the finer steps: it also holds parts of a unit.
         (unit, float_step), (coarser, _) = sorted(
             (number, fraction), key=lambda part: (part[0], -part[1])
         )
         return Fraction(float_step) * coarser if float_step else unit
 
     def no_values(self) -> tuple[float, ...]:
-        """Return the numbers by which the device says "no value" [canonical unit, before ratios].
+        """Return the numbers that mean "no value" [canonical unit, before ratios].
 
-        With an exponent there is none: the same content is another number with each exponent.
+        There are none for a point with an exponent, because the number that a content means depends
+        on the exponent.
         """
         if not self._says_no_value or self.exponent is not None:
             return ()
@@ -161,7 +162,7 @@ class PointRow(Point, frozen=True, kw_only=True):
 
     @property
     def _says_no_value(self) -> bool:
-        """True if the register's contents can mean "no value": bits always have one."""
+        """True if a content of the register can mean "no value"; False for single bits."""
         return self.type != BIT and self.bits is None
 
     def _stated(self) -> tuple[int, ...] | None:
@@ -277,7 +278,7 @@ class ModbusHead(ModelHead, frozen=True, kw_only=True):
 
     Attributes:
         max_registers: most registers that one request may ask for.
-        max_gap: most unwanted registers that may be read along between wanted ones.
+        max_gap: most unwanted registers that a request may include between wanted ones.
     """
 
     max_registers: Annotated[int, Meta(ge=1, le=125)] = 120
@@ -310,5 +311,5 @@ class ModbusModel(Model, frozen=True, kw_only=True):
 
 
 def modbus_models(models: Mapping[str, Model]) -> dict[str, ModbusModel]:
-    """Return those of some models that are Modbus models, by id."""
+    """Return the Modbus models among some models, by id."""
     return {name: model for name, model in models.items() if isinstance(model, ModbusModel)}

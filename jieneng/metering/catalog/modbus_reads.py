@@ -9,10 +9,11 @@ Laws:
 3. A plan has as few requests as laws 1 and 2 allow. Of several such plans, it is the one with the
    fewest registers.
 
-The search tries every way to cut the values, sorted by address, into runs of neighbours. No better
-plan is missed by that. Suppose that a value lies between two values of another request. Either the
-value ends within that request and can move there, or the later of the two values lies within the
-value's own request and can move there. No request grows by such a move.
+The search sorts the values by address, and tries every way to cut this list into runs, with one
+request for each run. This finds the best plan although it ignores plans with interleaved requests,
+in which a value of request A lies between two values of request B. Such a plan is never better:
+either A's value also fits into B's range of addresses and can move to B, or the later of B's two
+values lies within A's range and can move to A. Neither request grows by such a move.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -56,12 +57,12 @@ class ModbusRead(msgspec.Struct, frozen=True):
 
     @property
     def request_key(self) -> tuple[int, int, int]:
-        """Identity of the request: equal for reads that ask for the same, whatever ratios hold."""
+        """Key of the request; equal for equal requests, even with different transformer ratios."""
         return self.function, self.address, self.count
 
     @property
     def reply_shape(self) -> tuple[int, int]:
-        """Function and length: a reply does not say which addresses it is about."""
+        """Function and length of the reply; a Modbus reply does not contain the addresses."""
         return self.function, self.size
 
     @property

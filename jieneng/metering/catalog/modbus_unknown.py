@@ -2,12 +2,14 @@
 
 Laws:
 
-1. A register says "no value" by the usual content of its type (`RegisterType.no_value`) and by the
-   contents that its model states. If the model states an empty list, every content is a value.
-2. Some bits of a register have no such content: a single bit is 1 as often as 0.
-3. A number and a fraction that continue each other's bits are one number of their joint width. The
-   lower register reaches every content while the number counts, so its content says nothing alone.
-   An unsigned higher register says "no value" only together with the lower one.
+1. The contents that mean "no value" are the usual one of the register's type
+   (`RegisterType.no_value`) and those stated in the model. If the model states an empty list, every
+   content is a value.
+2. If a point consists of some bits of a register, no content means "no value".
+3. If the scale of the fraction shows that its register continues the number's register with lower
+   bits, both registers together are one wide number. The lower register takes every content while
+   the number counts, so its content alone never means "no value". An unsigned higher register means
+   "no value" only if the lower one does too.
 """
 
 import math
@@ -89,8 +91,9 @@ def no_values(
 ) -> tuple[Fraction, ...]:
     """Return the numbers that mean "no value", in units of the number's register.
 
-    A fraction that may hold anything counts as 0, and as the number by which it says "no value"
-    itself. The arguments are those of `unknown_contents`.
+    If any fraction may accompany the number, two results are returned for it: with the fraction 0,
+    and with the fraction that itself means "no value". The arguments are those of
+    `unknown_contents`.
     """
     contents = unknown_contents(name, stated, fraction)
     if fraction is None:

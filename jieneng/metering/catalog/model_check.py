@@ -1,7 +1,7 @@
-"""Check the rules that hold within a meter model of any protocol. Pure: a model in, problems out.
+"""Check a meter model of any protocol. Pure: a model in, problems out.
 
-Each point is checked by the rules of all protocols and by those of its own protocol
-(`model_forms`). Only the first problem of a point is reported: later ones mostly follow from it.
+Each point is checked by the general rules, and by the rules of its protocol (`model_forms`). Only
+the first problem of a point is reported, because further ones are mostly consequences of it.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,13 @@ from jieneng.metering.catalog.model_forms import model_form
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION
 
-#: Most different `every` of one meter. Each new one may double the plans that its meters need.
+#: Largest number of different values of `every` in a model. Each value may double the number of
+#: read plans.
 MAX_CADENCES: Final = 5
 
 
 def check(model: Model) -> list[Problem]:
-    """Return every problem of a model, each with the path to its place."""
+    """Return all problems of a model, each with its path in the file."""
     problems = []
     seen: set[str] = set()
     form = model_form(model)
@@ -36,8 +37,9 @@ def check(model: Model) -> list[Problem]:
         if point.quantity in seen:
             problems.append(
                 Problem(
-                    text="quantity {quantity} stands twice.",
-                    fix="Keep the one point that the manual calls the billing value.",
+                    text="quantity {quantity} occurs twice.",
+                    fix="Keep the point that the manual calls the billing value, and remove the"
+                    " other.",
                     values={"quantity": point.quantity},
                     path=(*path, "quantity"),
                 )
@@ -47,7 +49,7 @@ def check(model: Model) -> list[Problem]:
 
 
 def _counter_problems(model: Model) -> Iterator[Problem]:
-    """Yield the problems of the consumption counter, and of how often points are read."""
+    """Yield the problems of the consumption counter, and of the keys `every`."""
     counter = CONSUMPTION[model.model.medium]
     found = next((n for n, row in enumerate(model.point) if row.quantity == counter), None)
     if found is None:
@@ -66,8 +68,8 @@ def _counter_problems(model: Model) -> Iterator[Problem]:
         )
     if len({1, *(row.every for row in model.point)}) > MAX_CADENCES:
         yield Problem(
-            text="the points have more than {most} different values of every.",
-            fix="Let points that may be read together share one.",
+            text="the points have more than {most} different values of the key every.",
+            fix="Give the same value to points that may be read together.",
             values={"most": MAX_CADENCES},
             path=("model",),
         )

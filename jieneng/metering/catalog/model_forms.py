@@ -1,8 +1,7 @@
-"""Table of the protocols that a meter model may be written for, with the form of each. Pure.
+"""Table of the protocols of meter models, with the form of each protocol. Pure.
 
-To add a protocol, write a module with the structs and rules of its points beside this one, and add
-a row to `MODEL_FORMS`. Readers, checks and planners look the form up here, and know no protocol by
-name.
+To add a protocol, write a module in this folder with the structs and rules of its points, and add a
+row to `MODEL_FORMS`. All other code uses a protocol only through this table.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,21 +17,21 @@ from jieneng.metering.catalog.planned_read import Read
 from jieneng.metering.errors import Problem
 from jieneng.metering.site import Bus, LinkKind, Meter
 
-#: Protocol of a model that names none.
+#: Protocol of a model without the key `protocol`.
 DEFAULT_PROTOCOL: Final = "modbus"
 
 
 class ModelForm(msgspec.Struct, frozen=True, kw_only=True):
-    """Form of a protocol's models: how they are written, checked, and turned into requests.
+    """The form of a protocol's models: structs, rules and requests.
 
     Attributes:
-        model: form of the TOML file.
-        point_problems: rules for one point, given its model and its path in the file.
-        model_problems: rules for the other tables of the file.
-        reads: the requests for a model's quantities, as `read_plan.plan` describes them.
-        links: kinds of bus on which the protocol can be spoken.
-        address_key: key of `[[meter]]` that holds a meter's address on its bus.
-        address_problems: rules for that address; paths begin below the meter.
+        model: struct of the TOML file.
+        point_problems: function that checks one point, given its model and its path in the file.
+        model_problems: function that checks the other tables of the file.
+        reads: function that returns the requests for a model's quantities (see `read_plan.plan`).
+        links: kinds of buses on which the protocol is possible.
+        address_key: key of `[[meter]]` with the meter's address on its bus.
+        address_problems: function that checks this address; paths begin below the meter.
     """
 
     model: type[Model]
@@ -69,11 +68,11 @@ def model_form(model: Model | None) -> ModelForm:
 
 
 def protocol_problem(protocol: object) -> Problem | None:
-    """Return the problem of a `protocol` that is not known; None if it is."""
+    """Return a problem if a `protocol` is unknown; None if it is known."""
     if isinstance(protocol, str) and protocol in MODEL_FORMS:
         return None
     return Problem(
-        text="{protocol} is no protocol that meters are polled with.",
+        text="{protocol} is not a protocol for polling meters.",
         fix="Use one of: {known}.",
         values={"protocol": protocol, "known": ", ".join(sorted(MODEL_FORMS))},
         path=("model", "protocol"),

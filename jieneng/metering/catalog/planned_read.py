@@ -1,7 +1,7 @@
-"""A request of a poll and the quantities in its reply: the part common to all protocols.
+"""Define a planned request (read) with the quantities in its reply, for all protocols.
 
-Law: the poller knows a request only through these attributes. Its bytes are known to the form of
-the model and to the implementation of the protocol.
+Law: the poller uses only these attributes of a request. Its bytes are determined by the form of the
+model and by the implementation of the protocol.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -13,19 +13,19 @@ class Read(Protocol):
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """Names of the quantities that the reply holds."""
+        """Names of the quantities in the reply."""
 
     @property
     def decode(self) -> Callable[[bytes], tuple[float, ...]]:
-        """Function from the reply's data bytes to as many values, in canonical units."""
+        """Function that decodes the reply's data bytes to a value for each quantity."""
 
     @property
     def request_key(self) -> Hashable:
-        """Identity of the request: equal for reads that ask for the same, whatever ratios hold."""
+        """Identity of the request: equal for reads that differ only in transformer ratios."""
 
     @property
     def reply_shape(self) -> Hashable:
-        """Features of the reply; replies of equal shape can't be told apart."""
+        """Features of the reply. Replies with equal shapes can't be distinguished."""
 
     @property
     def log_fields(self) -> Mapping[str, object]:

@@ -11,18 +11,18 @@ from jieneng.metering.quantities import QUANTITIES
 
 Path = tuple[str | int, ...]
 
-# No meter has a scale outside of these. With 0 every reading would be 0.
+# Limits of a plausible scale. With a scale of 0, every reading would be 0.
 _SMALLEST_SCALE: Final = Decimal("1e-18")
 _LARGEST_SCALE: Final = Decimal("1e18")
 
 
 def quantity_problems(point: Point, head: ModelHead, path: Path) -> Iterator[Problem]:
-    """Yield a problem if the quantity is unknown, or is not one of the model's medium."""
+    """Yield a problem if the quantity is unknown, or does not belong to the model's medium."""
     quantity = QUANTITIES.get(point.quantity)
     if quantity is None or head.medium not in quantity.media:
         fitting = sorted(name for name, row in QUANTITIES.items() if head.medium in row.media)
         yield Problem(
-            text="{quantity} is no quantity of {medium}.",
+            text="{quantity} is not a quantity of {medium}.",
             fix="Use one of: {known}.",
             values={
                 "quantity": point.quantity,
@@ -34,7 +34,7 @@ def quantity_problems(point: Point, head: ModelHead, path: Path) -> Iterator[Pro
 
 
 def scale_problems(scale: Decimal, path: Path) -> Iterator[Problem]:
-    """Yield a problem if a scale would turn every number into 0 or into infinity."""
+    """Yield a problem if a scale is implausibly small or large."""
     if not _SMALLEST_SCALE <= abs(scale) <= _LARGEST_SCALE:
         yield Problem(
             text="with scale = {scale} no register gives a reading.",
@@ -45,11 +45,11 @@ def scale_problems(scale: Decimal, path: Path) -> Iterator[Problem]:
 
 
 def unit_problems(point: Point, path: Path) -> Iterator[Problem]:
-    """Yield a problem if a unit can't be converted into the quantity's own."""
+    """Yield a problem if a unit can't be converted to the quantity's canonical unit."""
     canonical = QUANTITIES[point.quantity].unit
     if point.unit is not None and point.unit not in units.convertible(canonical):
         yield Problem(
-            text="{unit} is no unit of {quantity}, whose unit is {canonical}.",
+            text="{unit} is not a unit of {quantity}; its unit is {canonical}.",
             fix="Use a unit of the same dimension: {known}.",
             values={
                 "unit": point.unit,

@@ -1,6 +1,6 @@
 """Rules of a site by subject: references between rows, addresses on a bus, dates, and warnings.
 
-In: a site, its meter models, and the places that could not be read. Out: problems and warnings,
-each with its place and how to correct it.
-Laws: pure; a rule that needs a value which could not be read is not applied.
+In: a site, its meter models, and the keys that could not be read. Out: problems and warnings, each
+with file, line and fix.
+Laws: pure. A rule is not applied if a value that it needs could not be read.
 """

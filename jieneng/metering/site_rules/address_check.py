@@ -1,6 +1,7 @@
 """Check the buses of a site and the addresses of the meters on them. Pure.
 
-Law: each meter on a bus can be asked, and no two meters of one protocol have the same address.
+Law: each meter on a bus can be polled, and no two meters with the same protocol on a bus have the
+same address.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ def address_problems(
         if bus is not None and not unread.covers("bus", bus_numbers[bus.id], "link"):
             yield from _unusable_addresses(meter, model, bus, path)
         if (meter.address is None) is not (form.address_key == "unit"):
-            if meter.model is None or model is not None:  # an unknown model may have addresses
+            if meter.model is None or model is not None:  # an unknown model may use other keys
                 yield Problem(
                     text="meter {meter} needs its {key} on bus {bus}.",
                     fix="Write {key} = ... as the device's display shows it, and no other address.",
@@ -61,8 +62,9 @@ def address_problems(
         other = taken.setdefault((meter.bus, protocol_of(model), address), meter)
         if other is not meter:
             yield Problem(
-                text="meters {other} and {meter} are both {key} {address} on bus {bus}.",
-                fix="Each meter on a bus has a {key} of its own: look at the device's display.",
+                text="meters {other} and {meter} both have {key} {address} on bus {bus}.",
+                fix="Each meter on a bus must have a different {key}: look at the device's"
+                " display.",
                 values={
                     "other": other.id,
                     "meter": meter.id,
@@ -77,16 +79,16 @@ def address_problems(
 def _unusable_addresses(
     meter: Meter, model: Model | None, bus: Bus, path: KeyPath
 ) -> Iterator[Problem]:
-    """Yield what keeps a meter from being asked on its bus: its address, or the bus's link."""
+    """Yield a problem if a meter can't be polled because of its address or the bus's link."""
     form = model_form(model)
     for problem in form.address_problems(meter, bus):
         yield replace(problem, path=(*path, *problem.path))
     if model is not None and bus.link not in form.links:
         yield Problem(
-            text="meter {meter} speaks {protocol}, which is not spoken on bus {bus} with "
-            'link = "{link}".',
-            fix="Correct the model of the meter or the link of the bus; the protocol is "
-            "spoken on: {links}.",
+            text="meter {meter} uses {protocol}, which is not possible on bus {bus} with link"
+            ' = "{link}".',
+            fix="Correct the model of the meter or the link of the bus; links for this protocol:"
+            " {links}.",
             values={
                 "meter": meter.id,
                 "protocol": model.protocol,

@@ -1,7 +1,7 @@
 """Check the confirmations of a site's findings. Pure: site in, problems out.
 
-Law: a confirmation that can't be about any finding is a mistake, because its finding would stay in
-doubt and nobody would know why.
+Law: a confirmation that can't match any finding is reported as a mistake. Otherwise the finding
+that the person meant would stay doubtful without an explanation.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ def confirmation_problems(
         if not unread.covers(*path, "finding") and row.finding not in KINDS:
             close = nearest(row.finding, list(KINDS))
             yield Problem(
-                text="{finding} is no code of a finding.",
+                text="{finding} is not the code of a finding.",
                 fix="Did you mean {close}?"
                 if close
                 else "Write the code that `jieneng indicators` lists beside the finding.",

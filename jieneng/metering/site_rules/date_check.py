@@ -1,6 +1,6 @@
 """Check the dates of a site: of dated values, installations and replacements. Pure.
 
-Law: two values never hold at once, and every date has a moment in UTC.
+Law: at most one of several dated values is valid at a time, and every date is a moment in UTC.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
 from jieneng.metering.site import DatedArea, DatedSwitch, DatedValue, Site
 
 _Dated: TypeAlias = DatedValue | DatedArea | DatedSwitch
-#: Keys with a day, and with dated values, by table.
+#: Keys with a day, and keys with dated values, by table.
 _DAYS: Final = {
     "area": ("closed",),
     "meter": ("installed", "removed"),
@@ -23,7 +23,7 @@ _DATED: Final = {
     "area": ("floor_area_m2", "headcount", "counts"),
     "meter": ("ct", "pt", "area", "counts"),
 }
-_YEARS: Final = range(1900, 2200)  # years that can be meant in the description of a meter
+_YEARS: Final = range(1900, 2200)  # plausible years in `site.toml`
 
 
 def date_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
@@ -45,22 +45,22 @@ def date_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def _dated(site: Site) -> Iterator[tuple[KeyPath, Sequence[_Dated]]]:
-    """Yield the place and the rows of each list of dated values."""
+    """Yield (path, rows) of each list of dated values."""
     for table, keys in _DATED.items():
         for number, row in enumerate(getattr(site, table)):
             for key in keys:
                 rows = getattr(row, key)
-                if isinstance(rows, tuple):  # a single value has no date
+                if isinstance(rows, tuple):  # a single value without dates is not a tuple
                     yield (table, number, key), rows
 
 
 def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
-    """Yield a problem for each day at an end of the calendar, which has no moment in UTC."""
+    """Yield a problem for each day with an implausible year."""
     for day in days:
         if day.year not in _YEARS:
             yield Problem(
-                text="{key}: {day} is no day of {first} to {last}.",
-                fix="Write the day from which it holds.",
+                text="{key}: {day} is not a day from {first} to {last}.",
+                fix="Write the first day on which the value applies.",
                 values={"key": path[-1], "day": day, "first": _YEARS[0], "last": _YEARS[-1]},
                 path=path,
             )
@@ -72,7 +72,8 @@ def _unordered(
     for earlier, later in pairwise(rows):
         if later.from_ <= earlier.from_:
             yield Problem(
-                text="{key}: {later} does not come after {earlier}: two values would hold at once.",
+                text="{key}: {later} does not come after {earlier}, so two values would apply"
+                " at the same time.",
                 fix="Sort the rows by `from`, each date once.",
                 values={"key": path[-1], "later": later.from_, "earlier": earlier.from_},
                 path=path,
@@ -91,8 +92,9 @@ def replacement_problems(
         for moment in moments:
             if moment.tzinfo is None:
                 yield Problem(
-                    text="the replacement of meter {meter} at {at} has no offset from UTC.",
-                    fix="Write it with one, such as 2022-05-10T09:30:00+08:00.",
+                    text="the time {at} of the replacement of meter {meter} has no offset"
+                    " from UTC.",
+                    fix="Write the time with an offset, such as 2022-05-10T09:30:00+08:00.",
                     values={"meter": meter.id, "at": moment},
                     path=path,
                 )

@@ -2,9 +2,9 @@
 
 Laws:
 
-1. `site.toml` and `denominators.toml` add up. A date that stands in both, with two values, is a
-   problem: neither precedes the other.
-2. The values of an area are in the order of time after the merge.
+1. The values of `site.toml` and `denominators.toml` are merged. If both files have different values
+   for the same date, this is a problem: neither file takes precedence.
+2. After the merge, the values of an area are in the order of time.
 """
 
 from collections.abc import Iterator
@@ -53,14 +53,14 @@ def merge(site: Site, denominators: Denominators) -> Site:
 def denominator_problems(
     site: Site, denominators: Denominators, unread: UnreadKeys
 ) -> Iterator[Problem]:
-    """Yield the problems of `denominators.toml` beside a site; paths are those of this file."""
+    """Yield the problems of `denominators.toml`, checked with the site; paths are in this file."""
     seen: set[str] = set()
     for number, row in enumerate(denominators.area):
         area = site.areas.get(row.id)
         if row.id in seen:
             yield Problem(
-                text="the id {id} stands more than once among {table}.",
-                fix="Give each its own id.",
+                text="the id {id} occurs more than once in the table {table}.",
+                fix="Give each row a different id.",
                 values={"id": row.id, "table": "area"},
                 path=("area", number, "id"),
             )
@@ -69,7 +69,7 @@ def denominator_problems(
         elif not unread.hides_ids("area"):
             close = nearest(row.id, site.areas)
             yield Problem(
-                text="{id} is no area of site.toml.",
+                text="{id} is not an area of site.toml.",
                 fix="Did you mean {close}?" if close else "Known are: {known}.",
                 values={"id": row.id, "close": close, "known": ", ".join(site.areas)},
                 path=("area", number, "id"),
@@ -97,7 +97,8 @@ def _value_problems(number: int, row: AreaDenominators, area: Area) -> Iterator[
             path = ("area", number, key, place)
             if one.from_ in known and known[one.from_] != one.value:
                 yield Problem(
-                    text="{key} of {area} is {value:g} from {day} on here, elsewhere {other:g}.",
+                    text="{key} of {area} from {day} on is {value:g} in this row, but"
+                    " {other:g} in another place.",
                     fix="Remove one of the two values.",
                     values={
                         "key": key,

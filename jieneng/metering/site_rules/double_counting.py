@@ -2,9 +2,9 @@
 
 Laws:
 
-1. A meter without a parent enters the sums of its area in full. If another meter without a parent
-   measures the same, the sum has it twice.
-2. A sum can't be less than a part of it: an area is no smaller than its sub-areas together.
+1. A meter without a parent counts in full in the sums of its area. If another meter without a
+   parent measures the same consumption, it is counted twice.
+2. An area can't be smaller than the sum of its sub-areas.
 """
 
 from collections.abc import Iterator
@@ -32,9 +32,11 @@ def _sub_items_beside_a_main(site: Site, unread: UnreadKeys) -> Iterator[Problem
         main = _main_around(meter, mains, [meter.last_area, *_areas_around(site, meter.last_area)])
         if main is not None:
             yield Problem(
-                text="meter {meter} measures a sub-item and has no parent, beside the main {main}: "
-                "it is taken for a part of {main} and not added.",
-                fix='If it lies behind {main}, write parent = "{main}"; if not, counts = true.',
+                text="meter {meter} measures a sub-item and has no parent, and there is a"
+                " main meter {main}: {meter} is regarded as a part of {main} and is not"
+                " added.",
+                fix='If {main} measures its consumption too, write parent = "{main}"; if not,'
+                " write counts = true.",
                 values={"meter": meter.id, "main": main.id},
                 path=("meter", number),
             )
@@ -46,9 +48,10 @@ def _mains_within_mains(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
         main = _main_around(meter, mains, _areas_around(site, meter.last_area))
         if main is not None and meter.item is None:
             yield Problem(
-                text="meter {meter} in {area} has no parent, and neither has {main} in {around}, "
-                "which {area} is part of: a sum of both may hold the same consumption twice.",
-                fix='If it lies behind {main}, write parent = "{main}".',
+                text="meter {meter} in {area} and meter {main} in {around} have no parent,"
+                " and {area} is part of {around}: their sum may contain the same"
+                " consumption twice.",
+                fix='If {main} measures its consumption too, write parent = "{main}".',
                 values={
                     "meter": meter.id,
                     "area": meter.last_area,
@@ -70,8 +73,8 @@ def _areas_smaller_than_their_parts(site: Site, unread: UnreadKeys) -> Iterator[
                 whole, together = _value(area, key, day), _sum(parts, key, day)
                 if whole is not None and together > whole * _TOLERANCE:
                     yield Problem(
-                        text="{key} of {area} is {whole:.10g} on {day}, but its parts {parts} have "
-                        "{together:.10g} together.",
+                        text="{key} of {area} is {whole:.10g} on {day}, but the sum of its"
+                        " parts {parts} is {together:.10g}.",
                         fix="The value of an area includes those of the areas within it: correct "
                         "one of them.",
                         values={
@@ -84,11 +87,11 @@ def _areas_smaller_than_their_parts(site: Site, unread: UnreadKeys) -> Iterator[
                         },
                         path=("area", number, key),
                     )
-                    break  # reported once
+                    break  # report each area only once
 
 
 def _tops(site: Site, unread: UnreadKeys) -> Iterator[tuple[int, Meter]]:
-    """Yield the meters without a parent, with their numbers."""
+    """Yield (row number, meter) of the meters without a parent."""
     if unread.covers("area") or unread.hides_ids("meter"):
         return
     for number, meter in enumerate(site.meter):
@@ -99,7 +102,7 @@ def _tops(site: Site, unread: UnreadKeys) -> Iterator[tuple[int, Meter]]:
 
 
 def _areas_around(site: Site, area_id: str) -> list[str]:
-    """Return the areas that an area is part of, the nearest first."""
+    """Return the areas that contain an area, nearest first."""
     around: list[str] = []
     area = site.areas.get(area_id)
     while area is not None and area.parent is not None and area.parent not in around:
@@ -109,7 +112,7 @@ def _areas_around(site: Site, area_id: str) -> list[str]:
 
 
 def _main_around(meter: Meter, mains: list[Meter], areas: list[str]) -> Meter | None:
-    """Return the main of a meter's medium in the first of some areas that has one."""
+    """Return the main of the meter's medium in the first of the areas that has one."""
     return next(
         (
             main
@@ -122,7 +125,7 @@ def _main_around(meter: Meter, mains: list[Meter], areas: list[str]) -> Meter | 
 
 
 def _days(key: str, *areas: Area) -> list[date]:
-    """Return the days on which a value of any of some areas changes."""
+    """Return the days on which the value of any of the areas changes."""
     return sorted({row.from_ for area in areas for row in getattr(area, key)})
 
 

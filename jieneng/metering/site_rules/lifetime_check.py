@@ -1,9 +1,9 @@
-"""Check when meters and areas begin and end, and what energy a meter counts. Pure.
+"""Check the first and last days of meters and areas, and the roles of meters. Pure.
 
 Laws:
 
-1. Nothing ends before it begins, and nothing happens to what has ended.
-2. Only energy is generated or exported, and only electricity has classes of supply.
+1. A meter or area must not end before it begins, and must have no events after its end.
+2. Only energy can be generated or exported, and only electricity has classes of supply.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,15 @@ from jieneng.metering.site import Meter, Site
 
 
 def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each end before a begin, and each event after an end."""
+    """Yield a problem for each end before the begin, and each event after the end."""
     for number, area in enumerate(site.area):
         keys = ("closed", "floor_area_m2")
         if area.closed is None or unread.covers_row("area", number, *keys):
             continue
         if area.floor_area_m2 and area.closed < area.floor_area_m2[0].from_:
             yield Problem(
-                text="area {area} was closed on {closed}, before its first floor area of {first}.",
+                text="area {area} was closed on {closed}, but its first floor area is dated"
+                " later: {first}.",
                 fix="Correct one of the dates.",
                 values={
                     "area": area.id,
@@ -36,7 +37,7 @@ def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) ->
 
 
 def _after_its_end(site: Site, number: int, meter: Meter) -> Iterator[Problem]:
-    """Yield what happens to a meter, or to its area, after its end."""
+    """Yield a problem for each event of a meter after its end, or after the end of its area."""
     moves = [] if isinstance(meter.area, str) else list(meter.area)
     if meter.removed is not None:
         events = {
@@ -48,8 +49,8 @@ def _after_its_end(site: Site, number: int, meter: Meter) -> Iterator[Problem]:
             late = [day for day in days if day > meter.removed]
             if late:
                 yield Problem(
-                    text="meter {meter} was removed on {removed}, but {key} has {day}, which is "
-                    "later.",
+                    text="meter {meter} was removed on {removed}, but its {key} is dated"
+                    " later: {day}.",
                     fix="Correct one of the dates.",
                     values={
                         "meter": meter.id,
@@ -82,7 +83,7 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             continue
         if meter.role != "consumption" and meter.medium == "water":
             yield Problem(
-                text='meter {meter} measures water, which has no role = "{role}".',
+                text='meter {meter} measures water, for which role = "{role}" is not possible.',
                 fix="Only energy is generated or exported. For water that is resold, write "
                 "counts = false.",
                 values={"meter": meter.id, "role": meter.role},
@@ -93,7 +94,7 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             "consumption",
         ):
             yield Problem(
-                text="meter {meter} has a class of supply, which only purchased electricity has.",
+                text="meter {meter} has the key supply, which is for purchased electricity only.",
                 fix="Remove supply.",
                 values={"meter": meter.id},
                 path=("meter", number, "supply"),
@@ -101,16 +102,17 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a warning for each meter that goes on after the meter above it was removed."""
+    """Yield a warning for each meter that still exists after the meter above it was removed."""
     for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")
         if parent is None or unread.covers_row("meter", number, "parent", "removed"):
             continue
         if parent.removed is not None and (meter.removed is None or meter.removed > parent.removed):
             yield Problem(
-                text="meter {meter} hangs below {parent}, which was removed on {removed}: from "
-                "then on it hangs below {above}.",
-                fix="If another meter measures it now, describe that one and write it as parent.",
+                text="the parent {parent} of meter {meter} was removed on {removed}: from"
+                " then on, {above} is its parent.",
+                fix="If another meter has taken the place of {parent}, add it to site.toml and"
+                " write it as parent.",
                 values={
                     "meter": meter.id,
                     "parent": parent.id,
@@ -122,7 +124,7 @@ def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 
 
 def unmetered_let_areas(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a warning for each area that is let out and that no meter measures alone."""
+    """Yield a warning for each area that is let out and has no meter of its own."""
     if unread.covers("area") or unread.hides_ids("meter"):
         return
     measured = {area_id for meter in site.meter for area_id in meter.areas}
@@ -134,16 +136,16 @@ def unmetered_let_areas(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
         inside = {one for one in parents if one == area.id or area.id in _around(parents, one)}
         if is_let and not inside & measured:
             yield Problem(
-                text="area {area} is let out, but no meter measures it: its floor area and "
-                "headcount are deducted, and its energy is not.",
-                fix="Write the meter that measures it, or leave counts out until there is one.",
+                text="area {area} is let out, but no meter measures it: its floor area and"
+                " headcount are deducted, but its energy is not.",
+                fix="Add the meter that measures the area, or leave counts out until there is one.",
                 values={"area": area.id},
                 path=("area", number, "counts"),
             )
 
 
 def _around(parents: Mapping[str, str | None], area_id: str) -> set[str]:
-    """Return the areas around an area; also if they go in a circle."""
+    """Return the areas around an area; works even if the parents form a cycle."""
     around: set[str] = set()
     above = parents.get(area_id)
     while above is not None and above not in around:

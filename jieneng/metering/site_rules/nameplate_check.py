@@ -1,7 +1,7 @@
 """Check that each meter states its nameplate's maximum, or why that is not known. Pure.
 
-Law: nothing refuses to run because of these problems, and only `jieneng check` reports them. A
-person corrects a meter with `rated_max`, or acknowledges it with `rated_max_unknown`.
+Law: only `jieneng check` reports these problems; services run in spite of them. A person corrects
+the problem with `rated_max`, or acknowledges it with `rated_max_unknown`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
     """Yield a problem for each meter with neither or both of the two keys.
 
     Args:
-        site: the site, which may have mistakes that are reported elsewhere.
-        unread: places of `site.toml` that could not be read.
+        site: the site; it may contain other mistakes.
+        unread: keys of `site.toml` that could not be read.
     """
     for number, meter in enumerate(site.meter):
         path = ("meter", number)
@@ -35,7 +35,7 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
             continue
         if meter.rated_max is not None and meter.rated_max_unknown is not None:
             yield Problem(
-                text="meter {meter} has a rated_max, and a reason why it is not known.",
+                text="meter {meter} has both rated_max and rated_max_unknown.",
                 fix="Remove rated_max_unknown.",
                 values={"meter": meter.id},
                 path=(*path, "rated_max_unknown"),
@@ -43,8 +43,8 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
         if meter.rated_max is None and meter.rated_max_unknown is None:
             unit, example = _MAXIMA[meter.medium]
             yield Problem(
-                text="meter {meter} has no rated_max, so a misread register can't be told from "
-                "consumption.",
+                text="meter {meter} has no rated_max, so a misread register can't be"
+                " distinguished from consumption.",
                 fix="Write the nameplate's maximum [{unit}], for example: rated_max = {example}; "
                 'if nobody can read it, write why: rated_max_unknown = "..."',
                 values={"meter": meter.id, "unit": unit, "example": example},

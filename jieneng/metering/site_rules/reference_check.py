@@ -2,8 +2,9 @@
 
 Laws:
 
-1. An id that does not exist is reported once, however many rows refer to it.
-2. A reference is not judged if a row or a model file that may have its id could not be read.
+1. An unknown id is reported only once, with all rows that refer to it.
+2. If a row or a model file could not be read, it may contain the id; then the reference is not
+   reported.
 """
 
 from collections import Counter
@@ -21,11 +22,11 @@ _TABLES: Final = ("institution", "area", "bus", "meter")
 
 
 class _Reference(NamedTuple):
-    """A key of a row, and the id to which it refers.
+    """A reference from a key of a row to an id.
 
     Attributes:
         target: the id; None if the key is omitted.
-        table: table whose rows bear such ids, or "model".
+        table: table whose rows have such ids, or "model".
     """
 
     path: KeyPath
@@ -34,7 +35,7 @@ class _Reference(NamedTuple):
 
 
 def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each id that stands more than once in a table, or among scopes."""
+    """Yield a problem for each id that occurs more than once in a table, or among scopes."""
     for table in _TABLES:
         ids = [
             (number, row.id)
@@ -44,10 +45,10 @@ def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
         counts = Counter(row_id for _, row_id in ids)
         for number, row_id in ids:
             if counts[row_id] > 1:
-                counts[row_id] = 0  # reported once
+                counts[row_id] = 0  # report each id only once
                 yield Problem(
-                    text="the id {id} stands more than once among {table}.",
-                    fix="Give each its own id.",
+                    text="the id {id} occurs more than once in the table {table}.",
+                    fix="Give each row a different id.",
                     values={"id": row_id, "table": table},
                     path=(table, number, "id"),
                 )
@@ -57,8 +58,9 @@ def duplicate_ids(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
     for scope, count in scopes.items():
         if count > 1 and [*site.areas].count(scope) <= 1:
             yield Problem(
-                text="{id} names two of: the site, an area, an institution.",
-                fix="Figures are asked for by this id, so give each its own.",
+                text="{id} is the id of two things; the site, the areas and the institutions"
+                " must have different ids.",
+                fix="Commands select figures by this id, so give each a different id.",
                 values={"id": scope},
                 path=("site", "id"),
             )
@@ -91,9 +93,9 @@ def dangling_references(
         ids = [_row_name(site, reference.path) for reference in references]
         rows = ["?" if row_id is msgspec.UNSET else str(row_id) for row_id in dict.fromkeys(ids)]
         yield Problem(
-            text="{key} = {target} refers to nothing."
+            text="{key} = {target}, but {target} is not defined."
             if len(references) == 1
-            else "{key} = {target} refers to nothing; it stands at {rows}.",
+            else "{key} = {target}, but {target} is not defined; rows with this reference: {rows}.",
             fix="Did you mean {close}?" if close else "Define it, or correct the name.",
             values={"key": key, "target": target, "close": close, "rows": ", ".join(rows)},
             path=references[0].path,
@@ -101,7 +103,7 @@ def dangling_references(
 
 
 def _row_name(site: Site, path: KeyPath) -> object:
-    """Return the id of the row that a path leads to; of a confirmation, the code of its finding."""
+    """Return the id of the row in a path; for a confirmation, the code of its finding."""
     if path[0] == "confirmed":
         return site.confirmed[int(path[1])].finding
     row_id: object = getattr(site, str(path[0]))[path[1]].id
@@ -141,7 +143,7 @@ def missing_models(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> It
 
 
 def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each circle of parents among areas and among meters."""
+    """Yield a problem for each cycle of parents among areas and among meters."""
     reported: set[str] = set()
     for table in ("area", "meter"):
         numbers = {
@@ -155,23 +157,24 @@ def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
             if path and not reported.intersection(path):
                 reported.update(path)
                 yield Problem(
-                    text="{table} parents go in a circle: {way}.",
-                    fix="One of them has no parent: remove it there.",
+                    text="the parents in {table} form a circle: {way}.",
+                    fix="One of them has no parent in reality: remove the key parent there.",
                     values={"table": table, "way": " > ".join(path)},
                     path=(table, number, "parent"),
                 )
 
 
 def shared_accounts(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each account that stands at a second meter."""
+    """Yield a problem for each account that is stated at more than one meter."""
     first: dict[str, str] = {}
     for number, meter in enumerate(site.meter):
         if meter.account is None or unread.covers_row("meter", number, "account", "id"):
             continue
         if meter.account in first:
             yield Problem(
-                text="account {account} is that of meter {other} already.",
-                fix="Write it at the meter that measures the whole bill.",
+                text="account {account} belongs to meter {other} already.",
+                fix="Write the account only at the meter that measures the whole consumption of"
+                " the bill.",
                 values={"account": meter.account, "other": first[meter.account]},
                 path=("meter", number, "account"),
             )

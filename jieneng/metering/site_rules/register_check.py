@@ -1,6 +1,6 @@
-"""Check what a meter says of the range of its register. Pure.
+"""Check that the range of a meter's register is stated only once. Pure.
 
-Law: the value at which a register begins again at 0 is stated once: by the meter's model, by
+Law: the value at which a register rolls over to 0 is stated only once: in the meter's model, by
 `digits`, or by `modulus`.
 """
 
@@ -22,8 +22,8 @@ def register_problems(
             continue
         if meter.digits is not None and meter.modulus is not None:
             yield Problem(
-                text="meter {meter} has digits and modulus, which both say where its display"
-                " begins again at 0.",
+                text="meter {meter} has both digits and modulus, which have the same meaning:"
+                " the value at which its display rolls over to 0.",
                 fix="Remove one of the two: digits = 5 is the same as modulus = 100000.0.",
                 values={"meter": meter.id},
                 path=(*path, "modulus"),
@@ -36,8 +36,8 @@ def register_problems(
         key = "modulus" if meter.digits is None else "digits"
         if meter.display_modulus is not None and stated is not None:
             yield Problem(
-                text="meter {meter} has {key}, but its model {model} says where the register begins"
-                " again at 0: {modulus}.",
+                text="meter {meter} has {key}, but its model {model} already states the value"
+                " at which the register rolls over to 0: {modulus}.",
                 fix="Remove {key}.",
                 values={
                     "meter": meter.id,

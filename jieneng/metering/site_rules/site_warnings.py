@@ -1,7 +1,7 @@
 """Find probable mistakes in a site that may be intended. Pure: a site in, warnings out.
 
-Law: nothing is refused because of a warning. Like an error, a warning names its place and what to
-do. A rule that needs a value which could not be read is not applied (`UnreadKeys`).
+Law: nothing is refused because of a warning. Like an error, a warning names its place and says what
+to do. A rule is not applied if a value that it needs could not be read (`UnreadKeys`).
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ def _missing_floor_area(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     ):
         return
     yield Problem(
-        text="no area has a floor area, so there will be no figure per square metre.",
+        text="no area has a floor area, so no figure per square metre can be computed.",
         fix="Write floor_area_m2 at the buildings, for example: floor_area_m2 = [{example}]",
         values={"example": "{from = 2020-01-01, value = 18600.0}"},
         path=("area", 0) if site.area else ("site",),
@@ -57,7 +57,7 @@ def _repeated_names(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
             same = [other.id for _, other in named if other.name == meter.name]
             yield Problem(
                 text="meters {meters} are all named {name}.",
-                fix="Boards and reports show the name, so give each its own.",
+                fix="Boards and reports show the name, so give each meter a different one.",
                 values={"meters": ", ".join(same), "name": meter.name},
                 path=("meter", number, "name"),
             )
@@ -66,7 +66,7 @@ def _repeated_names(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     """Yield a warning for each meter whose parent is in another building.
 
-    A parent in a plant room is right: it may feed every building.
+    There is no warning for a parent in a plant room, because it may feed every building.
     """
     if unread.covers("area"):
         return
@@ -89,9 +89,9 @@ def _parents_elsewhere(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 def _buildings(site: Site) -> dict[str, str]:
     """Return the building of each area that lies in one, by id.
 
-    Buildings are the areas directly below the site. If a single area without a floor area of its
-    own contains all others, as a whole centre does, buildings are the areas directly below that
-    one.
+    Buildings are the areas directly below the site. There is one exception: if a single area
+    without a floor area contains all other areas, such as a whole centre, the buildings are the
+    areas directly below it.
     """
     tops = [area for area in site.area if area.parent is None]
     is_centre = len(tops) == 1 and len(site.area) > 1 and not tops[0].floor_area_m2

@@ -1,9 +1,9 @@
 """Prepare an InfluxDB 2: bucket, retention, DBRP mapping and tokens, through `influxdb-client`.
 
-The client is an optional extra of the package, imported here alone. Its calls block, so they run in
-a thread.
+The client is an optional dependency, and imported only here. Its calls block, so they run in a
+thread.
 
-Law: a token is identified by its description; no second token of a description is created.
+Law: a token is identified by its description; no second token with the same description is created.
 
 Source: influxdb-client 1.50 (BucketsApi, DBRPsService, AuthorizationsApi).
 """
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-#: Name of the retention policy that a mapping gives to its bucket, as 1.x calls its own.
+#: Name of the retention policy in a DBRP mapping; the default policy of 1.x has the same name.
 _POLICY = "autogen"
 
 
 async def prepare_bucket(
     url: str, token: str, timeout_s: float, steps: Steps
 ) -> AsyncIterator[Done | Note | Secret]:
-    """Create what is missing, and yield one event for each thing.
+    """Create the missing bucket, mapping and tokens; yield one event for each step.
 
     Args:
         url: address of the server.
         token: an operator's or all-access token.
         timeout_s: time-out of a request [s].
-        steps: runs or reports the steps.
+        steps: runs the steps, or only reports them in a dry run.
     """
     try:
         from influxdb_client import InfluxDBClient
@@ -60,7 +60,7 @@ class _Bucket:
         self._bucket: Any = None  # the client's classes have no types of their own
 
     async def prepare(self) -> AsyncIterator[Done | Note | Secret]:
-        """Create what is missing, and yield one event for each thing."""
+        """Create the missing bucket, mapping and tokens; yield one event for each step."""
         self._org_id = await self._find_org()
         self._bucket = await self._find_bucket()
         yield await self._steps.do(

@@ -1,6 +1,6 @@
 """Prepare an InfluxDB 1.x or openGemini: database, retention policy, users and grants.
 
-Law: users are created only if authentication is enabled; otherwise they would protect nothing.
+Law: users are created only if authentication is enabled, because otherwise they have no effect.
 
 Source: InfluxDB 1.8 documentation, "Authentication and authorization", "Database management".
 """
@@ -12,7 +12,7 @@ from jieneng.storage import influxql
 from jieneng.storage.influx_http import AccessRefused, InfluxHttp
 from jieneng.storage.preparing.steps import ACCOUNTS, Account, Done, Note, Secret, Steps
 
-#: Rights as GRANT takes them and SHOW GRANTS tells them, by (reads, writes).
+#: Names of rights in GRANT and SHOW GRANTS, by (reads, writes).
 _GRANT = {(True, False): "READ", (False, True): "WRITE", (True, True): "ALL"}
 _TOLD = {"READ": "READ", "WRITE": "WRITE", "ALL": "ALL PRIVILEGES"}
 #: openGemini requires an upper-case and a lower-case letter, a digit and a sign.
@@ -22,12 +22,12 @@ _SIGNS = "-Aa1"
 async def prepare_influxql(
     admin: InfluxHttp, anonymous: InfluxHttp, steps: Steps
 ) -> AsyncIterator[Done | Note | Secret]:
-    """Create what is missing, and yield an event for each of its parts.
+    """Create the missing database, users and grants, and yield an event for each step.
 
     Args:
         admin: connections of an administrator.
         anonymous: connections without credentials.
-        steps: runs or reports the steps.
+        steps: runs the steps, or only reports them in a dry run.
     """
     options = steps.options
     names = influxql.rows(await admin.ask("GET", "SHOW DATABASES"))

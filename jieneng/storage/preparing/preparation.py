@@ -3,7 +3,8 @@
 Laws:
 
 - A retention that would delete stored readings is refused before anything is changed.
-- A retention that does not reach back to the oldest reading or to the base year is a fault.
+- A retention is reported as a fault if it does not reach back to the oldest reading or to the base
+  year.
 """
 
 from collections.abc import AsyncIterator
@@ -28,11 +29,11 @@ _DAY_MS = 86_400_000
 async def prepare_server(
     settings: StoreSettings, credentials: Credentials, options: PrepareOptions
 ) -> AsyncIterator[Event]:
-    """Prepare a server, and yield one event for each thing.
+    """Prepare a server, and yield one event for each step.
 
     Args:
         settings: the table `[store]`.
-        credentials: those of an administrator.
+        credentials: credentials of an administrator.
         options: options of the command.
 
     Raises:

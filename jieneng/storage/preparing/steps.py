@@ -2,9 +2,9 @@
 
 Laws:
 
-- What exists is not changed; a dry run does nothing.
-- A secret is handed out as soon as it is created, so that no later failure loses it. Its file is
-  created before it, with mode 0600, and never replaces another file.
+- A database, bucket, user or token that exists is not changed. A dry run changes nothing.
+- A secret is printed or saved as soon as it is created, so that a later failure can't lose it. The
+  file for the secret is created first, with mode 0600, and never replaces another file.
 """
 
 import os
@@ -19,7 +19,7 @@ from jieneng.metering.errors import Msgid, UsageError
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A service with its own account, which has no more rights than the service needs."""
+    """The account of a service; it has only the rights that the service needs."""
 
     name: str
     reads: bool
@@ -39,8 +39,8 @@ class PrepareOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         database: name of the database or bucket.
-        retention_s: time for which points are kept [s]; 0 without end; None leaves it unchanged,
-            and without end in a new database.
+        retention_s: time for which points are kept [s]; 0 for ever. None leaves the retention of a
+            database unchanged; a new database then keeps its points for ever.
         org: organisation of InfluxDB 2; None if there is only one.
         dry_run: True to change nothing.
         secret_dir: folder for the secrets; None to print them.
@@ -66,7 +66,7 @@ class State(Enum):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """A finished step: its thing, and the result."""
+    """A finished step: what it created or found, and the result."""
 
     text: Msgid
     values: dict[str, object]
@@ -103,7 +103,7 @@ class Steps:
         is_there: bool,
         action: Callable[[], Awaitable[object]],
     ) -> Done:
-        """Do a step, unless its thing exists or nothing is to be changed."""
+        """Run the action of a step, unless its result exists already or this is a dry run."""
         if is_there:
             return Done(text, values, State.THERE)
         if self.options.dry_run:

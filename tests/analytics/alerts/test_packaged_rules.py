@@ -54,7 +54,10 @@ async def _alerts(folder: SiteFolder) -> tuple[set[str], set[str]]:
     fired, watched = set[str](), set[str]()
     for days_ago in range(days - STEP_DAYS, -1, -STEP_DAYS):
         now_ms = simulated_site.now_ms(folder.site) - days_ago * DAY_MS
-        values = await SignalReader(folder, store, rules, calendar).read(now_ms)
+        reader = SignalReader(folder, store, rules, calendar)
+        values = await reader.read(now_ms)
+        while reader.is_behind:
+            values |= await reader.read(now_ms)
         for rule in watched_rules:
             if rule.id in values and values[rule.id].subjects:
                 watched.add(rule.id)

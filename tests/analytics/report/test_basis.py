@@ -96,7 +96,7 @@ def test_the_heaviest_finding_comes_first() -> None:
         (9600.0, "The consumption may be wrong by at most 9,600 kWh.", "；用量误差至多 9,600 kWh"),
         (
             math.nan,
-            "Nothing bounds by how much the consumption may be wrong.",
+            "There is no limit to the possible error of the consumption.",
             "；用量误差无法估计上限",
         ),
     ],

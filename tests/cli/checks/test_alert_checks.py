@@ -39,8 +39,8 @@ def test_an_address_with_a_secret_belongs_into_a_file(address: str, tmp_path: Pa
     assert not found.problems
     (warning,) = found.warnings
     assert str(warning) == (
-        "alerts.toml:3: the address of receiver duty holds a password or a key, which everybody "
-        "can read who gets a copy of alerts.toml. "
+        "alerts.toml:3: the address of receiver duty contains a password or a key. "
+        "Anybody with a copy of alerts.toml can read it. "
         'Move the address to a file: url_file = "secrets/duty.url"'
     )
     assert "secret@" not in str(found)

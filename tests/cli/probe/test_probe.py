@@ -85,7 +85,7 @@ async def test_meters_on_a_serial_port_are_found_and_read(tmp_path: Path) -> Non
     found = {one["unit"]: one["model"] for one in pasted(done.stdout)["meter"]}
     assert found == {1: "acrel-dtsd1352", 2: "eastron-sdm630"}
     assert shown.returncode == 0, shown.stderr
-    assert "energy_kwh 10800.0: as model eastron-sdm630 says." in shown.stdout
+    assert "energy_kwh 10800.0: found where model eastron-sdm630 has it." in shown.stdout
 
 
 async def test_a_serial_port_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_a_model_for_which_nothing_speaks_is_not_pasted(tmp_path: Path) ->
         assert "These models can't be told apart by the replies: " in done.stdout
         assert "Give the number on its display: --unit 1 --display NUMBER." in done.stdout
         assert not {"model", "meter"} & set(pasted(done.stdout))
-    assert "as model" not in shown.stdout
+    assert "where model" not in shown.stdout
 
 
 async def test_a_display_speaks_for_a_model_for_which_nothing_spoke(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_a_display_speaks_for_a_model_for_which_nothing_spoke(tmp_path: Pa
             "--tcp", f"127.0.0.1:{server.port}", "--unit", "1", "--display", "1.00", cwd=tmp_path
         )
     assert done.returncode == 0, done.stderr
-    said = re.search("energy_kwh 1.00: as model (.*) says", done.stdout)
+    said = re.search("energy_kwh 1.00: found where model (.*) has it", done.stdout)
     assert said is not None, done.stdout
     assert [one["model"] for one in pasted(done.stdout)["meter"]] == [said[1]]
 
@@ -188,7 +188,7 @@ async def test_a_display_on_a_device_that_differs_gives_a_model_that_reads_it(
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     toml = pasted(done.stdout)
-    assert "u32 CDAB, scale 0.1: not as model acrel-dtsd1352: order, scale" in done.stdout
+    assert "u32 CDAB, scale 0.1: different from model acrel-dtsd1352: order, scale" in done.stdout
     again = msgspec.convert({"model": toml["model"], "point": toml["point"][1:]}, ModbusModel)
     rows = {row.quantity: row for row in again.point}
     expected = {row.quantity: row for row in device.point}
@@ -209,7 +209,7 @@ async def test_an_address_base_that_is_off_by_one_is_called_so(tmp_path: Path) -
             cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "address base off by one: this device counts one lower than model" in done.stdout
+    assert "addresses differ by one: they are one lower here than in model" in done.stdout
     assert 'model = "schneider-iem3155-mine"' in done.stdout
 
 
@@ -226,7 +226,7 @@ async def test_without_any_model_the_point_alone_is_found(tmp_path: Path) -> Non
             "--to", "200", cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "No model of the library fits." in done.stdout
+    assert "No known meter model fits." in done.stdout
     [point, _] = pasted(done.stdout)["point"]
     assert point == {
         "quantity": "energy_kwh", "function": 4, "address": 100, "type": "u32", "scale": 0.01
@@ -261,7 +261,7 @@ async def test_a_device_that_no_model_fits_has_a_model_by_its_unit(tmp_path: Pat
             done = await probe(
                 "--tcp", f"127.0.0.1:{port}", "--unit", unit, "--display", SHOWN, cwd=tmp_path
             )
-            assert "No model of the library fits." in done.stdout
+            assert "No known meter model fits." in done.stdout
             toml = pasted(done.stdout)
             assert f"models/{toml['model']['id']}.toml" in done.stdout
             assert [one["model"] for one in toml["meter"]] == [toml["model"]["id"]]
@@ -298,8 +298,8 @@ async def test_what_the_model_reads_rightly_is_not_searched_for(tmp_path: Path) 
             "power_kw=36.0", cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "energy_kwh 10800.0: as model eastron-sdm630 says." in done.stdout
-    assert "power_kw 36.0: as model eastron-sdm630 says." in done.stdout
+    assert "energy_kwh 10800.0: found where model eastron-sdm630 has it." in done.stdout
+    assert "power_kw 36.0: found where model eastron-sdm630 has it." in done.stdout
     assert "Reading registers" not in done.stderr
     toml = pasted(done.stdout)
     assert "model" not in toml
@@ -315,7 +315,7 @@ async def test_a_point_that_the_model_has_is_not_printed_again(tmp_path: Path) -
             *where, "--display", SHOWN, "--from", "0", "--to", "200", cwd=tmp_path
         )
     assert searched.returncode == 0, searched.stderr
-    assert "as model acrel-dtsd1352 says" in searched.stdout
+    assert "model acrel-dtsd1352" in searched.stdout
     assert set(pasted(searched.stdout)) == {"bus", "meter"}
     async with served(altered(DTSD, "other", low_word_first)) as port:
         where = ("--tcp", f"127.0.0.1:{port}", "--unit", "1", "--model", DTSD.id)
@@ -473,9 +473,9 @@ async def test_a_second_look_drops_what_was_chance(tmp_path: Path) -> None:
         same = await probe(*where, "--display", SHOWN, "--again", cwd=tmp_path, typed=f"{SHOWN}\n")
         other = await probe(*where, "--display", SHOWN, "--again", cwd=tmp_path, typed="10801.5\n")
     assert same.returncode == 0, same.stderr
-    assert "as model acrel-dtsd1352 says" in same.stdout
+    assert "model acrel-dtsd1352 has it" in same.stdout
     assert other.returncode == 1
-    assert "as model acrel-dtsd1352 says" not in other.stdout
+    assert "model acrel-dtsd1352 has it" not in other.stdout
 
 
 async def test_a_number_that_is_nowhere_says_how_to_look_further(tmp_path: Path) -> None:
@@ -543,7 +543,9 @@ async def test_a_model_that_the_agent_can_not_read_is_printed_as_it_can(
         for done in (scan, recognised, known):
             assert done.returncode == 0, done.stderr
             said = done.stdout.partition("# To paste:")[0]
-            assert said.count(f"the agent's requests by model {DTSD.id}: use {DTSD.id}-a") == 1
+            assert (
+                said.count(f"that the agent would send with model {DTSD.id}: use {DTSD.id}-a") == 1
+            )
             read = await agent_reads(pasted(done.stdout), server.port)
             assert (read["energy_kwh"], read["voltage_b_v"]) == (81.23, 231.1)
 
@@ -558,7 +560,7 @@ async def test_a_model_of_its_own_is_printed_as_the_agent_can_read_it(tmp_path: 
         site(tmp_path, server.port)
         done = await probe("--meter", "m-1", "--model", "other", "--display", "81.23", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "not as model other-apart: scale" in done.stdout
+        assert "different from model other-apart: scale" in done.stdout
         read = await agent_reads(pasted(done.stdout), server.port)
     assert read["energy_kwh"] == 81.23
 
@@ -635,20 +637,20 @@ async def test_what_stops_a_probe_is_said_in_chinese(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "code", "said"),
     [
-        ((), 2, "say where to look: --tcp HOST"),
-        (("--tcp", "a", "--rtu-tcp", "b:1"), 2, "is enough"),
-        (("--rtu-tcp", "host"), 2, "host is no HOST:PORT"),
-        (("--tcp", "host:0"), 2, "host:0 is no HOST:PORT"),
+        ((), 2, "name the bus: --tcp HOST"),
+        (("--tcp", "a", "--rtu-tcp", "b:1"), 2, "give only one"),
+        (("--rtu-tcp", "host"), 2, "host is not HOST:PORT"),
+        (("--tcp", "host:0"), 2, "host:0 is not HOST:PORT"),
         (("--tcp", "127.0.0.1", "--units", "1-"), 2, "like 1-32 or 1,3,17-20"),
         (("--tcp", "127.0.0.1", "--units", "300"), 2, "from 0 to 255"),
         (("--tcp", "127.0.0.1", "--units", "9-1"), 2, "from 0 to 255"),
         (("--tcp", "127.0.0.1", "--display", "8,123"), 2, "the digits of the display"),
-        (("--tcp", "127.0.0.1", "--display", "0.00"), 2, "a 0 tells nothing"),
+        (("--tcp", "127.0.0.1", "--display", "0.00"), 2, "a 0 can't be searched for"),
         (("--tcp", "h", "--model", "acrel-dtsd1352", "--display", "1"), 2, "needs --unit"),
         (("--tcp", "h", "--unit", "1", "--model", "acrel-dtsd135", "--display", "1"), 2,
          "Did you mean acrel-dtsd1352?"),
         (("--tcp", "h", "--unit", "1", "--model", "acrel-dtsd1352", "--display", "energy=1"), 2,
-         "energy is no quantity."),
+         "energy is not a quantity."),
         (("--tcp", "h", "--from", "9", "--to", "3"), 2, "--from 9 comes after --to 3"),
         (("--tcp", "h", "--display", "1", "--sign-off", "x"), 2, "--meter ID, --display"),
     ],
@@ -673,7 +675,7 @@ async def test_a_meter_that_the_site_has_not_is_told_with_the_one_meant(tmp_path
     site(tmp_path, 502)
     done = await probe("--meter", "m-11", "--display", "1", cwd=tmp_path)
     assert done.returncode == 2
-    assert "m-11 is no meter of the site. Did you mean m-1?" in done.stderr
+    assert "m-11 is not a meter of the site. Did you mean m-1?" in done.stderr
 
 
 async def test_a_unit_that_is_silent_is_said_to_be_so_and_not_searched(tmp_path: Path) -> None:
@@ -722,4 +724,4 @@ async def test_a_folder_without_a_site_is_told_as_such(
     folder = tmp_path / "misspelt"
     done = await probe("--site", folder, *typed, cwd=tmp_path)
     assert done.returncode == 2
-    assert f"there is no site.toml in {folder}: say where it is with --site." in done.stderr
+    assert f"there is no site.toml in {folder}: name the site's folder with --site." in done.stderr

@@ -30,7 +30,7 @@ async def test_a_meter_of_the_site_is_signed_off(tmp_path: Path) -> None:
             cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "Signed off: m-1 shows 10800.0 and reads 10800" in done.stdout
+    assert "Signed off: m-1 shows 10800.0, and the agent reads 10800" in done.stdout
     [record] = records(file)
     moment = datetime.fromisoformat(record.pop("time"))
     assert moment.utcoffset() is not None
@@ -57,7 +57,7 @@ async def test_what_differs_is_kept_and_not_signed_off(tmp_path: Path) -> None:
         leads = await probe(*wanted, "--display", "10795.00", cwd=tmp_path)
         flowed = await probe(*wanted, "--display", "10799.80", cwd=tmp_path)
     assert [done.returncode for done in (lags, leads, flowed)] == [1, 1, 0], flowed.stderr
-    assert "Not signed off: m-1 shows 10800.05 and reads 10800." in lags.stderr
+    assert "Not signed off: m-1 shows 10800.05, but the agent reads 10800." in lags.stderr
     assert [one["verdict"] for one in records(file)] == ["not ok", "not ok", "ok"]
     assert records(file)[1]["difference"] == 5.0
 
@@ -71,10 +71,10 @@ async def test_a_display_of_the_secondary_side_is_signed_off_as_such(tmp_path: P
         signed = await probe(*wanted, "--display", "270.00", cwd=tmp_path)
         near = await probe(*wanted, "--display", "269.90", cwd=tmp_path)
     assert signed.returncode == 0, signed.stderr
-    assert "energy_kwh 270.00: as model acrel-dtsd1352 says." in signed.stdout
+    assert "energy_kwh 270.00: found where model acrel-dtsd1352 has it." in signed.stdout
     assert (
-        "Signed off on the secondary side: m-1 shows 270.00 and reads 270, which the agent "
-        "multiplies by 40;"
+        "Signed off on the secondary side: m-1 shows 270.00; the agent reads 270 and "
+        "multiplies it by 40;"
     ) in signed.stdout
     assert near.returncode == 1
     first, second = records(file)
@@ -98,7 +98,10 @@ async def test_what_the_agent_can_not_read_is_not_signed_off(tmp_path: Path) -> 
         site(tmp_path, server.port, model=apart.id)
         signed = await probe(*wanted, cwd=tmp_path)
     assert refused.returncode == 1
-    assert f"m-1 does not answer the agent's requests by model {model.id}: " in refused.stderr
+    assert (
+        f"m-1 does not answer the requests that the agent sends for model {model.id}: "
+        in refused.stderr
+    )
     assert signed.returncode == 0, signed.stderr
     [record] = records(file)
     assert (record["model"], record["verdict"]) == (apart.id, "ok")
@@ -107,10 +110,13 @@ async def test_what_the_agent_can_not_read_is_not_signed_off(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("typed", "differs"),
     [
-        (("--ct", "400"), "by ct 800 of site.toml, not 400"),
-        (("--pt", "10"), "by pt 1 of site.toml, not 10"),
-        (("--unit", "2"), "by unit 1 of site.toml, not 2"),
-        (("--model", "acrel-ddsy1352"), "by model acrel-dtsd1352 of site.toml, not acrel-ddsy1352"),
+        (("--ct", "400"), "with ct 800 from site.toml, not 400"),
+        (("--pt", "10"), "with pt 1 from site.toml, not 10"),
+        (("--unit", "2"), "with unit 1 from site.toml, not 2"),
+        (
+            ("--model", "acrel-ddsy1352"),
+            "with model acrel-dtsd1352 from site.toml",
+        ),
     ],
 )
 async def test_nothing_is_signed_off_that_is_not_as_the_site_has_it(
@@ -126,7 +132,7 @@ async def test_nothing_is_signed_off_that_is_not_as_the_site_has_it(
         )  # fmt: skip
     assert done.returncode == 2
     assert differs in done.stderr
-    assert "fix site.toml first" in done.stderr
+    assert "correct site.toml first" in done.stderr
     assert not file.exists()
 
 
@@ -154,7 +160,7 @@ async def test_a_sign_off_is_refused_for_a_meter_that_the_site_has_not(tmp_path:
             "--sign-off", file, "--by", "me", cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 2
-    assert "m-11 is no meter of the site. Did you mean m-1?" in done.stderr
+    assert "m-11 is not a meter of the site. Did you mean m-1?" in done.stderr
     assert not file.exists()
 
 
@@ -166,7 +172,7 @@ async def test_a_sign_off_is_refused_without_a_site(tmp_path: Path) -> None:
         file, "--by", "me", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 2
-    assert f"there is no site.toml in {tmp_path}: say where it is with --site" in done.stderr
+    assert f"there is no site.toml in {tmp_path}: name the site's folder with --site" in done.stderr
     assert not file.exists()
 
 
@@ -180,5 +186,5 @@ async def test_a_sign_off_is_refused_for_a_meter_that_no_agent_reads(tmp_path: P
         file, "--by", "me", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "no agent reads m-1: give it bus and model in site.toml" in done.stderr
+    assert "no agent reads m-1: state its bus and model in site.toml" in done.stderr
     assert not file.exists()

@@ -77,7 +77,7 @@ def test_a_running_simulator_is_steered_and_asked(running: Path) -> None:
         (("truth", "--at", "0001-01-01T00:00:00+00:00"), 2, "is not a time"),
         (("served", "--bus", "nope"), 2, "there is no bus nope"),
         (("scenarios", "--out", "somewhere"), 2, "name the scenario"),
-        (("truth", "--url", "http://127.0.0.1:abc"), 3, "does not answer"),
+        (("truth", "--url", "http://127.0.0.1:abc"), 3, "no simulator answers"),
         (("truth", "--url", "ftp://here"), 2, "is not a URL"),
         (("truth", "--url", "http://127.0.0.1:1"), 3, "Is it still running?"),
     ):
@@ -96,7 +96,7 @@ def test_a_mistake_in_a_script_is_told_with_its_line_before_anything_runs(crosse
     (crossed / "wrong.toml").write_text('[[fault]]\nkind = "busy"\nmeter = "e-9"\n')
     done = jieneng("simulate", "--site", crossed, "--faults", "wrong.toml")
     assert done.returncode == 1
-    assert done.stderr.startswith("wrong.toml:3: meter = e-9 refers to nothing.")
+    assert done.stderr.startswith("wrong.toml:3: meter = e-9, but e-9 is not defined.")
     assert not (crossed / "simulator.json").exists()
 
 

@@ -402,7 +402,7 @@ async def test_a_refusal_means_what_its_own_protocol_says(tmp_path: Path) -> Non
 
 
 def test_its_models_and_addresses_are_checked_by_its_own_form(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="speaks dlt645, which is not spoken on bus line"):
+    with pytest.raises(ConfigError, match="uses dlt645, which is not possible on bus line"):
         folder(tmp_path, 502, link="tcp")
     with pytest.raises(ConfigError, match="meter dlt645 needs its address on bus line"):
         folder(tmp_path, 502, address="")

@@ -163,21 +163,21 @@ async def test_intervals_that_would_overlap_are_refused(importer: Importer) -> N
 
 
 BAD_LINES = [
-    ("yesterday,e-main,energy_kwh,1", "f.csv:3: column time: 'yesterday' is no time."),
-    ("2024-13-01,e-main,energy_kwh,1", "no time"),
-    ("2024-02-30 10:00,e-main,energy_kwh,1", "no time"),
-    ("2024/2/30 10:00,e-main,energy_kwh,1", "no time"),
-    (",e-main,energy_kwh,1", "column time: '' is no time"),
+    ("yesterday,e-main,energy_kwh,1", "f.csv:3: column time: 'yesterday' is not a time."),
+    ("2024-13-01,e-main,energy_kwh,1", "not a time"),
+    ("2024-02-30 10:00,e-main,energy_kwh,1", "not a time"),
+    ("2024/2/30 10:00,e-main,energy_kwh,1", "not a time"),
+    (",e-main,energy_kwh,1", "column time: '' is not a time"),
     ("1924-01-01,e-main,energy_kwh,1", "before 2000"),
-    ("2024-01-01 09:00,e-main,energy_kwh,n/a", "f.csv:3: column value: 'n/a' is no number."),
-    ("2024-01-01 09:00,e-main,energy_kwh,nan", "'nan' is no number"),
-    ("2024-01-01 09:00,e-main,energy_kwh,inf", "'inf' is no number"),
-    ("2024-01-01 09:00,e-main,energy_kwh,1_000", "no number"),
-    ('2024-01-01 09:00,e-main,energy_kwh,"1,00,0"', "no number"),
+    ("2024-01-01 09:00,e-main,energy_kwh,n/a", "f.csv:3: column value: 'n/a' is not a number."),
+    ("2024-01-01 09:00,e-main,energy_kwh,nan", "'nan' is not a number"),
+    ("2024-01-01 09:00,e-main,energy_kwh,inf", "'inf' is not a number"),
+    ("2024-01-01 09:00,e-main,energy_kwh,1_000", "not a number"),
+    ('2024-01-01 09:00,e-main,energy_kwh,"1,00,0"', "not a number"),
     ("2024-01-01 09:00,e-mian,energy_kwh,1", "Did you mean e-main?"),
     ("2024-01-01 09:00,e-main,energy_kw,1", "Did you mean energy_kwh?"),
-    ("2024-01-01 09:00,e-main,volume_m3,1", "volume_m3 is no quantity of meter e-main"),
-    ("2024-01-01 09:00,e-main", "this line has 2 cells, the header 4"),
+    ("2024-01-01 09:00,e-main,volume_m3,1", "volume_m3 is not a quantity of meter e-main"),
+    ("2024-01-01 09:00,e-main", "this line has 2 cells, but the header has 4"),
     ("2024-01-01 08:00,e-main,energy_kwh,2", "the same time in line 2"),
 ]
 
@@ -263,8 +263,8 @@ async def test_wide_columns_are_checked_mapped_and_left_out(importer: Importer) 
     text = "time,b101,e-2,weather\n2024-01-01 08:00,1,2,3\n"
     report = await importer.load(text)
     assert [str(problem) for problem in report.problems] == [
-        f"f.csv:1: column {name}: {name} is no meter of the site. "
-        f"Name its meter: --column {name}=METER, or leave it out: --column {name}= . "
+        f"f.csv:1: column {name}: {name} is not a meter of the site. "
+        f"State its meter: --column {name}=METER, or leave it out: --column {name}= . "
         "Known are: e-2, e-main, g-main, w-main."
         for name in ("b101", "weather")
     ]
@@ -272,7 +272,7 @@ async def test_wide_columns_are_checked_mapped_and_left_out(importer: Importer) 
     assert (report.written, report.problem_count) == (2, 0)
     assert await importer.stored(meter="e-main") == {"2024-01-01 00:00": 1.0}
     twice = await importer.load(text, columns={"b101": "e-2", "weather": ""})
-    assert "columns b101 and e-2 are both energy_kwh of meter e-2" in str(twice.problems[0])
+    assert "columns b101 and e-2 both contain energy_kwh of meter e-2" in str(twice.problems[0])
 
 
 async def test_a_local_time_that_stood_twice_or_never_is_refused_with_its_line(
@@ -282,8 +282,8 @@ async def test_a_local_time_that_stood_twice_or_never_is_refused_with_its_line(
     text = "time,e-main\n2022-03-27 00:30,1\n2022-03-27 01:30,2\n2022-10-30 01:30,3\n"
     report = await importer.load(text)
     assert [problem.line for problem in report.problems] == [3, 4]
-    assert "never stood on the clocks of Europe/London" in str(report.problems[0])
-    assert "stood twice on the clocks of Europe/London" in str(report.problems[1])
+    assert "never occurred in the time zone Europe/London" in str(report.problems[0])
+    assert "occurred twice in the time zone Europe/London" in str(report.problems[1])
     report = await importer.load(
         text.replace("03-27 01:30", "03-27 01:30Z").replace("10-30 01:30", "10-30 01:30+01:00")
     )
@@ -317,7 +317,7 @@ async def test_units_are_converted_exactly(importer: Importer) -> None:
     await importer.load("time,e-main\n2024-01-01 08:00,1234567.8\n", unit="Wh")
     assert list((await importer.stored()).values()) == [1234.5678]
     report = await importer.load("time,w-main\n2024-01-01 08:00,1\n", unit="Wh")
-    assert "Wh is no unit of volume_m3, whose unit is m3" in str(report.problems[0])
+    assert "Wh is not a unit of volume_m3; its unit is m3" in str(report.problems[0])
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -341,8 +341,8 @@ async def test_xlsx_with_real_dates_and_empty_cells(importer: Importer, tmp_path
     report = await importer.file(tmp_path / "f.xlsx", skip_bad=True)
     assert [str(one) for one in report.problems] == [
         (
-            "f.xlsx:5: column w-main: 'bad' is no number. "
-            "Correct it, leave it empty, or say that it means a missing value: --missing='bad'"
+            "f.xlsx:5: column w-main: 'bad' is not a number. "
+            "Correct it, leave it empty, or state that it means a missing value: --missing='bad'"
         )
     ]
     assert await importer.stored() == {

@@ -141,20 +141,20 @@ FLAG = '[[point]]\nquantity = "fault_flag"\nfunction = {function}\naddress = 5\n
 @pytest.mark.parametrize(
     ("more", "line", "says"),
     [
-        ('fraction = {address = 2, type = "f23"}', 14, "f23 is no register type"),
+        ('fraction = {address = 2, type = "f23"}', 14, "f23 is not a register type"),
         ('exponent = {address = 2, type = "i16", order = "ABCD"}', 14, "order of a i16. Use one"),
         ('fraction = {address = 30, type = "u16"}', 12, "does not fit in one request"),
         ("bits = [4, 40]", 14, "a u32 has no bits 4 to 40"),
         ("bits = [4, 3]", 14, "write the lower bit first"),
-        ("unknown = 0x1FFFFFFFF", 14, "can't say 0x1FFFFFFFF"),
+        ("unknown = 0x1FFFFFFFF", 14, "can't hold 0x1FFFFFFFF"),
         ("bits = [0, 3]\nunknown = 0xF", 15, "without bits"),
         ("every = 2", 14, "must be in every poll"),
-        ('unit = "V"', 14, "V is no unit of energy_kwh"),
-        (FLAG.format(function=3), 16, "function 3 does not read a bit"),
-        (FLAG.format(function=1) + 'type = "u16"', 16, "function 1 does not read a u16"),
-        (FLAG.format(function=1) + "scale = 0.1", 14, "nothing but its address"),
+        ('unit = "V"', 14, "V is not a unit of energy_kwh"),
+        (FLAG.format(function=3), 16, "function 3 can't read a bit"),
+        (FLAG.format(function=1) + 'type = "u16"', 16, "function 1 can't read a u16"),
+        (FLAG.format(function=1) + "scale = 0.1", 14, "no key but its address"),
         ('[[forbidden]]\nfunction = 3\nfrom = 1\nto = 1\nwhy = "x"', 12, "addresses 1 to 1"),
-        ('[[identity]]\nlabel = "x"\nfunction = 3\naddress = 1\ntype = "st"', 18, "st is no reg"),
+        ('[[identity]]\nlabel = "x"\nfunction = 3\naddress = 1\ntype = "st"', 18, "st is not a"),
         (
             '[[identity]]\nlabel = "x"\nfunction = 3\naddress = 1\ntype = "str4"\norder = "ABCD"',
             19,
@@ -200,7 +200,7 @@ def test_more_paces_than_plans_can_be_made_for_are_refused() -> None:
         for n, name in enumerate(names, 2)
     ]
     [problem] = parsed(HEAD + COUNTER + "".join(points))[1]
-    assert "more than 5 different values of every" in problem
+    assert "more than 5 different values of the key every" in problem
 
 
 def test_parts_on_both_sides_of_a_wall_are_refused() -> None:

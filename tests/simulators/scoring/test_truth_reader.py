@@ -158,5 +158,5 @@ def test_a_run_json_that_no_run_wrote_is_told(
 def test_a_missing_file_is_told(folder: Path, writer: TruthWriter) -> None:
     writer.close(NOON + QUARTER)
     (folder / SERVED_FILE).unlink()
-    with pytest.raises(ConfigError, match=r"^served.csv: this file is not there"):
+    with pytest.raises(ConfigError, match=r"^served.csv: this file does not exist"):
         read_truth(folder)

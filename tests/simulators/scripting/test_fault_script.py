@@ -27,8 +27,11 @@ def _place(text: str, link: str = "tcp") -> FaultScript:
         ('kind = "no_answer"\nmetr = "e-1"', "unknown key metr. Did you mean meter?"),
         ('kind = "slow_answer"', "delay_s is missing. Add the key here, for example: delay_s = 1"),
         ('kind = "no_answer"\nprobability = 1.5', "probability can't be 1.5"),
-        ('kind = "no_answer"\nmeter = "e-9"', "meter = e-9 refers to nothing. Known are: e-1,"),
-        ('kind = "no_answer"\nbus = "bus-c"', "bus = bus-c refers to nothing"),
+        (
+            'kind = "no_answer"\nmeter = "e-9"',
+            "meter = e-9, but e-9 is not defined. Known are: e-1,",
+        ),
+        ('kind = "no_answer"\nbus = "bus-c"', "bus = bus-c, but bus-c is not defined"),
         ('kind = "no_answer"\nmeter = "e-1"\narea = "a"', "one target, not meter + area"),
         ('kind = "stuck"\nprobability = 0.5', "while probability is drawn for each answer"),
         ('kind = "replacement"\nduration_s = 5', "replacement does not end"),

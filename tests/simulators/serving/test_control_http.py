@@ -78,7 +78,7 @@ async def test_all_faults_end_at_once_and_stay_in_the_books(controlled: Controll
     ("body", "said"),
     [
         ({"kind": "no_answr"}, 'kind can\'t be "no_answr". Did you mean "no_answer"?'),
-        ({"kind": "busy", "meter": "e-9"}, "meter = e-9 refers to nothing."),
+        ({"kind": "busy", "meter": "e-9"}, "meter = e-9, but e-9 is not defined."),
         ({"kind": "slow_answer"}, "delay_s is missing."),
         ({"kind": "rollover", "meter": "e-1"}, "must be there from the start of the simulation"),
     ],

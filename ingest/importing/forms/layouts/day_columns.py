@@ -1,7 +1,8 @@
 """Layout with a row for each day, and a column for each hour, half hour or quarter. Pure.
 
 Headers are times of day (00:00, 0:15, ... or 00:15, ..., 24:00), ranges (00:00-00:15), or numbers
-(1 to 96, P1 to P96). The last time of day tells if they are starts or ends: 24:00 is an end.
+(1 to 96, P1 to P96). If the last time of day is 24:00, the times are ends of intervals; otherwise
+they are starts.
 """
 
 import re
@@ -21,7 +22,7 @@ from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
 
 _DAY_MS: Final = 86_400_000
-#: Numbers of columns that divide a day: hours, half hours, quarters, five minutes.
+#: Possible numbers of columns: hours, half hours, quarters of an hour, five minutes.
 _PARTS: Final = (24, 48, 96, 288)
 _NUMBERED: Final = re.compile(r"[a-z]*[-_ ]?(\d{1,3})", re.IGNORECASE)
 _RANGE: Final = re.compile(r"(\S+?)\s*[-~—至]\s*(\S+)")
@@ -40,7 +41,7 @@ class DayParts(msgspec.Struct, frozen=True):
 
 
 def day_parts(names: Sequence[str]) -> DayParts | None:
-    """Return the parts of the day that headers name; None if they name none."""
+    """Return the parts of the day that headers mean; None if they are no parts of a day."""
     if len(names) not in _PARTS:
         return None
     part_ms = _DAY_MS // len(names)
@@ -60,7 +61,7 @@ def _are_numbered(names: Sequence[str]) -> bool:
 
 
 def _clock_ms(name: str) -> int | None:
-    """Return the time of day of a header [ms]; of a range, its start."""
+    """Return the time of day in a header [ms]; for a range its start."""
     text = plain_text(name)
     if found := _RANGE.fullmatch(text):
         text = found[1]
@@ -113,7 +114,7 @@ class DayColumns(Layout):
             yield from self.parsed(line, row, column, scaled, (time_ms, self._length_ms))
 
     def _part_times(self, parts: DayParts) -> tuple[int, ...]:
-        """Return the local time of each column's values [ms]: start of an interval, or reading."""
+        """Return the local time of day of each column [ms]: an interval's start, or a reading."""
         options = self.context.options
         if options.kind == "register":
             return parts.clocks_ms

@@ -1,4 +1,4 @@
-"""Base of the layouts: what they share of a file, and how they read its cells. Pure."""
+"""Base class of the layouts: reads the cells of a file, for all layouts. Pure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from ingest.importing.reading.file_form import FileForm
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.site import Site
 
-#: Texts of a column that says which values are estimated.
+#: Texts that mean "estimated" in the column of estimated values.
 _ESTIMATED: Final = frozenset(
     "e est estimated estimate 估 估算 估计 估抄 估读 推算 暂估 是 y yes true 1".split()  # noqa: SIM905 - a list to read
 )
@@ -34,7 +34,7 @@ _TIMES: Final[tuple[Role, ...]] = ("time", "start", "end")
 
 
 class FileContext(msgspec.Struct, frozen=True):
-    """Form and options of a file, which its layouts share.
+    """The form of a file and the options of its import, for all layouts.
 
     Attributes:
         form: form of the file.
@@ -54,13 +54,13 @@ class FileContext(msgspec.Struct, frozen=True):
 
     @property
     def year(self) -> int | None:
-        """Year of dates without one, in the first sheet; None if nothing says it."""
+        """Year of dates without a year, in the first sheet; None if it is unknown."""
         stated = self.options.year or year_of_titles((*self.form.titles, *self.form.sheets))
         return stated or next(iter(self.sheet_years), None)
 
     @property
     def sheet_years(self) -> tuple[int, ...]:
-        """Year of each sheet, where each one's name says a year; otherwise empty."""
+        """Year of each sheet, if the name of every sheet contains a year; otherwise empty."""
         years = [year_of_titles([name]) for name in self.form.sheets]
         known = tuple(year for year in years if year is not None)
         return known if self.options.year is None and len(known) == len(years) else ()
@@ -83,8 +83,9 @@ class Layout(ABC):
         reads_others: True if columns without a role hold values.
         spans: reader of periods in cells and headers.
         has_values: True if the file has times and a column of values.
-        unknown_lines: lines whose meter or quantity is not known, which is reported once.
-        left_out: columns that are not read, beside those that say so by their names.
+        unknown_lines: lines whose meter or quantity is unknown. Each unknown name is reported only
+            once.
+        left_out: columns that are not read, in addition to those ignored because of their names.
     """
 
     name: ClassVar[LayoutName]
@@ -107,7 +108,7 @@ class Layout(ABC):
         self.left_out: tuple[int, ...] = ()
 
     def for_year(self, year: int, on_problem: ProblemHandler) -> Self:
-        """Return the layout of a sheet whose dates without a year are of another one."""
+        """Return a copy of the layout for a sheet of another year."""
         options = msgspec.structs.replace(self.context.options, year=year)
         context = msgspec.structs.replace(self.context, options=options, on_problem=on_problem)
         return type(self)(context)
@@ -128,14 +129,14 @@ class Layout(ABC):
         """Return the values of a row that has a cell for each column."""
 
     def questions(self) -> Iterator[Problem]:
-        """Yield what must be answered before the columns that are read can be read."""
+        """Yield the questions that must be answered before the used columns can be read."""
         columns, roles = self.context.form.columns, self.context.roles
         times = [columns[place] for role in _TIMES if (place := roles.get(role)) is not None]
         value = roles.get("value")
         numbers = [value] if value is not None else []
         if self.reads_others:
             numbers += [place for place in roles.others if place not in self.left_out]
-        # An answer holds for all columns, so one question of each kind is enough.
+        # An answer applies to all columns, so one question of each kind is enough.
         for problems in (
             [column.time_problem for column in times],
             [columns[place].number_problem for place in sorted(numbers)],
@@ -144,12 +145,12 @@ class Layout(ABC):
                 yield first
 
     def parse(self, line: int, row: Row) -> Iterable[ParsedValue]:
-        """Return the values of a row, also missing ones. Wrong ones are reported and left out."""
+        """Return the values of a row, including missing ones. Wrong values are only reported."""
         columns = self.context.form.columns
         if len(row) != len(columns):
             self.context.report_problem(
                 line,
-                "this line has {cells} cells, the header {expected}.",
+                "this line has {cells} cells, but the header has {expected}.",
                 "Complete it, or remove it.",
                 cells=len(row),
                 expected=len(columns),
@@ -202,7 +203,7 @@ class Layout(ABC):
         return ((scaled.series, time_ms, scaled.canonical(value), length_ms, is_estimated),)
 
     def is_estimated(self, line: int, row: Row) -> bool:
-        """Return True if a row says that its values are estimated."""
+        """Return True if a row marks its values as estimated."""
         column = self.context.roles.get("estimated")
         if column is None:
             return False
@@ -213,7 +214,7 @@ class Layout(ABC):
             line,
             column,
             BadCell(
-                "column {column}: {cell} does not say if the value is estimated.",
+                "column {column}: {cell} does not tell if the value is estimated.",
                 "Write E or 估算 for an estimated value, A or 实测 for a measured one.",
                 cell=_text(row[column]),
             ),
@@ -221,7 +222,7 @@ class Layout(ABC):
         return False
 
     def text(self, row: Row, column: int | None) -> str:
-        """Return the text of a cell; "" without such a column."""
+        """Return the text of a cell; "" if `column` is None."""
         return "" if column is None else _text(row[column])
 
 

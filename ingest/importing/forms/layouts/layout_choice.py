@@ -1,6 +1,6 @@
-"""The layouts, and the choice of a file's layout and kind. Pure.
+"""Choose the layout of a file, and the kind of its values. Pure.
 
-Law: the first layout that fits a file is its layout, unless a person names another one.
+Law: the first layout that fits a file is used, unless a person states another one.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ from ingest.importing.forms.series_finder import SeriesFinder
 from ingest.importing.reading.file_form import FileForm
 from jieneng.metering.site import Site
 
-#: The layouts, the most special ones first.
+#: All layouts, the most specific ones first.
 LAYOUTS: Final[tuple[type[Layout], ...]] = (DayColumns, MonthColumns, ValueRows, MeterColumns)
 
 
@@ -54,7 +54,7 @@ def choose_layout(
 
 
 def _are_sheets_of_meters(context: FileContext, layout: type[Layout]) -> bool:
-    """Report a file that names its meters by its sheets only; they would be read as one meter."""
+    """Report a file whose meters are named only by its sheets: they would be read as one meter."""
     roles, sheets = context.roles, context.form.sheets
     if roles.get("meter") is not None or layout is MonthColumns:
         return False
@@ -67,7 +67,7 @@ def _are_sheets_of_meters(context: FileContext, layout: type[Layout]) -> bool:
     context.report_problem(
         context.form.header_line,
         "the sheets {sheets} are of different meters.",
-        "Import each one by itself: --sheet {first} --meter METER",
+        "Import each sheet separately: --sheet {first} --meter METER",
         sheets=", ".join(sheets)[:200],
         first=sheets[0],
     )
@@ -75,7 +75,7 @@ def _are_sheets_of_meters(context: FileContext, layout: type[Layout]) -> bool:
 
 
 def _ask_for_stamp(context: FileContext) -> None:
-    """Report amounts beside the times at which meters were read, which may lie on either side."""
+    """Ask if amounts belong to the time before or after the times at which meters were read."""
     columns, roles = context.form.columns, context.roles
     if context.options.stamp is not None or roles.get("start") is not None:
         return
@@ -87,16 +87,16 @@ def _ask_for_stamp(context: FileContext) -> None:
     if time is None or says_read_at(name):
         context.report_problem(
             context.form.header_line,
-            "column {column} says when a meter was read or an interval ended, and the values are "
-            "amounts.",
-            "If an amount lies before its time, add --stamp end; if it begins there, --stamp "
-            "start.",
+            "column {column} contains the times at which meters were read, and the values"
+            " are amounts; it is not clear if an amount is for the time before or after.",
+            "If an amount is for the time before, add --stamp end; if for the time after,"
+            " add --stamp start.",
             column=name,
         )
 
 
 def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
-    """Return the kind of the values that the form of a file says."""
+    """Return the kind of the values, as the form of the file indicates."""
     columns, roles = context.form.columns, context.roles
     if layout in (DayColumns, MonthColumns):
         return "interval"
@@ -106,7 +106,7 @@ def _kind_of(layout: type[Layout], context: FileContext) -> ImportKind:
     value = roles.get("value")
     has_ends = {"start", "end"} <= roles.by_role.keys()
     if has_ends and value is not None and says_reading(columns[value].name):
-        return "register"  # 本期读数, at the end
+        return "register"  # 本期读数: the reading at the end
     if has_ends or roles.by_role.keys() & {"year", "month"}:
         return "interval"
     time = roles.get("time")
@@ -119,7 +119,7 @@ def _report_no_layout(context: FileContext, fitting: list[type[Layout]]) -> None
         context.report_problem(
             context.form.header_line,
             "this file does not have the layout {layout}; its header is {header}.",
-            "Leave the layout out, or take one of: {known}.",
+            "Omit the layout, or use one of: {known}.",
             layout=context.options.layout,
             header=header,
             known=", ".join(layout.name for layout in fitting),
@@ -128,6 +128,6 @@ def _report_no_layout(context: FileContext, fitting: list[type[Layout]]) -> None
     context.report_problem(
         context.form.header_line,
         "there is no column of times in this file; its header is {header}.",
-        "Name the column of the times: --time-column.",
+        "State the column of the times: --time-column.",
         header=header,
     )

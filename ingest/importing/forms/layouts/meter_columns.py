@@ -34,7 +34,7 @@ class MeterColumns(Layout):
             yield from self.parsed(line, row, column, scaled, time)
 
     def _find_columns(self) -> Iterator[tuple[int, ScaledSeries]]:
-        """Yield the columns of meters; report what is wrong with the others."""
+        """Yield the columns of meters, and report problems of the other columns."""
         context = self.context
         names = [column.name for column in context.form.columns]
         found: dict[ImportSeries, int] = {}
@@ -54,8 +54,8 @@ class MeterColumns(Layout):
                 continue
             context.report_problem(
                 context.form.header_line,
-                "columns {one} and {other} are both {quantity} of meter {meter}.",
-                "Remove one of them, or name it as left out.",
+                "columns {one} and {other} both contain {quantity} of meter {meter}.",
+                "Remove one of them, or state that it is left out.",
                 one=names[first],
                 other=names[column],
                 quantity=scaled.series.quantity,
@@ -64,11 +64,11 @@ class MeterColumns(Layout):
         if not columns:
             context.report_problem(
                 context.form.header_line,
-                "this file has times, but nothing beside them.",
-                "Add a column a meter.",
+                "this file has times, but no other columns.",
+                "Add a column for each meter.",
             )
 
     def _value_columns(self) -> list[int]:
-        """Return the column whose name is a word of values, such as 用电量: it means a meter."""
+        """Return the column whose name only means values, such as 用电量, as a list."""
         value = self.context.roles.get("value")
         return [] if value is None else [value]

@@ -1,7 +1,7 @@
 """Layout with a row for each meter, and a column for each month, quarter or year. Pure.
 
-A column of months beside a column of their year would count the year twice: then the columns of
-the shortest periods alone are read, and the others are left out.
+If a file has columns for months and for their year, reading both would count the year twice. So
+only the columns with the shortest periods are read.
 """
 
 import re
@@ -17,16 +17,16 @@ from ingest.importing.forms.layouts.layout import FileContext, Layout
 from ingest.importing.forms.meter_series import ParsedValue, ScaledSeries
 from ingest.importing.forms.row_times import BadTime, RowTime, month_number
 
-#: Words behind a month in a header: 1月用电量, 2020年1月 读数.
+#: Words that may follow a month in a header: 1月用电量, 2020年1月 读数.
 _ENDING: Final = re.compile(r"(?<=[月年度])\s*(?:[用耗]?[电水气热]量?|用量|能耗|读数|示数|合计)$")
-#: Number of columns of periods from which on a file has this layout.
+#: Smallest number of columns with periods for this layout.
 _FEWEST: Final = 2
-#: A period this many times as long as the shortest one is a sum of others.
+#: A period that is more than this many times as long as the shortest one is a sum of others.
 _LONGER: Final = 1.5
 
 
 def period_name(name: str) -> str:
-    """Return the period in a header, without unit and words behind it; "" without one."""
+    """Return the period in a header, without unit and following words; "" if there is none."""
     text = _ENDING.sub("", plain_text(split_unit(name)[0]))
     if month_number(text) is not None and not text.isdecimal():
         return text
@@ -43,7 +43,7 @@ class MonthColumns(Layout):
 
     @classmethod
     def fits(cls, context: FileContext) -> bool:
-        """Return True if the file has names of meters, and two columns of periods or more."""
+        """Return True if the file has names of meters, and at least two columns of periods."""
         names = [context.form.columns[column].name for column in context.roles.others]
         return not context.roles.has_time and sum(map(bool, map(period_name, names))) >= _FEWEST
 
@@ -67,7 +67,7 @@ class MonthColumns(Layout):
         roles = self.context.roles
         quantity = self.text(row, roles.get("quantity"))
         name = self.text(row, self._meter)
-        if not name and quantity:  # a name over several rows stands in the first one
+        if not name and quantity:  # in a merged cell, only the first row has the name
             name = self._last_name
         self._last_name = name
         key = (name, quantity, self.text(row, roles.get("unit")))
@@ -84,7 +84,7 @@ class MonthColumns(Layout):
         return period_name(self.context.form.columns[column].name)
 
     def _find_columns(self) -> Iterator[tuple[int, RowTime]]:
-        """Yield the columns of the shortest periods, with start and length of each."""
+        """Yield (column, (start, length)) for the columns with the shortest periods."""
         found: list[tuple[int, RowTime]] = []
         for column in self.context.roles.others:
             period = self._period(column)

@@ -18,7 +18,7 @@ class ValueRows(Layout):
 
     @classmethod
     def fits(cls, context: FileContext) -> bool:
-        """Return True if the file has columns of times, of values, and of meters or one meter."""
+        """Return True if the file has columns of times and values, and meters (or one meter)."""
         roles = context.roles
         has_meter = roles.get("meter") is not None or context.options.meter is not None
         return roles.has_time and roles.get("value") is not None and has_meter
@@ -59,7 +59,7 @@ class ValueRows(Layout):
         return self.parsed(line, row, self._value, scaled, time)
 
     def _check_ratio(self, line: int, row: Row, scaled: ScaledSeries | None) -> None:
-        """Report a ratio in the file of a meter that has no transformers in `site.toml`."""
+        """Report a ratio in the file if the meter has no transformers in `site.toml`."""
         options, text = self.context.options, self.text(row, self._ratio)
         if scaled is None or options.kind == "interval" or options.side == "primary":
             return
@@ -69,10 +69,10 @@ class ValueRows(Layout):
         name = self.context.form.columns[self._ratio].name
         self.context.report_problem(
             line,
-            "column {column}: the ratio of meter {meter} is {ratio} here, but it has no "
-            "transformers in site.toml.",
-            "Write ct at the meter and add --side display. If the values were multiplied already, "
-            "add --side primary.",
+            "column {column}: meter {meter} has the ratio {ratio} in the file, but no"
+            " transformers in site.toml.",
+            "Write ct at the meter, and add --side display. If the values are already"
+            " multiplied by the ratio, add --side primary.",
             column=name,
             meter=meter.id,
             ratio=text,

@@ -7,12 +7,12 @@ from typing import Final
 from ingest.importing.cells.cell import Row
 from jieneng.metering.errors import UsageError
 
-#: Rows that are held at once.
+#: Largest number of rows in memory at a time.
 _BATCH_ROWS: Final = 10_000
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """Yield line and cells of each row; line 1 has the names of the columns.
+    """Yield (line number, cells) of each row; line 1 contains the names of the columns.
 
     Raises:
         UsageError: pyarrow is not installed, or the file is damaged.
@@ -38,5 +38,5 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
                     yield line, row
     except pa.ArrowException as error:
         raise UsageError(
-            "{file} is damaged, or no Parquet file: copy it again.", file=path.name
+            "{file} is damaged, or not a Parquet file: copy it again.", file=path.name
         ) from error

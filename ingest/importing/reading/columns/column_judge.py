@@ -1,6 +1,6 @@
-"""Tell what a column holds, and in which notation, from its cells. Pure.
+"""Determine the kind and the notation of a column from its cells. Pure.
 
-Law: a column is judged until it is decided, over the whole file if need be.
+Law: cells are examined until the notation is certain, if necessary over the whole file.
 """
 
 from collections import Counter
@@ -15,17 +15,17 @@ from ingest.importing.reading.columns.decimal_judge import DecimalJudge
 from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
 from jieneng.metering.errors import Msgid, Problem
 
-_DECIMAL_FIX: Final[Msgid] = "Say which sign is the decimal sign: --decimal . or --decimal ,"
+_DECIMAL_FIX: Final[Msgid] = "State the decimal sign: --decimal . or --decimal ,"
 _ORDER_NOTES: Final[dict[DateOrder, Msgid]] = {
-    "dmy": "column {column}: in {cell} the day stands first (--date-order dmy).",
-    "mdy": "column {column}: in {cell} the month stands first (--date-order mdy).",
-    "ymd": "column {column}: in {cell} the year stands first (--date-order ymd).",
+    "dmy": "column {column}: in {cell} the day is first (--date-order dmy).",
+    "mdy": "column {column}: in {cell} the month is first (--date-order mdy).",
+    "ymd": "column {column}: in {cell} the year is first (--date-order ymd).",
 }
-_ORDER_FIX: Final[Msgid] = "Say the order: --date-order dmy, mdy or ymd."
+_ORDER_FIX: Final[Msgid] = "State the order: --date-order dmy, mdy or ymd."
 
 
 class ColumnJudge:
-    """Collects what the cells of one column say."""
+    """Determines kind and notation of one column from the cells that are added."""
 
     def __init__(self) -> None:
         self._kinds: Counter[CellKind] = Counter()
@@ -35,7 +35,7 @@ class ColumnJudge:
         self._has_text_numbers = False
 
     def add(self, line: int, cell: Cell) -> None:
-        """Add a cell of the first rows."""
+        """Add a cell from the first rows."""
         kind = cell_kind(cell)
         self._kinds[kind] += 1
         if not isinstance(cell, str):
@@ -51,11 +51,11 @@ class ColumnJudge:
 
     @property
     def is_open(self) -> bool:
-        """True if further cells may decide the notation."""
+        """True if the notation is not yet certain, and further cells may determine it."""
         return self._orders.is_open or (self._has_text_numbers and not self._decimals.is_decided)
 
     def add_later(self, line: int, cell: Cell) -> None:
-        """Add a cell of a later row, of a column that is open."""
+        """Add a cell from a later row. Only for a column that is open."""
         if not isinstance(cell, str):
             return
         if self._orders.is_open:
@@ -65,7 +65,7 @@ class ColumnJudge:
 
     @property
     def decided_decimal(self) -> DecimalSign | None:
-        """Decimal sign that a cell decides; None without one, or with two."""
+        """Decimal sign that the cells determine; None if there is none, or if cells disagree."""
         return self._decimals.verdict(None).decimal if self._decimals.is_decided else None
 
     @property
@@ -85,15 +85,15 @@ class ColumnJudge:
         is_whole: bool,
         from_1904: bool,
     ) -> tuple[ColumnForm, tuple[FormNote, ...]]:
-        """Return the form of the column, and notes on what is told or assumed.
+        """Return the form of the column, and notes about what was detected or assumed.
 
         Args:
             name: name of the column.
-            unit: its unit in the row of units; "" without one.
+            unit: unit of the column in the row of units; "" if there is none.
             habit: decimal sign that the rest of the file suggests.
-            wishes: what a person states.
-            is_whole: True if the column was judged over the whole file, if need be.
-            from_1904: True if the spreadsheet counts its days from 1904.
+            wishes: parts of the form that a person states.
+            is_whole: True if the whole file was examined where necessary.
+            from_1904: True if the spreadsheet counts days from 1904.
         """
         decimals, orders = self._decimals.verdict(habit), self._orders.verdict()
         decimal = wishes.decimal or decimals.decimal

@@ -1,9 +1,9 @@
-"""Tell the order of day, month and year of a column from its dates. Pure.
+"""Determine the order of day, month and year in a column from its dates. Pure.
 
-A number from 13 to 31 is a day, and leaves one order. Dates with points have the day first.
+A number from 13 to 31 must be a day; this leaves only one order. In dates with points, the day is
+first.
 
-Law: where several orders fit every date of the column, or none does, the order is not guessed but
-asked for.
+Law: if several orders fit all dates of the column, or none does, the person is asked for the order.
 """
 
 from typing import Final, get_args
@@ -19,13 +19,13 @@ _ORDERS: Final[frozenset[DateOrder]] = frozenset(get_args(DateOrder))
 
 
 class OrderVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Order of the dates of a column.
+    """The order of the dates in a column.
 
     Attributes:
-        order: the order; None if it must be asked for, or no date needs one.
-        example: a date of the column; "" without one.
-        problem: msgid of the sentence that says why it must be asked for; None if it need not be.
-        values: values of its placeholders, except `{column}`.
+        order: the order; None if it is unknown, or if no date needs it.
+        example: a date of the column; "" if there is none.
+        problem: msgid of the question about the order; None if there is no question.
+        values: values of the placeholders in `problem`, except `{column}`.
     """
 
     order: DateOrder | None
@@ -35,7 +35,7 @@ class OrderVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DateOrderJudge:
-    """Collects what the dates of a column say of their order."""
+    """Determines the order of the dates in a column from the cells that are added."""
 
     def __init__(self) -> None:
         self._possible = _ORDERS
@@ -46,7 +46,7 @@ class DateOrderJudge:
 
     @property
     def is_open(self) -> bool:
-        """True if a date needs an order, and several fit."""
+        """True if the column has dates that need an order, and several orders fit so far."""
         return bool(self._example) and len(self._possible) > 1
 
     def add(self, line: int, text: str) -> None:
@@ -55,7 +55,7 @@ class DateOrderJudge:
         possible = possible_orders(ordered) if ordered else frozenset[DateOrder]()
         if ordered and ordered.sign == "." and not ordered.short_year:
             possible &= {"dmy"}
-        if not possible:  # no date, or no such day: read as a wrong cell
+        if not possible:  # the day does not exist; reported later as a wrong cell
             return
         if not self._example:
             self._example_line, self._example = line, text
@@ -73,8 +73,8 @@ class DateOrderJudge:
         if self._possible:
             return OrderVerdict(
                 order=None,
-                problem="column {column}: it can't be told which number of {cell} is the day, nor "
-                "from any other date of the column.",
+                problem="column {column}: it is not clear which number in {cell} is the day, and"
+                " no other date of the column shows it.",
                 values={"line": self._example_line, "cell": quoted(self._example)},
             )
         (line, text), (other_line, other) = sorted(set(self._against.values()))[:2]

@@ -1,15 +1,15 @@
-"""Tell the decimal sign of a column from its cells. Pure.
+"""Determine the decimal sign of a column from its cells. Pure.
 
-One cell often decides: 1.081.234 has separators of thousands, 81.2 a decimal point. 81.234 can mean
-two numbers. A column of such cells alone is judged by the habits of programs:
+Often a single cell is enough: 1.081.234 has thousands separators, and 81.2 a decimal point. But
+81.234 can mean two numbers. If all cells of a column are like this, these rules are used:
 
-- A program that writes thousands apart writes numbers below 1000 without a separator. One that
-  writes three decimals writes them behind every number.
-- A program that writes decimal commas does not separate cells with commas, and the other way round:
-  it separates them with semicolons.
-- Where none of these says anything, a comma stands between thousands, as in China (GB/T 15835).
+- A program that writes thousands separators writes numbers below 1000 without a separator. A
+  program that writes three decimals writes them for every number.
+- A program that writes decimal commas separates cells with semicolons; a program that separates
+  cells with commas writes decimal points.
+- If these rules give no result, a comma is a thousands separator, as usual in China (GB/T 15835).
 
-Law: where these don't agree, or say nothing of a point, the sign is not guessed but asked for.
+Law: if the rules contradict each other, or give no result for a point, the person is asked.
 """
 
 from collections import Counter
@@ -29,33 +29,33 @@ from ingest.importing.cells.number_text import (
 from ingest.importing.cells.unit_words import is_unit
 from jieneng.metering.errors import Msgid
 
-#: Number of cells of each kind from which on the habits of programs decide without a delimiter.
+#: Number of cells that is enough to apply the first rule if the delimiter suggests nothing.
 _ENOUGH: Final = 3
 _LIKE_THE_FILE: Final[Msgid] = (
-    "column {column}: {cell} is read as {number}, as the rest of the file is written; "
-    "--decimal {other} reads it as {other_number}."
+    "column {column}: {cell} is read as {number}, like the other numbers in the file; with"
+    " --decimal {other} it is read as {other_number}."
 )
 _THOUSANDS: Final[Msgid] = (
-    "column {column}: {cell} is read as {number}, with a comma between thousands; "
-    "--decimal {other} reads it as {other_number}."
+    "column {column}: {cell} is read as {number}, with a comma between thousands; with"
+    " --decimal {other} it is read as {other_number}."
 )
 
 
 class Evidence(NamedTuple):
-    """Cell that decides: its line and its text."""
+    """A cell that determines the decimal sign: its line and its text."""
 
     line: int
     text: str
 
 
 class DecimalVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Decimal sign of a column.
+    """The decimal sign of a column.
 
     Attributes:
-        decimal: the sign; None if it must be asked for, or no cell has a separator.
-        note: msgid of the sentence that says how it is assumed; None if a cell decides.
-        problem: msgid of the sentence that says why it must be asked for; None if it need not be.
-        values: values of the placeholders of both, except `{column}`.
+        decimal: the sign; None if it is unknown, or if no cell has a separator.
+        note: msgid of a note about the assumed sign; None if a cell determines it.
+        problem: msgid of the question about the sign; None if there is no question.
+        values: values of the placeholders in both, except `{column}`.
     """
 
     decimal: DecimalSign | None
@@ -65,7 +65,7 @@ class DecimalVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecimalJudge:
-    """Collects what the cells of a column say of its decimal sign."""
+    """Determines the decimal sign of a column from the cells that are added."""
 
     def __init__(self) -> None:
         self._deciding: dict[DecimalSign, Evidence] = {}
@@ -77,7 +77,7 @@ class DecimalJudge:
 
     @property
     def is_decided(self) -> bool:
-        """True if a cell decided."""
+        """True if a cell determines the sign."""
         return bool(self._deciding)
 
     def add(self, line: int, text: str) -> None:
@@ -108,7 +108,7 @@ class DecimalJudge:
         """Return the decimal sign.
 
         Args:
-            habit: sign that the file's delimiter, or its other columns, suggest; None without any.
+            habit: sign that the file's delimiter or its other columns suggest; None if they don't.
         """
         if len(self._deciding) == 2:
             return self._contradiction()
@@ -123,13 +123,13 @@ class DecimalJudge:
             return self._assumed(".", _THOUSANDS)
         return DecimalVerdict(
             decimal=None,
-            problem="column {column}: {cell} can mean {with_point} or {with_comma}, and no other "
-            "cell decides.",
+            problem="column {column}: {cell} can mean {with_point} or {with_comma}, and no other"
+            " cell shows which.",
             values=self._meanings(),
         )
 
     def _suggestions(self, habit: DecimalSign | None) -> set[DecimalSign]:
-        """Return the signs that habits suggest for a column of ambiguous cells."""
+        """Return the signs that the rules suggest for a column of ambiguous cells."""
         if len(self._ambiguous) > 1:
             return set()
         ((sign, cells),) = self._ambiguous.items()
@@ -159,8 +159,8 @@ class DecimalJudge:
         point, comma = self._deciding["."], self._deciding[","]
         return DecimalVerdict(
             decimal=None,
-            problem="column {column}: {cell} has a decimal point, {other_cell} in line "
-            "{other_line} a decimal comma.",
+            problem="column {column}: {cell} has a decimal point, but {other_cell} in line"
+            " {other_line} has a decimal comma.",
             values={
                 "cell": quoted(point.text),
                 "line": point.line,

@@ -1,7 +1,7 @@
 """Choose the sheets of a workbook that are read as one table. Pure.
 
-Law: every sheet is read, or a note says why it is not read. A sheet with other columns than the
-first one is never ignored: the user is asked which sheets to read.
+Law: every sheet is read, or a note says why it is not read. If the columns of the sheets differ, no
+sheet is ignored: a problem asks the user to name the sheets to read.
 """
 
 from collections.abc import Callable, Sequence
@@ -97,8 +97,8 @@ def _names(form: TableForm) -> list[str]:
 
 def _other_columns(entry: SheetEntry, first: SheetEntry, line: int) -> Problem:
     return Problem(
-        text="sheet {sheet} has other columns than sheet {first}: they are no single table.",
-        fix="Name the sheets to read, for example: --sheet {first}.",
+        text="sheet {sheet} has other columns than sheet {first}: they are not one table.",
+        fix="State the sheets to read, for example: --sheet {first}.",
         values={"sheet": entry.name, "first": first.name, "sheet_line": line},
     )
 

@@ -2,7 +2,7 @@
 
 Laws:
 
-- A sheet is read to its end, whatever size it states.
+- A sheet is read to its end, even if the size stated in the file is smaller.
 - A formula without a stored value is not an empty cell. It is returned as `Valueless`, and so is an
   error value.
 - Memory does not grow with the sheet.

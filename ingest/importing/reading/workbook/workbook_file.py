@@ -2,8 +2,7 @@
 
 Laws:
 
-- Only the cells of the file are used. The size that a sheet states, and the name of the file, are
-  ignored: both may be wrong.
+- The size that a sheet states, and the ending of the file's name, are ignored: both may be wrong.
 - A sheet is read in pieces, so that memory does not grow with it.
 """
 
@@ -67,7 +66,7 @@ class WorkbookFile:
             )
         except _DAMAGED as error:
             raise UsageError(
-                "{file} is no XLSX file: open it in a spreadsheet program and save it as one.",
+                "{file} is not an XLSX file: open it in a spreadsheet program and save it as XLSX.",
                 file=path.name,
             ) from error
 

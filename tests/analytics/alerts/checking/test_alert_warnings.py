@@ -86,4 +86,4 @@ def test_a_site_with_mistakes_has_neither_rules_nor_warnings(
     assert found.rules is None
     assert not found.warnings
     (problem,) = found.problems
-    assert "meter = w refers to nothing." in str(problem)
+    assert "meter = w, but w is not defined." in str(problem)

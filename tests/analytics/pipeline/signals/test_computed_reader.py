@@ -77,8 +77,8 @@ def known(values: SignalValues, subject: str) -> dict[int, float]:
 
 async def settled(live: SignalReader, now_ms: int) -> dict[str, SignalValues]:
     """Return the values of as many rounds as the hours of the past take."""
-    found: dict[str, SignalValues] = {}
-    for _ in range(5):
+    found = await live.read(now_ms)
+    while live.is_behind:
         found |= await live.read(now_ms)
     return found
 

@@ -97,7 +97,7 @@ def test_a_damaged_byte_does_not_change_the_encoding(path: Path) -> None:
 def test_an_encoding_is_stated_or_refused(path: Path) -> None:
     assert Read(path, PLAIN.encode("gbk"), encoding="gbk").form.header[1] == "总表"
     for name in ("klingon", "base64"):
-        with pytest.raises(UsageError, match=f"--encoding {name} is no encoding"):
+        with pytest.raises(UsageError, match=f"--encoding {name} is not an encoding"):
             Read(path, PLAIN, encoding=name)
 
 
@@ -163,8 +163,8 @@ def test_decimal_signs_are_judged_by_the_column(
 def test_an_assumption_is_told_with_its_opposite(path: Path) -> None:
     (note,) = Read(path, column("81.234", "82.334")).form.notes
     assert note.text.format(**note.values) == (
-        "column e-a: '81.234' is read as 81234, as the rest of the file is written; --decimal . "
-        "reads it as 81.234."
+        "column e-a: '81.234' is read as 81234, like the other numbers in the file; with "
+        "--decimal . it is read as 81.234."
     )
     assert not Read(path, column("81.234", "82.334"), decimal=".").form.notes
 
@@ -173,8 +173,9 @@ def test_commas_that_nothing_contradicts_stand_between_thousands(path: Path) -> 
     read = Read(path, column("81,234", "82,334", delimiter="\t"))
     (note,) = read.form.notes
     assert read.numbers(1) == [81234.0, 82334.0]
-    assert "read as 81234, with a comma between thousands; --decimal , reads it as 81.234" in (
-        note.text.format(**note.values)
+    assert (
+        "read as 81234, with a comma between thousands; with --decimal , it is read as 81.234"
+        in (note.text.format(**note.values))
     )
 
 
@@ -185,7 +186,7 @@ def test_commas_that_nothing_contradicts_stand_between_thousands(path: Path) -> 
         (("1234", "1.035"), ";", "can mean"),  # the delimiter and the column disagree
         (("980", "1.035"), ",", "can mean"),
         (("81.234", "81,234"), ";", "can mean"),
-        (("1,5", "7", "2.75"), ";", "line 4: column e-a: '2.75' has a decimal point, '1,5' in"),
+        (("1,5", "7", "2.75"), ";", "line 4: column e-a: '2.75' has a decimal point, but '1,5' in"),
     ],
 )
 def test_a_column_that_can_mean_two_things_is_asked_for(
@@ -215,7 +216,7 @@ def test_a_cell_beyond_the_first_thousands_decides(path: Path) -> None:
 
 def test_commas_between_thousands_without_quotes_are_told_once(path: Path) -> None:
     (problem,) = Read(path, column("50,000", "50,100", "950", delimiter=",")).form.problems
-    assert "most lines have 3 cells, the header 2" in str(problem)
+    assert "most lines have 3 cells, but the header has 2" in str(problem)
     assert not Read(path, "time,e-a\n2024-01-01,1,\n2024-01-02,2,,\n").form.problems
 
 
@@ -370,8 +371,8 @@ def test_a_day_beyond_the_first_thousands_decides(path: Path) -> None:
             "password",
         ),
         ("f.xls", b"<html><body><table>", "web page"),
-        ("f.csv", b"PK\x03\x04" + bytes(100), "is no XLSX file"),
-        ("f.xlsx", b"time,e-a\n", "is no XLSX file"),
+        ("f.csv", b"PK\x03\x04" + bytes(100), "is not an XLSX file"),
+        ("f.xlsx", b"time,e-a\n", "is not an XLSX file"),
         ("f.pdf", b"%PDF-1.7", "save it as CSV or XLSX"),
         ("f.docx", b"x", "save it as CSV or XLSX"),
     ],

@@ -166,7 +166,7 @@ def test_errors_and_truths_are_no_numbers(
     book.active["B3"] = "#REF!"
     book.active["B4"] = True
     read = Read(save())
-    for row, said in ((1, "shows the error #REF!"), (2, "no number")):
+    for row, said in ((1, "shows the error #REF!"), (2, "not a number")):
         with pytest.raises(BadCell) as caught:
             NumberReader(()).read(read.rows[row][1])
         assert said in caught.value.text.format(column="x", **caught.value.values)
