@@ -27,13 +27,11 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         text: the text; a sentence of its own if the row has no name.
         name: name of the fact.
-        is_code: True for a command or a file.
         is_item: True for one of several alerts.
     """
 
     text: str
     name: str = ""
-    is_code: bool = False
     is_item: bool = False
 
 
@@ -194,12 +192,12 @@ class NoticeBody:
             rows.append(Row(tr(row.advice_en), tr("What to do first")))
         runbook = self._rule.runbook if self._rule is not None else ""
         packaged = f"{_RUNBOOK}#{self._signal}"
-        rows.append(Row(runbook or packaged, tr("Instructions"), is_code=not runbook))
+        rows.append(Row(runbook or packaged, tr("Instructions")))
         if not all(one.acknowledged_by for one in notice.alerts):
             [*keys] = {one.key for one in notice.alerts}
             named = keys[0] if len(keys) == 1 else notice.rule
             command = f"jieneng alerts ack {named} --by {tr('NAME')}"
-            rows.append(Row(command, tr("Acknowledge"), is_code=True))
+            rows.append(Row(command, tr("Acknowledge")))
         return rows
 
 

@@ -1,4 +1,4 @@
-"""Render a notice as title and body, in the reader's language, as plain text or Markdown.
+"""Render a notice as title and body, in the reader's language, as plain text.
 
 Pure: notices and names in, texts out.
 
@@ -8,13 +8,11 @@ Laws:
    phone shows no more of it.
 2. A body has at most `BODY_LIMIT_BYTES`, however many alerts a notice has: messengers cut or refuse
    longer ones. Alerts that find no room are counted.
-3. Markdown keeps to bold, code, links and lists, which mail, DingTalk and WeCom all show. Names are
-   escaped, so that none becomes markup.
+3. Plain text is what mail, DingTalk and WeCom all show alike. No name can become markup in it.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -25,8 +23,6 @@ from analytics.alerts.texts.notice_body import NoticeBody, Row, counted, more_ro
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 
-Form = Literal["text", "markdown"]
-
 #: Longest body [bytes of UTF-8]. A WeCom robot takes 2048 bytes of text, the title among them;
 #: source: https://developer.work.weixin.qq.com/document/path/91770, "文本类型".
 BODY_LIMIT_BYTES: Final = 1800
@@ -34,15 +30,12 @@ BODY_LIMIT_BYTES: Final = 1800
 _LISTED: Final = 8
 
 
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~])")
-
-
 class NoticeText(msgspec.Struct, frozen=True):
     """The text of a notice.
 
     Attributes:
         title: one line.
-        body: lines of text or Markdown.
+        body: lines of text.
     """
 
     title: str
@@ -54,8 +47,6 @@ def notice_text(
     rules: AlertRules,
     translate: Translate,
     labels: Labels,
-    *,
-    form: Form = "text",
 ) -> NoticeText:
     """Return the text of a notice.
 
@@ -64,14 +55,13 @@ def notice_text(
         rules: rules of the site. The notice may be about a rule that was removed since.
         translate: function that translates a msgid into the receiver's language.
         labels: names of the site.
-        form: form of the body.
     """
     title = headline(notice, rules, translate, labels)
     if labels.site:
         title = f"{title} · {labels.site}"
     body = NoticeBody(notice, alert_texts.find_rule(rules, notice.rule), rules, translate, labels)
     for listed in range(_LISTED, -1, -1):
-        text = _rendered(body.rows(listed), translate, form)
+        text = _rendered(body.rows(listed), translate)
         if len(text.encode()) <= BODY_LIMIT_BYTES:
             break
     return NoticeText(title, text)
@@ -82,8 +72,6 @@ def digest_text(
     rules: AlertRules,
     translate: Translate,
     labels: Labels,
-    *,
-    form: Form = "text",
 ) -> NoticeText:
     """Return the text of several notices that are sent together, one line each."""
     title = counted(
@@ -98,13 +86,13 @@ def digest_text(
                 headline(notice, rules, translate, labels),
             )
         )
-        room -= len(_rendered([Row(line, is_item=True)], translate, form).encode()) + 1
+        room -= len(_rendered([Row(line, is_item=True)], translate).encode()) + 1
         if room < 0:
             rows.append(more_row(len(notices) - number, translate))
             break
         rows.append(Row(line, is_item=True))
     site = f" · {labels.site}" if labels.site else ""
-    return NoticeText(f"{title}{site}", _rendered(rows, translate, form))
+    return NoticeText(f"{title}{site}", _rendered(rows, translate))
 
 
 def headline(notice: Notice, rules: AlertRules, translate: Translate, labels: Labels) -> str:
@@ -140,25 +128,11 @@ def _affected(consequences: Sequence[Alert], translate: Translate) -> str:
     return translate(" ({count} affected)").format(count=len(subjects)) if subjects else ""
 
 
-def _rendered(rows: Sequence[Row], translate: Translate, form: Form) -> str:
-    lines = [(_markdown if form == "markdown" else _plain)(row, translate) for row in rows]
-    return "\n".join(lines)
+def _rendered(rows: Sequence[Row], translate: Translate) -> str:
+    return "\n".join(_line(row, translate) for row in rows)
 
 
-def _plain(row: Row, translate: Translate) -> str:
+def _line(row: Row, translate: Translate) -> str:
     if row.name:
         return translate("{name}: {text}").format(name=row.name, text=row.text)
     return f"- {row.text}" if row.is_item else row.text
-
-
-def _markdown(row: Row, translate: Translate) -> str:
-    """Return a row as an item of a list: the only line break that all messengers keep."""
-    text = f"`{row.text}`" if row.is_code else _escaped(row.text)
-    if row.name:
-        text = translate("{name}: {text}").format(name=f"**{_escaped(row.name)}**", text=text)
-    return f"- {text}"
-
-
-def _escaped(text: str) -> str:
-    """Return a text without markup; a web address stays a link."""
-    return text if text.startswith(("https://", "http://")) else _MARKUP.sub(r"\\\1", text)

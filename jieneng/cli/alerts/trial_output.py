@@ -77,11 +77,16 @@ def _sentences(summary: "ReplaySummary", of: "SiteAlerts") -> list[str]:
         lines.append(tr("The rule would not have fired."))
         return lines
     weeks = (summary.end_ms - summary.start_ms) / (7 * _DAY_MS)
+    once = tr(
+        "It would have fired {count} time, {rate} times a week, and some alert would have fired "
+        "{share} of the time."
+    )
+    often = tr(
+        "It would have fired {count} times, {rate} times a week, and some alert would have fired "
+        "{share} of the time."
+    )
     lines.append(
-        tr(
-            "It would have fired {count} times, {rate} times a week, and some alert would have "
-            "fired {share} of the time."
-        ).format(
+        (once if summary.fires == 1 else often).format(
             count=summary.fires,
             rate=alert_texts.short_number(summary.fires / weeks, 2),
             share=_percent(summary.firing),

@@ -15,7 +15,7 @@ import pytest
 
 from analytics.alerts.alert import Alert, Event, Notice
 from analytics.alerts.alert_rule import AlertRule, AlertRules
-from analytics.alerts.texts.notice_text import BODY_LIMIT_BYTES, Form, digest_text, notice_text
+from analytics.alerts.texts.notice_text import BODY_LIMIT_BYTES, digest_text, notice_text
 from jieneng.locale import translator
 from jieneng.locale.finding_text import Labels, labels
 from jieneng.metering.alert_signals import SIGNALS
@@ -139,14 +139,10 @@ def site_labels() -> Labels:
 
 
 def golden_text(language: str, names: Labels) -> str:
-    """All notices as text, the digest of them, and one as Markdown."""
+    """All notices as text, and the digest of them."""
     tr = translator(language)
     texts = {name: notice_text(one, RULES, tr, names) for name, one in NOTICES.items()}
     texts["digest"] = digest_text([*NOTICES.values()], RULES, tr, names)
-    bus = NOTICES["fired: a bus with its meters"]
-    texts["markdown"] = notice_text(bus, RULES, tr, names, form="markdown")
-    several = NOTICES["fired: several meters"]
-    texts["markdown of several"] = notice_text(several, RULES, tr, names, form="markdown")
     return "\n\n".join(f"=== {name}\n{text.title}\n\n{text.body}" for name, text in texts.items())
 
 
@@ -160,11 +156,8 @@ def test_the_golden_files_have_every_event() -> None:
     assert {one.event for one in NOTICES.values()} == {*get_args(Event)}
 
 
-@pytest.mark.parametrize("form", get_args(Form))
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_body_never_exceeds_what_a_messenger_takes(
-    language: str, form: Form, names: Labels
-) -> None:
+def test_a_body_never_exceeds_what_a_messenger_takes(language: str, names: Labels) -> None:
     """A hundred meters with long names, and as many that they explain: all are counted."""
     long = Labels(
         {f"m-{number}": "二楼东侧走廊尽头配电间照明插座总表" * 2 for number in range(100)},
@@ -172,21 +165,11 @@ def test_a_body_never_exceeds_what_a_messenger_takes(
         "行政中心",
     )
     many = tuple(alert("meter-silent", f"m-{number}", 1860.0) for number in range(100))
-    text = notice_text(
-        notice("fired", *many, consequences=many), RULES, translator(language), long, form=form
-    )
+    text = notice_text(notice("fired", *many, consequences=many), RULES, translator(language), long)
     assert len(text.body.encode()) <= BODY_LIMIT_BYTES
     assert ("另有 9" in text.body) if language == "zh" else (" more alerts" in text.body)
-    digest = digest_text(
-        [notice("fired", one) for one in many], RULES, translator(language), long, form=form
-    )
+    digest = digest_text([notice("fired", one) for one in many], RULES, translator(language), long)
     assert len(digest.body.encode()) <= BODY_LIMIT_BYTES
-
-
-def test_a_name_never_becomes_markup(names: Labels) -> None:
-    evil = Labels({"w-b1": "表*1*[看](http://x) <@all> `a`"}, names.zone)
-    body = notice_text(NOTICES["fired"], RULES, translator("zh"), evil, form="markdown").body
-    assert r"表\*1\*\[看\](http://x) \<@all\> \`a\`" in body
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
