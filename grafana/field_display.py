@@ -17,6 +17,8 @@ UNKNOWN: Final = "—"
 
 #: (value, colour) pairs: the colour is used from the value upwards. The first value is None.
 Thresholds = tuple[tuple[float | None, str], ...]
+#: Least width of a column of names [px]: on a phone the table is scrolled, and names stay whole.
+_NAME_WIDTH: Final = 160
 #: First step of an override. Grafana makes minus infinity of null in a panel's defaults only; in an
 #: override null counts as 0, and a value of -0.001 has the colour of the first step.
 _LOWEST: Final = -1e12
@@ -115,6 +117,7 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
     table = {
         "custom.cellOptions": {"type": "color-text"} if coloured else None,
         "custom.width": override.width,
+        "custom.minWidth": _NAME_WIDTH if override.link and override.width is None else None,
     }
     properties: dict[str, object] = {
         "displayName": override.title or None,

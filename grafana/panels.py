@@ -24,6 +24,10 @@ from grafana.queries import Query
 
 #: Width of Grafana's grid [columns].
 GRID_COLUMNS: Final = 24
+#: Least width of a column of values with a long unit, such as `kgCO₂/m²` [px], and the length from
+#: which on a unit is long.
+_LONG_UNIT_WIDTH: Final = 120
+_LONG_UNIT: Final = len("suffix:m³/h")
 #: Largest number of points of a time series; a panel can't show more.
 MAX_POINTS: Final = 400
 
@@ -99,7 +103,10 @@ def table_panel(
     panel = _panel("table", text, unit, queries, overrides, options)
     order = [] if sort is None else [_sorted_by(*sort)]
     panel["transformations"] = [*order, organize]
-    panel["fieldConfig"]["defaults"]["custom"] = {"minWidth": 80, "align": "auto"}
+    # A number that is cut on its left looks like another number.
+    is_long = unit == "locale" or (unit.startswith("suffix:") and len(unit) > _LONG_UNIT)
+    least = _LONG_UNIT_WIDTH if is_long else 80
+    panel["fieldConfig"]["defaults"]["custom"] = {"minWidth": least, "align": "auto"}
     return panel
 
 

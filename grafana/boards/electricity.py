@@ -98,7 +98,7 @@ def _mains(of: BoardSite) -> Json:
     mains = {
         meter.id: of.meter_names()[meter.id]
         for meter in of.meters("electricity")
-        if meter.parent is None
+        if meter.parent is None and meter.role == "consumption"
     }
     where = {"site": "$site", "meter": one_of(tuple(mains))}
     query = time_series("electricity", ("power_kw",), where, ("meter",), "$tag_meter")

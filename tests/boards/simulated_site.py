@@ -52,9 +52,9 @@ id = "e-roof"
 name = "屋顶光伏"
 medium = "electricity"
 area = "block-1"
-parent = "e-main"
 role = "generation"
 rated_max = 60.0
+installed = 2019-12-01
 
 [[meter]]
 id = "h-main"
