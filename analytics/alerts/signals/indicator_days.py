@@ -33,7 +33,7 @@ def coverage(shares: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Return the least coverage of the indicators of each scope on each day, shape (m, d) [%].
 
     Args:
-        shares: coverage of the year so far, shape (m, indicators, d), 0 to 1; NaN where unknown.
+        shares: coverage of the month so far, shape (m, indicators, d), 0 to 1; NaN where unknown.
     """
     least = np.where(np.isnan(shares), np.inf, shares).min(axis=1, initial=np.inf)
     found: NDArray[np.float64] = np.where(np.isfinite(least), 100.0 * least, np.nan)

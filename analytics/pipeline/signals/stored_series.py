@@ -4,7 +4,7 @@ Law: what is not stored is NaN, with coverage 0.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -23,7 +23,7 @@ from jieneng.storage import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analytics.periods import Interval
+    from analytics.periods import Interval, Period
 
 #: Series of indicators that plans are about: of those with carbon, the one of fixed factors.
 _PLANNED_SERIES: Final = frozenset((schema.NO_SERIES, "fixed"))
@@ -31,7 +31,7 @@ _SPREADS: Final = (schema.SPREAD_START, schema.SPREAD_END)
 
 
 class IndicatorDays(msgspec.Struct, frozen=True):
-    """Indicators of the year so far, by local day, shape (m, d) each.
+    """Indicators by local day, shape (m, d) each: of the year so far, the coverage of the month.
 
     Attributes:
         keys: scope and indicator of each row, shape (m,).
@@ -133,13 +133,18 @@ class StoredSeries:
         return amounts, fields
 
     async def indicators(self, start: date, end: date) -> IndicatorDays:
-        """Return the indicators of the year so far, on the days from `start` up to `end`."""
+        """Return indicators on the days from `start` up to `end`.
+
+        Value, path and verdict are those of the year so far. The coverage is that of the month so
+        far: a site that begins in November would be covered too little until the end of the year.
+        """
         edges = periods.edges_ms(start, end, "day", self._site.zone)
         found: dict[str, dict[tuple[str, str], NDArray[np.float64]]] = {}
         for field in ("value", "path", schema.COVERAGE, "status"):
             rows = found.setdefault(field, {})
-            for year in sorted({start.year, (end - timedelta(days=1)).year}):
-                for tags, row in await self._of_year(field, year, edges):
+            form = "%Y-%m" if field == schema.COVERAGE else "%Y"
+            for period in sorted({f"{day:{form}}" for day in periods.days(start, end)}):
+                for tags, row in await self._of_period(field, periods.parse(period), edges):
                     key = tags["scope"], tags["indicator"]
                     if field == schema.COVERAGE:
                         rows[key] = np.fmin(rows.get(key, row), row)
@@ -160,15 +165,14 @@ class StoredSeries:
             table("status") == 1.0,
         )
 
-    async def _of_year(
-        self, field: str, year: int, edges_ms: "NDArray[np.int64]"
+    async def _of_period(
+        self, field: str, period: Period, edges_ms: "NDArray[np.int64]"
     ) -> "list[tuple[Mapping[str, str], NDArray[np.float64]]]":
-        """Return a field of the indicators of a year, by day; of the status, 1 for a verdict."""
+        """Return a field of the indicators of a period, by day; of the status, 1 for a verdict."""
         zone = self._site.zone
-        first, end = date(year, 1, 1), date(year + 1, 1, 1)
-        start_ms = max(int(edges_ms[0]), periods.midnight_ms(first, zone))
-        end_ms = min(int(edges_ms[-1]), periods.midnight_ms(end, zone))
-        where = {"site": self._site.id, "period": f"{year:04}"}
+        start_ms = max(int(edges_ms[0]), periods.midnight_ms(period.start, zone))
+        end_ms = min(int(edges_ms[-1]), periods.midnight_ms(period.end, zone))
+        where = {"site": self._site.id, "period": period.id}
         if field != "status":
             return [
                 (one.tags, align_to_grid(one.times_ms, one.values, edges_ms))

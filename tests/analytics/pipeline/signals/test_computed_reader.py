@@ -201,7 +201,7 @@ async def test_the_idle_load_of_an_area_is_that_of_its_stored_hours(
     assert set(known(found, "block").values()) == {100.0}
 
 
-def indicator(day: date, status: str, value: float, **tags: str) -> Point:
+def indicator(day: date, status: str, value: float, *, coverage: float = 0.9, **tags: str) -> Point:
     point = schema.point(
         schema.INDICATOR,
         {
@@ -212,7 +212,7 @@ def indicator(day: date, status: str, value: float, **tags: str) -> Point:
             "series": "-",
             **tags,
         },
-        {"value": value, "path": 100.0, schema.COVERAGE: 0.9, "status": status},
+        {"value": value, "path": 100.0, schema.COVERAGE: coverage, "status": status},
         midnight(day),
     )
     assert point is not None
@@ -228,7 +228,8 @@ async def test_an_indicator_above_its_path_is_one_with_a_verdict(
         [
             indicator(yesterday, "insufficient_data", 150.0),
             indicator(TODAY, "at_risk", 104.0),
-            indicator(TODAY, "missed", 200.0, period="2025-03"),
+            indicator(yesterday, "missed", 200.0, period=f"{yesterday:%Y-%m}", coverage=0.8),
+            indicator(TODAY, "missed", 200.0, period=f"{TODAY:%Y-%m}", coverage=0.85),
             indicator(TODAY, "at_risk", 108.0, indicator="carbon_per_floor_area", series="fixed"),
             indicator(TODAY, "at_risk", 300.0, indicator="carbon_per_floor_area", series="current"),
         ]
@@ -241,7 +242,10 @@ async def test_an_indicator_above_its_path_is_one_with_a_verdict(
     assert known(found["path"], "block/energy_per_capita") == {midnight(TODAY): pytest.approx(4.0)}
     carbon = known(found["path"], "block/carbon_per_floor_area")
     assert carbon == {midnight(TODAY): pytest.approx(8.0)}
-    assert known(found["cover"], "block") == {midnight(yesterday): 90.0, midnight(TODAY): 90.0}
+    assert known(found["cover"], "block") == {
+        midnight(yesterday): 80.0,
+        midnight(TODAY): 85.0,
+    }, "of the month: a site that begins in November is not short of the whole year"
 
 
 async def test_the_year_of_an_indicator_is_that_of_its_day(

@@ -1,6 +1,7 @@
 """Signals are the same on a server as on the embedded store, live and in replays."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,25 +39,28 @@ async def test_a_server_gives_the_signals_of_the_embedded_store(
 ) -> None:
     """Live, with the backlog of a meter that returns after the others; then replayed."""
     folder = site_folder(tmp_path, meter_row("a"), meter_row("b", "bus-b"))
-    figure = schema.point(
-        schema.INDICATOR,
-        {
-            "site": "centre",
-            "scope": "block",
-            "indicator": "energy_per_capita",
-            "period": "2025",
-            "series": "-",
-        },
-        {"value": 104.0, "path": 100.0, "coverage": 0.9, "status": "at_risk"},
-        at(-8 * 3600),
-    )
-    assert figure is not None
+    day = datetime.fromtimestamp(at(-8 * 3600) / 1000, folder.site.zone)
+    figures = [
+        schema.point(
+            schema.INDICATOR,
+            {
+                "site": "centre",
+                "scope": "block",
+                "indicator": "energy_per_capita",
+                "period": f"{day:{form}}",
+                "series": "-",
+            },
+            {"value": 104.0, "path": 100.0, "coverage": 0.9, "status": "at_risk"},
+            at(-8 * 3600),
+        )
+        for form in ("%Y", "%Y-%m")
+    ]
     said: list[dict[str, Cells]] = []
     for one in stores:
         rules = (*RULES, *COMPUTED)
         cells: dict[str, Cells] = {rule.id: {} for rule in rules}
         live = reader(folder, one, *rules)
-        await one.write([figure])
+        await one.write([figure for figure in figures if figure is not None])
         late = []
         for number, (second, points) in enumerate(history(3)):
             late += [point for point in points if ("meter", "b") in point.tags and number > 5]
