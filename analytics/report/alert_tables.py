@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analytics.alerts.alert_rule import Severity
-from analytics.alerts.texts.alert_row import AlertRow, State, alert_rows
+from analytics.alerts.texts.alert_row import AlertRow, State, alert_rows, more_text
 from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import PageData
 from jieneng.locale import Translate
@@ -154,7 +154,7 @@ def terminal_table(rows: Sequence[AlertRow], translate: Translate, *, keys: bool
             _lines(row.start, row.length),
         )
     if (more := len(rows) - _LISTED) > 0:
-        table.add_row("", translate("{count} more alerts").format(count=more))
+        table.add_row("", more_text(more, translate))
     return table
 
 

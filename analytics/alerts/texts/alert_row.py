@@ -162,3 +162,9 @@ def state_word(state: State, translate: Translate) -> str:
         "pending": translate("pending"),
         "over": translate("over"),
     }[state]
+
+
+def more_text(count: int, translate: Translate) -> str:
+    """Return the words for the alerts that find no room."""
+    text = translate("{count} more alert") if count == 1 else translate("{count} more alerts")
+    return text.format(count=count)

@@ -11,6 +11,7 @@ import msgspec
 from analytics.alerts.alert import Alert, Notice
 from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.texts import alert_texts
+from analytics.alerts.texts.alert_row import more_text
 from jieneng.locale import Translate, number_texts
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.alert_signals import SIGNALS
@@ -208,5 +209,4 @@ def counted(count: int, one: str, many: str) -> str:
 
 def more_row(count: int, translate: Translate) -> Row:
     """Return the line that counts the alerts that find no room."""
-    text = counted(count, translate("{count} more alert"), translate("{count} more alerts"))
-    return Row(text, is_item=True)
+    return Row(more_text(count, translate), is_item=True)

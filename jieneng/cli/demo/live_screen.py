@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from analytics.alerts.texts.alert_row import AlertRow, State
+from analytics.alerts.texts.alert_row import AlertRow, State, more_text
 from analytics.figures.figure import Figure
 from analytics.report import terminal_tables
 from analytics.report.report_data import LatestReading, NamedScope
@@ -83,7 +83,7 @@ def alert_lines(snapshot: DemoSnapshot, translate: Translate) -> list[tuple[str,
     lines = [(_ALERT_STYLES[row.state], alert_line(row, translate)) for row in rows[:_ALERT_ROWS]]
     hidden = len(rows) - len(lines)
     if hidden > 0:
-        lines.append(("dim", translate("{count} more alerts").format(count=hidden)))
+        lines.append(("dim", more_text(hidden, translate)))
     text = translate(
         "The demo sends no notices. Receivers: docs/alerts.md; then jieneng alerts notify "
         "--try --site {folder}"
