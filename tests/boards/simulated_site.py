@@ -213,11 +213,13 @@ def _readings(
 
 
 def _roof_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the register of the photovoltaics: 260 kWh a day in summer, 80 in winter."""
+    """Return the register of the photovoltaics: up to 260 kWh on a clear day in summer."""
     first_ms = _ms(site, datetime(2019, 12, 1))  # noqa: DTZ001 - local time
     days, hours = np.divmod((times_ms - first_ms) / 3_600_000, 24)
     share = np.clip((hours - 6) / 12, 0, 1)
-    of_day_kwh = 170 - 90 * np.cos(2 * np.pi * (np.arange(int(days.max()) + 2) - 20) / 365.25)
+    number = np.arange(int(days.max()) + 2)
+    clouds = np.random.default_rng(7).uniform(0.3, 1.0, len(number))
+    of_day_kwh = (170 - 90 * np.cos(2 * np.pi * (number - 20) / 365.25)) * clouds
     before_kwh = np.concatenate([[0.0], np.cumsum(of_day_kwh)])
     day = days.astype(np.int64)
     grown: NDArray[np.float64] = share * share * (3 - 2 * share)

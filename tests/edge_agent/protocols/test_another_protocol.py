@@ -408,7 +408,7 @@ def test_its_models_and_addresses_are_checked_by_its_own_form(tmp_path: Path) ->
         folder(tmp_path, 502, address="")
     again = f'address = "{ADDRESS}"\n[[meter]]\nid = "twin"\nname = "t"\nmedium = "electricity"\n'
     again += f'model = "dlt645-meter"\narea = "a"\nbus = "line"\naddress = "{ADDRESS}"'
-    with pytest.raises(ConfigError, match=f"are both address {ADDRESS}"):
+    with pytest.raises(ConfigError, match=f"both have address {ADDRESS}"):
         folder(tmp_path, 502, address=again)
 
 
