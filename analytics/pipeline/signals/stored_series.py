@@ -15,6 +15,7 @@ from analytics.alerts.signals.hours import HourConsumption, HourGrid
 from analytics.alerts.signals.indicator_days import VERDICTS
 from analytics.alerts.signals.meter_balance import DayBalance
 from analytics.figures.site_consumption import align_to_grid
+from analytics.periods import Period
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from jieneng.metering.site import Site
@@ -23,7 +24,7 @@ from jieneng.storage import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analytics.periods import Interval, Period
+    from analytics.periods import Interval
 
 #: Series of indicators that plans are about: of those with carbon, the one of fixed factors.
 _PLANNED_SERIES: Final = frozenset((schema.NO_SERIES, "fixed"))
