@@ -2,13 +2,15 @@
 
 Laws:
 
-1. On an event the order is: outbox, store, receivers. A process that is killed in between plans
-   the same notices with the same ids again, and the outbox takes each once.
-2. Of several copies one has the lead (`analytics.alerts.lead`). Only it evaluates, writes states
-   and plans notices. Every copy delivers what its own outbox holds.
-3. A round that fails is tried again. What it could not hand over or store stays in memory.
-4. `alerts.toml` is read again when it changes. A file with mistakes is said once, and the rules
-   before it stay in force.
+1. A notice goes to the outbox first; then the states of its alerts go to the store; then the
+   notice is sent. A process that is killed between two of these steps plans the same notices with
+   the same ids after its restart, and the outbox adds each notice only once.
+2. One copy of the service has the lead (`analytics.alerts.lead`). Only the copy with the lead
+   evaluates rules, writes states and plans notices. Every copy sends the notices of its own outbox.
+3. A round is one pass over all rules. A round that fails is repeated. Notices that were not queued
+   and states that were not stored stay in memory.
+4. `alerts.toml` is read again when it changes. If the new file has mistakes, they are logged once,
+   and the previous rules stay in force.
 """
 
 import asyncio
@@ -51,9 +53,9 @@ class AlertService:
         folder: the site.
         settings: table `[alerts]` of `analytics.toml`.
         clock: clock of the service.
-        store: the store; it need not be prepared.
-        registry: takes the metrics.
-        intake: the reports of the ingest.
+        store: the store; the service prepares it.
+        registry: registry to which the metrics are added.
+        intake: state of the path by which readings reach the store.
 
     Raises:
         ConfigError: `alerts.toml` has mistakes.
@@ -99,7 +101,7 @@ class AlertService:
         self._unqueued: list[QueuedNotice] = []
 
     async def run(self) -> None:
-        """Evaluate and deliver until cancelled."""
+        """Evaluate rules and send notices until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._dispatch.run(), name="notices")
@@ -116,7 +118,7 @@ class AlertService:
             await self._clock.sleep(max(self._settings.every_s - spent_s, 0.0))
 
     async def attempt_round(self) -> None:
-        """Run a round; whatever fails in it is logged once, and tried again in the next."""
+        """Run a round. Log a failure once; the next round repeats the work."""
         outcome = "ok"
         try:
             await self._round()
@@ -161,7 +163,7 @@ class AlertService:
         self._metrics.show_outbox(await asyncio.to_thread(self._outbox.counts))
 
     async def _look(self, now_ms: int) -> Lead:
-        """Look at the rounds of all copies, and decide who has the lead."""
+        """Read the rounds of all copies, and decide which copy has the lead."""
         if self._lead is None:
             self._lead = Lead(await self._copy())
         rounds = await self._alerts.rounds(now_ms - 2 * STALE_MS, now_ms + STALE_MS)
@@ -173,7 +175,7 @@ class AlertService:
         return self._lead
 
     async def _copy(self) -> str:
-        """Return the id of this copy: that of its outbox, or a new one if there is no disk."""
+        """Return the id of this copy: the id in its outbox, or a new id if the outbox fails."""
         try:
             return await asyncio.to_thread(self._outbox.copy)
         except OutboxUnavailable as error:
@@ -181,10 +183,10 @@ class AlertService:
             return secrets.token_hex(4)
 
     async def _evaluate(self) -> None:
-        """Advance all alerts to now, and hand over what is to be told.
+        """Advance all alerts to now, and hand over the notices that are due.
 
-        Without an evaluator, the states in the store are where it begins: at the start, after a
-        takeover, with other rules, and after a failure.
+        The states are read from the store if there is no evaluator: at the start, after this copy
+        took the lead, after the rules changed, and after a failure.
         """
         now_ms = self._clock.now_ms()
         if self._evaluator is None:
@@ -202,7 +204,7 @@ class AlertService:
                 return
 
     async def _evaluate_blind(self) -> None:
-        """Tell that nothing is stored, though the store can't be asked; see `step_blind`."""
+        """Evaluate the silence of the ingest while the store can't be read; see `step_blind`."""
         if self._evaluator is not None:
             now_ms = self._clock.now_ms()
             with suppress(StoreUnavailable):
@@ -226,12 +228,12 @@ class AlertService:
             try:
                 await asyncio.to_thread(self._outbox.add, tuple(self._unqueued), now_ms)
             except OutboxUnavailable as error:
-                # What is not queued must not count as told, so its states are not stored either.
+                # The states say that these notices are told, so they must not be stored either.
                 self._outbox_fault.report(error)
                 return
             self._unqueued.clear()
         self._outbox_fault.clear()
-        assert self._evaluator is not None  # noqa: S101 - it has just made these notices
+        assert self._evaluator is not None  # noqa: S101 - the evaluator made these notices
         alerts = self._evaluator.alerts
         due = self._writes.due(alerts, now_ms)
         try:

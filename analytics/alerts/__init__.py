@@ -1,4 +1,4 @@
-"""Watch signals against the rules of `alerts.toml`, and say what changed in notices.
+"""Compare signals with the rules of `alerts.toml`, and send notices when alerts change.
 
 In: readings, health, consumption and indicators of the store; rules, routes and the calendar.
 Out: the measurement `alert`, and notices to receivers.

@@ -1,4 +1,4 @@
-"""Define signals, alerts and notices as values: what passes between the rooms of the alerts.
+"""Define the structs that the modules of the alerts exchange: signal values, alerts, notices.
 
 Pure: no clock, no file.
 """
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 Phase = Literal["inactive", "pending", "firing"]
 PHASES: Final[tuple[Phase, ...]] = ("inactive", "pending", "firing")
 
-#: Events that a notice tells: the alert fired, recovered, still fires (`reminder`), fires again and
-#: again (`flapping`), fired and recovered before a notice was sent (`passed`), had no reason, as
-#: late readings showed (`withdrawn`), or is no longer watched because its rule, meter or area was
-#: removed (`unwatched`).
+#: Events of an alert that a notice can be about: the alert fired, recovered, still fires
+#: (`reminder`), fires again and again (`flapping`), fired and recovered before a notice was sent
+#: (`passed`), was wrong according to late readings (`withdrawn`), or is no longer watched because
+#: its rule, meter or area was removed (`unwatched`).
 Event = Literal["fired", "recovered", "reminder", "flapping", "passed", "withdrawn", "unwatched"]
 
-#: Ways in which an episode ends, with their numbers in the store; the first is an alert that has
-#: never fired.
+#: Ways in which an episode ends, with their numbers in the store. The empty text means that no
+#: episode has ended.
 End = Literal["", "recovered", "withdrawn", "unwatched"]
 ENDS: Final[tuple[End, ...]] = ("", "recovered", "withdrawn", "unwatched")
 
@@ -34,19 +34,20 @@ ENDS: Final[tuple[End, ...]] = ("", "recovered", "withdrawn", "unwatched")
 class SignalValues(msgspec.Struct, frozen=True):
     """The values of a signal for its subjects, on a common grid of times.
 
-    A subject has values in its own time: from the step after its last evaluated one up to its
-    newest reading. Outside of that its values are NaN, which says nothing about the signal. A NaN
-    before a known value of the same subject is a gap.
+    Each subject has values for a time span of its own: from the step after its last evaluated step
+    up to its newest reading. Outside of this span its values are NaN, which means that they are not
+    evaluated. A NaN before a known value of the same subject is a gap in the readings.
 
     Attributes:
         subjects: ids of the subjects, shape (m,).
         times_ms: ends of the steps, int64, shape (n,), ascending [UTC, ms].
-        values: float64, shape (m, n), in the signal's unit. NaN: not known at this time, or not to
-            be watched (a rule for working hours is not evaluated at night). A value holds until the
-            next reading was due; after that it is NaN.
-        is_anew: True if the values replace those that were evaluated before for the same times,
-            because late data may have changed them. False if they continue them: a time that was
-            evaluated is not evaluated again.
+        values: float64, shape (m, n), in the signal's unit. NaN: the value is
+            unknown, or the rule is not evaluated at this time (a rule for working hours is not
+            evaluated at night). A reading is valid until the next reading is due, and then the
+            value is NaN.
+        is_anew: True if the values replace earlier values of the same times, because late data may
+            have changed these. False if the values continue the earlier values: then a step that
+            was evaluated is not evaluated again.
     """
 
     subjects: tuple[str, ...]
@@ -58,42 +59,57 @@ class SignalValues(msgspec.Struct, frozen=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a rule for one subject.
 
+    Words of the alerts:
+
+    - A value is beyond the limit if it is above the limit of a rule with `above`, or below the
+      limit of a rule with `below`. A value is back if it is at `clear_limit` or on its safe side.
+    - An episode lasts from the first value beyond the limit until the alert recovers, is withdrawn
+      or is no longer watched. Only episodes in which the alert fired are kept.
+    - An event is told when the plan has made its notice.
+    - An ended episode is held until it is told or dropped.
+    - A firing alert explains another alert if it is the cause of it, e.g. a dead bus of a silent
+      meter. Explained alerts are listed in the notice of their cause, and get no notice of their
+      own.
+    - The account of an alert is what its receivers were told, and what they are still to be told:
+      the fields `told`, `noticed_ms`, `reminded_ms`, `fires`, `flapping_ms`, and all of `held`.
+
     Attributes:
         rule: id of the rule.
         signal: name of the rule's signal.
         subject: id of the subject, see `SubjectKind`.
         severity: severity of the rule.
-        phase: `inactive`, `pending` (beyond the limit, not yet for long enough) or `firing`.
+        phase: `inactive`, `pending` (beyond the limit, but for less than `for_s`) or `firing`.
         value: last known value, in the signal's unit; NaN if none is known.
         limit: the rule's limit, in the signal's unit.
         peak: value that was farthest beyond the limit since `since_ms`; NaN while inactive.
         since_ms: time from which on the signal has been beyond the limit [UTC, ms]; 0 while
-            inactive. It is also the number of the episode: an alert that fires again has another.
+            inactive. This time also identifies the episode.
         fired_ms: time at which the alert fired [UTC, ms]; 0 if it does not fire.
         ended_ms: time at which the last episode ended [UTC, ms]; 0 if it has not.
         seen_ms: time of the last evaluated value [UTC, ms].
-        back_ms: time from which on the signal of a firing alert has been back at `clear_limit`
-            [UTC, ms]; 0 if it is not.
+        back_ms: time from which on the signal of a firing alert has been back [UTC, ms]; 0 if the
+            signal is not back.
         missing_ms: first time after `seen_ms` at which no value was known [UTC, ms]; 0 if none.
         end: how the last episode ended; empty while the alert fires.
-        known_ms: time at which the last firing or recovery was first known [UTC, ms]; a backlog
-            brings readings long after their own times.
-        told: severity with which the receivers were told that the alert fires; empty if they were
-            not, or if the end was told to them, too.
-        noticed_ms: `fired_ms` of the last episode that was told.
+        known_ms: time at which the service found the last firing or recovery [UTC, ms]. It is much
+            later than the event if the readings came from a backlog.
+        told: severity in the notice that told the receivers of the firing; empty without such a
+            notice, or after the end of the episode was told.
+        noticed_ms: `fired_ms` of the last episode that was told [UTC, ms].
         reminded_ms: time of the last notice or reminder [UTC, ms]; negative if a reminder is due
             as soon as a silence ends.
         fires: times at which the alert fired within the last `flap_s`, at most `flap_count` of
             them, ascending [UTC, ms].
-        flapping_ms: time from which on the alert is reported as flapping [UTC, ms]; 0 if it is not.
-        held: number of episodes that are over and were not told yet.
-        held_since_ms: start of the first of these [UTC, ms].
-        held_ended_ms: end of the last of these [UTC, ms].
-        held_peak: value that was farthest beyond the limit in these; NaN without any.
-        held_late: True if these were over long before their readings came in.
+        flapping_ms: time from which on the alert flaps [UTC, ms]; 0 if it does not flap.
+        held: number of ended episodes that were not told yet.
+        held_since_ms: start of the first held episode [UTC, ms].
+        held_ended_ms: end of the last held episode [UTC, ms].
+        held_peak: value that was farthest beyond the limit in the held episodes; NaN if none is
+            held.
+        held_late: True if the held episodes ended long before their readings came in.
         acknowledged_by: name of the person who acknowledged this episode; empty if nobody did.
-        silenced: True while a silence or a maintenance holds back notices about the alert.
-        caused_by: `rule/subject` of the firing alert that explains this one; empty without one.
+        silenced: True while a silence or a maintenance suppresses notices about the alert.
+        caused_by: `rule/subject` of the alert that explains this alert; empty if no alert does.
     """
 
     rule: str
@@ -136,9 +152,9 @@ class Evaluation(msgspec.Struct, frozen=True):
     """Result of an evaluation: the alerts of a rule after some steps.
 
     Attributes:
-        alerts: the alerts by subject, those of subjects without values included.
-        episodes: episodes that ended within the steps, in the order of their subjects and times:
-            alerts of the phase `inactive` that keep `since_ms`, `fired_ms` and `peak`.
+        alerts: the alerts by subject, also of subjects without values.
+        episodes: episodes that ended within the steps, ordered by subject and time. An episode is
+            an alert of the phase `inactive` that keeps `since_ms`, `fired_ms` and `peak`.
     """
 
     alerts: Mapping[str, Alert]
@@ -149,17 +165,17 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A message about one or several alerts of one rule.
 
     Attributes:
-        id: the same for the same event in each copy of the service, however often it is computed.
-        event: what happened.
+        id: identifies the event. Each copy of the service computes the same id for an event.
+        event: kind of the event.
         rule: id of the rule.
         severity: severity of the rule.
-        group: id of what the alerts have in common: an agent, a bus or an area.
+        group: id of the place that the alerts share: a bus, an agent, an area or the site.
         alerts: the alerts, the worst first.
-        consequences: alerts that these explain, and that get no notice of their own; while a bus or
-            an agent fires, also those of meters that are silent since then, too short to fire.
+        consequences: alerts that `alerts` explain. In the notice of a dead bus or agent, also the
+            alerts of its meters that have been silent since then and do not fire yet.
         at_ms: time of the event [UTC, ms].
-        is_late: True if the event was over before its readings came in.
-        times: number of times that an alert fired, of a `flapping` or a `passed` one.
+        is_late: True if the episode ended before its readings came in.
+        times: number of times that the alert fired, for the events `flapping` and `passed`.
     """
 
     id: str
@@ -180,12 +196,12 @@ class AlertMark(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: `ack` or `silence`.
         rule: id of the rule; `*` for all.
-        subject: id of the subject, or of a bus, an agent or an area that it belongs to; `*` for
-            all.
+        subject: id of the subject, or of the bus, agent or area that the subject belongs to; `*`
+            for all.
         by: name of the person.
         at_ms: time at which the mark was made [UTC, ms].
-        until_ms: end of a silence [UTC, ms]; of an acknowledgement, `since_ms` of the episode.
-        reason: reason that the person gave.
+        until_ms: end of the silence [UTC, ms]; for an acknowledgement, `since_ms` of the episode.
+        reason: reason that the person gave; empty without one.
     """
 
     kind: Literal["ack", "silence"]

@@ -2,10 +2,11 @@
 
 Laws:
 
-1. A row of the site replaces the packaged row of the same id as a whole; all other packaged rows
-   stay. A row of a packaged id with `enabled = false` and no signal only switches that rule off.
+1. A row of the site's file replaces the packaged row of the same id as a whole; all other packaged
+   rows stay. A row with a packaged id, `enabled = false` and no signal only switches the packaged
+   rule off.
 2. Receivers, routes, maintenance, `[hours]` and `[grouping]` come from the site's file alone. A
-   key that a table omits has its default.
+   key that is not in the file has its default.
 3. All mistakes are reported at once, each with file and line. A file with a mistake has no rules.
 """
 
@@ -41,14 +42,14 @@ ALERTS_FILE: Final = "alerts.toml"
 
 
 class AlertExamination(msgspec.Struct, frozen=True):
-    """The rules of a site that may have mistakes.
+    """The alert rules of a site, and the mistakes in its `alerts.toml`.
 
     Attributes:
-        document: the site's `alerts.toml`; empty if it has none.
+        document: the site's `alerts.toml`; empty if the site has no such file.
         rules: the rules; None if there are problems, or if the site has mistakes.
         problems: every mistake in the site's file.
         warnings: probable mistakes.
-        receivers: rows `[[receiver]]` by their numbers, those with mistakes left out.
+        receivers: rows `[[receiver]]` without mistakes, by the number of the row.
     """
 
     document: config_file.Document
@@ -59,7 +60,7 @@ class AlertExamination(msgspec.Struct, frozen=True):
 
 
 def load_alert_rules(path: Path, site: Site) -> AlertRules:
-    """Return the packaged alert rules, overridden row by row by those of a site's folder.
+    """Return the packaged alert rules, merged with the `alerts.toml` of a site's folder.
 
     Args:
         path: the site's folder.
@@ -89,8 +90,8 @@ def examine_alerts(
         site: the site, which may have mistakes that are reported elsewhere.
         models: meter models by id, for warnings.
         years: calendar years whose public holidays are needed, for warnings.
-        site_unread: places of `site.toml` that could not be read; None if the site has no mistake.
-            There are neither rules nor warnings while it has one.
+        site_unread: places of `site.toml` that could not be read; None if `site.toml` has no
+            mistake. While it has one, the result has neither rules nor warnings.
     """
     document = config_file.parse("", ALERTS_FILE)
     if (path / ALERTS_FILE).exists():
@@ -140,7 +141,7 @@ def _problems(
 def merge_alert_rules(
     file: AlertsFile, packaged: Mapping[str, AlertRule], site: Site
 ) -> AlertRules:
-    """Return the rules of a site's file without mistakes, merged with the packaged ones."""
+    """Return the packaged rules merged with a site's file, which has no mistakes."""
     merged = dict(packaged)
     for row in file.rule:
         is_switch = switches_off(row, packaged)

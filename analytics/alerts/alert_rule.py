@@ -38,7 +38,7 @@ _ClockTime = Annotated[
     ),
 ]
 _SpanTime = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)\Z")]
-#: From a time of day to another; over midnight if the second is the earlier one.
+#: Start and end of a daily time span; it lasts past midnight if the end is before the start.
 ClockSpan = Annotated[
     tuple[_SpanTime, _SpanTime],
     Meta(
@@ -46,7 +46,7 @@ ClockSpan = Annotated[
         examples=[("08:00", "18:30")],
     ),
 ]
-#: A span of the clock, or an empty tuple for none.
+#: Start and end of a daily time span, or an empty tuple for no time span.
 OptionalSpan = Annotated[
     tuple[_SpanTime, ...],
     Meta(
@@ -61,8 +61,8 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     """A row `[[rule]]`: the limit of a signal.
 
     Attributes:
-        signal: name of a row of `jieneng.metering.alert_signals.SIGNALS`; empty only in a row that
-            switches a packaged rule off and that is not merged yet.
+        signal: name of a row of `jieneng.metering.alert_signals.SIGNALS`; empty only in a row
+            that switches a packaged rule off, before the row is merged with the packaged rule.
         quantity: quantity of the signals `quantity` and `rate`, e.g. `power_kw`; None for others.
         above: the alert fires while the signal is above this; in the signal's unit.
         below: the alert fires while the signal is below this. A rule has `above` or `below`.
@@ -77,9 +77,9 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         when: hours in which the rule is evaluated.
         enabled: false switches the rule off.
         remind_s: interval of reminders while the alert fires [s]; 0 for none.
-        name: name of the rule for people; empty for that of the signal. The names of packaged
+        name: name of the rule for people; empty for the name of the signal. The names of packaged
             rules are msgids.
-        runbook: link to the site's own instructions; empty for those in docs/alerts.md.
+        runbook: link to the site's own instructions; empty for the instructions in docs/alerts.md.
     """
 
     id: _Id
@@ -124,10 +124,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         url: address without a secret, e.g.
-            `mailto://mail.example.org?from=alerts@example.org&to=office@example.org`; None if it is
-            in a file or in the environment.
-        url_file: file with the address, relative to the site's folder, for one with a secret.
-        language: language of the texts; None for that of the site.
+            `mailto://mail.example.org?from=alerts@example.org&to=office@example.org`; None if the
+            address is in a file or in the environment.
+        url_file: file with an address that contains a secret, relative to the site's folder.
+        language: language of the texts; None for the language of the site.
     """
 
     id: _Id
@@ -165,7 +165,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
         night: hours of the night, for the signals of nights and the rules `when = "night"`.
         quiet: hours in which notices below `critical` wait; empty for no such hours.
         holiday: days off beside weekends and public holidays.
-        workday: working days that would be days off.
+        workday: working days on weekends and public holidays.
     """
 
     working: ClockSpan = ("08:00", "18:30")
@@ -180,9 +180,10 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "f
 
     Attributes:
         from_: start; local to the site if the file gives no offset, with an offset once loaded.
-        to: end, in the same way.
-        rule, area, meter, bus, agent: ids that it concerns; it concerns all if all are empty.
-        reason: reason, which is shown.
+        to: end; local to the site if the file gives no offset, with an offset once loaded.
+        rule, area, meter, bus, agent: ids that the maintenance concerns; if all are empty, it
+            concerns all alerts.
+        reason: reason, which is shown to people.
     """
 
     id: _Id
@@ -197,13 +198,13 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "f
 
 
 class Grouping(msgspec.Struct, frozen=True, kw_only=True):
-    """The table `[grouping]`: how notices are held together.
+    """The table `[grouping]`: which events share a notice.
 
     Attributes:
         wait_s: time for which a new notice waits for others of its group [s].
-        flap_count: number of times that an alert fires within `flap_s` from which on it is
-            reported as flapping, in one notice, until it was quiet for `flap_s`.
-        flap_s: the time span [s].
+        flap_count: number of firings within `flap_s` from which on an alert flaps. A flapping alert
+            gets one notice, and no further notice until it has not fired for `flap_s`.
+        flap_s: the time span for `flap_count` [s].
     """
 
     wait_s: _Seconds = 5.0
@@ -223,13 +224,13 @@ class AlertsFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a site: the packaged ones, replaced row by row by the site's.
+    """The rules of a site: the packaged rules, merged with the site's `alerts.toml`.
 
     Attributes:
         rules: the enabled rules.
         disabled: rules that are switched off.
         hours: the working calendar.
-        grouping: how notices are held together.
+        grouping: which events share a notice.
     """
 
     rules: tuple[AlertRule, ...]

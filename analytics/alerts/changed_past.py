@@ -1,17 +1,18 @@
-"""Compare alerts that were evaluated anew with those that are known: late data changes the past.
+"""Correct known alerts after late data changed values that were already evaluated.
 
-Pure: no clock, no store. The signals of hours and days come from figures that late readings and
-imports change. They are evaluated anew over some weeks, and an alert keeps its episode as long as
-the new values confirm it.
+Pure: no clock, no store. The signals of hours and days are computed from figures that late readings
+and imports change. These signals are evaluated again over some weeks. An alert keeps its episode as
+long as the new values confirm the episode.
 
 Laws:
 
-1. A firing alert whose values are all known, and were never beyond the limit for long enough, is
-   withdrawn. One whose values are missing is held.
-2. An episode keeps its start, which is its number, though the new values may move it.
-3. An episode that was over before it became known is returned once. One before the last known
-   episode is not returned, nor are those of a subject without a state, except for the time since
-   the last evaluation: the store has no states of alerts that never fired.
+1. A firing alert is withdrawn if all its values are known and were never beyond the limit for
+   `for_s`. If values are missing, the alert goes on firing.
+2. An episode keeps its start, because the start identifies the episode. The new values do not
+   change it.
+3. An episode that ended before it became known is returned once. An episode before the last known
+   episode is not returned. For a subject without a state, only episodes since the last evaluation
+   are returned, because the store has no states of alerts that never fired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,11 @@ from analytics.alerts.alert import Alert, Evaluation, SignalValues
 
 
 def states_before(states: Mapping[str, Alert], start_ms: int, limit: float) -> dict[str, Alert]:
-    """Return the alerts that fired before `start_ms` and still fire, ready for evaluation from it.
+    """Return the alerts that have fired since before `start_ms`, to evaluate them again from there.
 
     Args:
         states: the known alerts, by subject.
-        start_ms: the first step.
+        start_ms: time of the first step [UTC, ms].
         limit: the rule's limit.
     """
     return {
@@ -40,12 +41,12 @@ def states_before(states: Mapping[str, Alert], start_ms: int, limit: float) -> d
 def compare(
     known: Mapping[str, Alert], anew: Evaluation, values: SignalValues, since_ms: int
 ) -> Evaluation:
-    """Return the known alerts, changed to what the evaluation anew found.
+    """Return the known alerts, corrected by the new evaluation.
 
     Args:
         known: the known alerts, by subject.
-        anew: the evaluation anew.
-        values: the values that it evaluated.
+        anew: the new evaluation.
+        values: the values of the new evaluation.
         since_ms: time of the last evaluation [UTC, ms]; 0 if there was none.
     """
     found: dict[str, list[Alert]] = {}
@@ -59,7 +60,7 @@ def compare(
             missed = [one for one in found.get(subject, ()) if 0 < since_ms < one.ended_ms]
             episodes += missed
             continue
-        if not alert.seen_ms:  # no value is known
+        if not alert.seen_ms:  # no value of the subject is known
             continue
         before, over = known[subject], found.get(subject, [])
         if before.phase == "firing":
@@ -74,7 +75,7 @@ def compare(
 def _go_on_firing(
     before: Alert, alert: Alert, over: Sequence[Alert], values: SignalValues, row: int
 ) -> tuple[Alert, list[Alert]]:
-    """Return the alert and the ended episodes where the known alert fires."""
+    """Return the corrected alert and its ended episodes, for a known alert that fires."""
     over = [episode for episode in over if episode.ended_ms > before.since_ms]
     if over:
         return alert, [_same_episode(before, over[0]), *over[1:]]
@@ -88,7 +89,7 @@ def _go_on_firing(
 
 
 def _begin_after(ended_ms: int, alert: Alert, over: Sequence[Alert]) -> tuple[Alert, list[Alert]]:
-    """Return the alert and the ended episodes that are later than the last known one."""
+    """Return the alert, and its ended episodes that are later than the last known episode."""
     over = [episode for episode in over if episode.since_ms >= ended_ms]
     if not over:
         alert = replace(alert, ended_ms=ended_ms)
@@ -98,7 +99,7 @@ def _begin_after(ended_ms: int, alert: Alert, over: Sequence[Alert]) -> tuple[Al
 
 
 def _same_episode(before: Alert, alert: Alert) -> Alert:
-    """Return an alert or an episode with the start of the known one."""
+    """Return an alert or an episode with the start of the known alert."""
     return replace(
         alert,
         since_ms=before.since_ms,
@@ -108,7 +109,7 @@ def _same_episode(before: Alert, alert: Alert) -> Alert:
 
 
 def _with_notices_of(before: Alert, alert: Alert) -> Alert:
-    """Return an alert with the fields of the known one that tell of its notices."""
+    """Return the new state of an alert with the account and the marks of the known alert."""
     return replace(
         before,
         severity=alert.severity,

@@ -1,15 +1,15 @@
 """Advance the alerts of a rule over the values of its signal.
 
-Pure: no clock, no store. The service calls it with a few new steps in each round; a replay calls it
-with months of steps. The result does not depend on how the steps are divided into calls, because
-the alerts contain all that the next call needs.
+Pure: no clock, no store. The service calls `advance` with a few new steps in each round; a replay
+calls it with months of steps. The result does not depend on how the steps are divided into calls,
+because the alerts contain everything that the next call needs.
 
 Laws:
 
 1. An alert fires at the step at which the signal has been beyond the limit for `for_s`, and
    recovers at the step at which the signal has been at or inside `clear_limit` for
    `keep_firing_for_s`.
-2. A missing value (NaN) neither fires an alert nor ends one. After it, `for_s` and
+2. A missing value (NaN) neither fires an alert nor ends it. After a missing value, `for_s` and
    `keep_firing_for_s` are counted from 0 again.
 3. Steps after a subject's last known value are not evaluated yet, because readings for them may
    still arrive.
@@ -99,7 +99,7 @@ def _is_idle(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> b
 
 
 def _idle_states(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -> dict[str, Alert]:
-    """Return the alerts after steps in which nothing happens, of the subjects with new steps."""
+    """Return the alerts of subjects with new steps, none of which changes a phase."""
     first, last, _ = new_steps(before, given)
     times = [*given.times_ms.tolist(), 0]
     values = given.values[np.arange(len(before)), last].tolist()
@@ -137,7 +137,7 @@ def _episodes(rule: AlertRule, before: Sequence[Alert], steps: StepPhases) -> li
 def _episode(
     rule: AlertRule, before: Alert, steps: StepPhases, row: int, start: int, end: int
 ) -> Alert:
-    """Return an episode that fired at the step `start` (-1: before) and ended at `end`."""
+    """Return the episode that fired at step `start` (-1: earlier) and ended at step `end`."""
     was = start < 0
     since = before.since_ms if was else int(steps.beyond_since_ms[row, start])
     return replace(
@@ -159,7 +159,7 @@ def _episode(
 def _peak(
     rule: AlertRule, before: Alert, steps: StepPhases, row: int, since_ms: int, last: int
 ) -> float:
-    """Return the value farthest beyond the limit from `since_ms` to the step `last`."""
+    """Return the value farthest beyond the limit, from `since_ms` to the step `last`."""
     first = int(steps.first[row])
     goes_on = since_ms < steps.times_ms[first]
     start = first if goes_on else int(np.searchsorted(steps.times_ms, since_ms))
@@ -174,7 +174,7 @@ def _peak(
 def _states(
     rule: AlertRule, before: Sequence[Alert], steps: StepPhases, last_ends: Mapping[str, int]
 ) -> dict[str, Alert]:
-    """Return the alerts after the steps, of the subjects that have new steps."""
+    """Return the alerts of subjects with new steps, after these steps."""
     count = steps.times_ms.size
     changed = {}
     for row, (alert, first, last) in enumerate(
@@ -195,12 +195,12 @@ def _state(
     """Return an alert after its last known value, at the step `last`.
 
     Args:
-        rule: its rule.
-        before: the alert before.
+        rule: rule of the alert.
+        before: the alert before the steps.
         steps: the evaluated steps.
-        row: row of its subject.
-        last: index of the step.
-        ended_ms: end of the last episode that ended within the steps; 0 if none did.
+        row: row of the alert's subject in the arrays of `steps`.
+        last: index of the last step with a known value.
+        ended_ms: end of the last episode that ended within the steps [UTC, ms]; 0 without one.
     """
     firing, beyond = steps.firing[row, last + 1], steps.is_beyond[row, last]
     phase: Phase = "firing" if firing else "pending" if beyond else "inactive"

@@ -1,13 +1,15 @@
-"""Tell whether silence in the store means silence of meters and agents. Pure.
+"""Tell a silent meter or agent from a failure of the intake. Pure.
 
-Nothing that comes in may be the fault of the broker, the ingest or the database: that is no silence
-of any meter or agent, and after it the agents send their backlog, the oldest readings first.
+The intake is the path from the agents to the store: broker, ingest and database. If the intake
+fails, no reading is stored, although meters and agents work. When it works again, the agents send
+their backlog, the oldest readings first.
 
 Laws:
 
-1. Ages of messages are known only while the ingest reports that it stores something, and from
-   `HOLD_S` after it reports again: by then the agents have sent their statuses.
-2. The age of a meter's last reading counts from the time up to which its agent has no backlog.
+1. The age of the last message of a meter or agent is known only while the intake works: the ingest
+   reports that it stores readings. After a failure, ages are known again `HOLD_S` after the first
+   report, because the agents have sent their statuses by then.
+2. The age of a meter's last reading is reduced by the age of its agent's backlog.
 """
 
 from collections.abc import Mapping
@@ -18,21 +20,22 @@ import numpy as np
 
 from analytics.alerts.alert import SignalValues
 
-#: Signals whose values grow while nothing comes in.
+#: Signals whose values grow while no message is stored.
 AGE_SIGNALS: Final = frozenset({"reading_age", "agent_age"})
-#: Time without a report of the ingest, which makes one each minute, after which it is down [s].
+#: Time without a report of the ingest after which the intake is down [s]; a report is made each
+#: minute.
 GAP_S: Final = 150.0
-#: Time from the first report after that until ages are known again [s]. An agent tries to reach
-#: its broker again within a minute, and sends its status then.
+#: Time from the first report after a failure until ages are known again [s]. An agent reconnects
+#: to its broker within a minute, and then sends its status.
 HOLD_S: Final = 120.0
 
 
 class Intake:
-    """The reports of the ingest, as they are seen in the store.
+    """The state of the intake, by the reports of the ingest in the store.
 
     Args:
-        gap_s: time without a report after which the ingest is down [s].
-        hold_s: time from the first report after that until ages are known again [s].
+        gap_s: time without a report after which the intake is down [s].
+        hold_s: time from the first report after a failure until ages are known again [s].
     """
 
     def __init__(self, gap_s: float = GAP_S, hold_s: float = HOLD_S) -> None:
@@ -43,23 +46,23 @@ class Intake:
         self._returned_s = -np.inf
 
     def note(self, newest_ms: int | None, now_s: float) -> None:
-        """Take in the time of the newest report.
+        """Record the time of the newest report.
 
         Args:
-            newest_ms: time of the newest report, by any clock [UTC, ms]; None if there is none at
-                all: the site has no ingest, and ages are known.
+            newest_ms: time of the newest report, by any clock [UTC, ms]. None without any report:
+                then the site has no ingest, and ages are known.
             now_s: monotonic time [s].
         """
         if newest_ms != self._newest_ms:
             is_first = self._newest_ms is None
             if not is_first and now_s - self._changed_s > self._gap_s:
                 self._returned_s = now_s
-            # The first report that is seen may be an old one.
+            # The first report that is read may be old.
             self._changed_s = -np.inf if is_first else now_s
             self._newest_ms = newest_ms
 
     def knows_ages(self, now_s: float) -> bool:
-        """Return True if the age of a message tells the silence of its sender."""
+        """Return True if an old last message means that its sender is silent."""
         return self._newest_ms is None or (
             now_s - self._changed_s <= self._gap_s and now_s - self._returned_s >= self._hold_s
         )
@@ -72,11 +75,11 @@ def without_unknown_ages(
     knows_ages: bool,
     backlog_s: Mapping[str, float],
 ) -> SignalValues:
-    """Return the values of a signal, without what an outage behind the meters only pretends.
+    """Return the values of a signal, without ages that grew only because the intake failed.
 
     Args:
         signal: name of the signal.
-        values: its values.
+        values: values of the signal.
         knows_ages: result of `Intake.knows_ages`.
         backlog_s: age of the oldest reading that the agent of a meter has not sent yet, by meter
             [s].

@@ -1,15 +1,18 @@
-"""Decide which copy of the service holds the lead: plans and sends the notices. Pure.
+"""Decide which copy of the service has the lead. Pure.
 
-Each copy writes a round to the store, with its claim to the lead, and reads those of the others.
+Only the copy with the lead evaluates rules and plans notices. In each round, a copy writes a point
+to the store that says if the copy claims the lead; then it looks at the last points of all copies.
+A look is one such read.
 
 Laws:
 
 1. A copy is alive while its newest round changes from one look to the next. Times of different
-   machines are never compared, so a clock that is wrong costs nobody the lead.
-2. A copy claims the lead when no living copy has it, after `TAKEOVER_LOOKS` looks without a round
-   of the last holder. It acts on its claim at the next look, if no other copy has claimed it, too.
-3. Of two copies with a claim, the one with the lower id keeps it.
-4. A look that fails, because the store is not there, does not count.
+   machines are never compared, so a wrong clock cannot take the lead away from a copy.
+2. A copy claims the lead when no living copy has a claim, that is after `TAKEOVER_LOOKS` looks
+   without a new round of the last holder. The copy takes the lead at the next look, unless law 3
+   applies.
+3. If two copies claim the lead at the same time, the copy with the lower id keeps its claim.
+4. A look that fails because the store can't be read does not count.
 """
 
 from collections.abc import Mapping
@@ -17,9 +20,9 @@ from typing import Final
 
 import msgspec
 
-#: Looks in a row without a new round of a copy after which it is dead.
+#: Number of looks in a row without a new round of a copy after which the copy is dead.
 TAKEOVER_LOOKS: Final = 3
-#: A round that is older than this at the first look is of a copy that ended long ago [ms].
+#: Age from which on a round at the first look is from a copy that ended long ago [ms].
 STALE_MS: Final = 3_600_000
 
 
@@ -36,22 +39,22 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class _Seen(msgspec.Struct):
-    """The newest round of another copy, and the looks since then without a new one."""
+    """The newest round of another copy, and the number of looks since its last new round."""
 
     claim: Claim
     looks: int = 0
 
 
 class Lead:
-    """The lead, as one copy sees it.
+    """Decides for one copy of the service if it has the lead.
 
     Args:
         copy: id of this copy.
 
     Attributes:
         copy: id of this copy.
-        has_claim: True if this copy claims the lead; its round has to say so.
-        is_holder: True if this copy plans and sends notices.
+        has_claim: True if this copy claims the lead; the caller writes the claim with its round.
+        is_holder: True if this copy has the lead.
     """
 
     def __init__(self, copy: str) -> None:
@@ -62,10 +65,10 @@ class Lead:
         self.is_holder = False
 
     def look(self, claims: Mapping[str, Claim], now_ms: int) -> None:
-        """Take in the newest round of each copy, and decide.
+        """Update `has_claim` and `is_holder` from the newest round of each copy.
 
         Args:
-            claims: the newest round of each copy, this one's included.
+            claims: the newest round of each copy, also of this copy.
             now_ms: the time [UTC, ms].
         """
         for copy, claim in claims.items():
@@ -79,7 +82,7 @@ class Lead:
         if self._is_first:
             self._is_first = False
             own = claims.get(self.copy)
-            # A process that starts again soon goes on where the one before it ended.
+            # After a quick restart, this copy still has the claim of its previous process.
             self.has_claim = own is not None and own.is_holder and not rival
         self.is_holder = self.has_claim and not rival
         self.has_claim = not rival

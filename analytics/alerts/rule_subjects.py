@@ -2,8 +2,8 @@
 
 Pure: no clock, no file.
 
-Laws: a bus or an agent is watched if one of its meters is. A filter that is empty leaves out
-nothing. A meter is in the area in which it is today, and in all areas around it.
+Laws: a bus or an agent is watched if at least one of its meters is watched. An empty filter accepts
+all. A meter belongs to the area in which it is today, and to all areas that contain this area.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,14 +38,14 @@ def watched_meters(rule: AlertRule, site: Site) -> list[Meter]:
 
 
 def is_in_place(meter: Meter, day: date) -> bool:
-    """Return True if a meter is installed on a local day, and not removed."""
+    """Return True if a meter is installed on a local day and not yet removed."""
     return (meter.installed is None or meter.installed <= day) and (
         meter.removed is None or day <= meter.removed
     )
 
 
 def _areas(rule: AlertRule, site: Site) -> frozenset[str] | None:
-    """Return the areas of a rule with all areas within them; None for all."""
+    """Return the areas of a rule, and all areas within them; None for all areas."""
     if not rule.area:
         return None
     parents = {area.id: area.parent for area in site.area}
@@ -81,10 +81,10 @@ def _agents(rule: AlertRule, site: Site) -> tuple[str, ...]:
 
 
 def _profiled_meters(rule: AlertRule, site: Site) -> list[Meter]:
-    """Return the meters whose past tells their usual load.
+    """Return the meters whose usual load can be predicted from past weeks.
 
-    Heating and cooling follow the weather: when the season begins, they take a thousand times the
-    load of the weeks before. They are watched if the rule names them.
+    Heating and cooling follow the weather: at the start of a season, their load is a thousand times
+    the load of the weeks before. Their meters are watched only if the rule names them.
     """
     return [
         meter
@@ -101,8 +101,8 @@ def _watched_areas(rule: AlertRule, site: Site) -> tuple[str, ...]:
 def _empty_areas(rule: AlertRule, site: Site) -> tuple[str, ...]:
     """Return the areas that are empty outside of the working hours.
 
-    These are the offices. A data room runs at night, and a canteen cooks before work begins: other
-    areas are watched if the rule names them.
+    Only offices are empty then. A data room runs at night, and a canteen cooks before work begins.
+    Areas other than offices are watched only if the rule names them.
     """
     watched = frozenset(_watched_areas(rule, site))
     return tuple(
@@ -128,7 +128,7 @@ def _site(_: AlertRule, site: Site) -> tuple[str, ...]:
     return (site.id,)
 
 
-#: Choices of meters by signal; other signals of meters watch those that an agent polls.
+#: Functions that choose the meters of a signal. All other signals watch the polled meters.
 _METERS: Final[Mapping[str, Callable[[AlertRule, Site], list[Meter]]]] = MappingProxyType(
     {"deviation": _profiled_meters, "night_flow": _water_meters, "imbalance": _parents}
 )

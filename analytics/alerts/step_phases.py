@@ -1,7 +1,7 @@
 """Find the phases of an alert at each step of its signal, for all subjects at once.
 
-Pure: arrays in, arrays out. No loop over steps: a run of values is found by the last step that
-broke it, and a firing alert by the last of the steps that set or reset it.
+Pure: arrays in, arrays out. There is no loop over steps. A run of values begins after the last step
+that broke it. An alert fires if the last step that set or reset it was a set.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class StepPhases(msgspec.Struct, frozen=True):
-    """Arrays of a call: steps of the subjects that have new ones.
+    """The phases of subjects with new steps: m subjects, n steps.
 
     Attributes:
         times_ms: ends of the steps, shape (n,).
         values: float64, shape (m, n).
         first: index of each subject's first new step, shape (m,).
-        last: index of its last known value among these; -1 if none is known.
+        last: index of each subject's last new step with a known value, shape (m,); -1 without one.
         is_beyond: True where the value is beyond the limit, shape (m, n).
         is_back: True where the value is at or inside the clear limit, shape (m, n).
-        beyond_since_ms: start of the run of values beyond the limit that a step is in, (m, n).
+        beyond_since_ms: start of the run of values beyond the limit that contains the step, (m, n).
         back_since_ms: start of the run of values at or inside the clear limit, (m, n).
-        firing: True while the alert fires, with the state before the call as column 0, (m, n + 1).
+        firing: True while the alert fires, shape (m, n + 1); column 0 is the state before the call.
     """
 
     times_ms: "NDArray[np.int64]"
@@ -46,7 +46,7 @@ class StepPhases(msgspec.Struct, frozen=True):
 def new_steps(
     before: Sequence[Alert], given: SignalValues
 ) -> "tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]":
-    """Return the first new step of each subject, its last known one or -1, and the new steps."""
+    """Return `first` and `last` of `StepPhases`, and an array that is True for new steps."""
     count = given.times_ms.size
     seen = np.array([alert.seen_ms for alert in before], np.int64)
     first = given.times_ms.searchsorted(seen, side="right")
@@ -89,9 +89,9 @@ def step_phases(rule: AlertRule, before: Sequence[Alert], given: SignalValues) -
 def _is_cut(
     rule: AlertRule, before: Sequence[Alert], first_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.bool_]":
-    """Return True where a run of values does not go on from the state before.
+    """Return True for each subject whose run of values does not continue from the earlier state.
 
-    A value was missing in between, or the limit of `alerts.toml` was changed.
+    The run is cut if a value was missing in between, or if the limit in `alerts.toml` was changed.
     """
     missing = np.array([alert.missing_ms for alert in before], np.int64)
     limit = np.array([alert.limit for alert in before], np.float64)
@@ -106,14 +106,14 @@ def _run_starts(
     first: "NDArray[np.intp]",
     before_ms: "NDArray[np.int64]",
 ) -> "NDArray[np.int64]":
-    """Return for each step the start of the run of True that it is in.
+    """Return for each step the start of the run of True values that contains the step.
 
     Args:
-        mask: the values, shape (m, n).
+        mask: True where the condition of the run is met, shape (m, n).
         is_new: False for the steps that are skipped.
         times: ends of the steps.
         first: index of each row's first new step.
-        before_ms: start of a run that goes on from before the first new step; 0 if there is none.
+        before_ms: start of the run that continues from before the first new step; 0 if none does.
     """
     count = times.size
     break_index = np.where(mask | ~is_new, -1, np.arange(count))
@@ -126,7 +126,7 @@ def _run_starts(
 def _latch(
     before: "NDArray[np.bool_]", sets: "NDArray[np.bool_]", resets: "NDArray[np.bool_]"
 ) -> "NDArray[np.bool_]":
-    """Return for each step whether the last of `sets` and `resets` up to it was a set."""
+    """Return True for each step at which the last set or reset so far was a set."""
     index = np.arange(sets.shape[1])
     last_set = np.maximum.accumulate(np.where(sets, index, -1), axis=1)
     last_reset = np.maximum.accumulate(np.where(resets, index, -1), axis=1)

@@ -1,17 +1,17 @@
-"""Tell the working hours, nights and quiet hours of a site. Pure: no clock, no file.
+"""Compute the working hours, nights and quiet hours of a site. Pure: no clock, no file.
 
 Laws:
 
-1. Hours are local. A span contains its start, and ends before its end. On the night when clocks go
-   back, a span that begins or ends in the repeated hour takes the longer way: from the first time
-   that the clock shows its start to the last time that it shows its end. A time that clocks skip
-   is the moment of the change.
+1. Hours are in local time. A span contains its start but not its end. When clocks go back, an hour
+   is repeated: a span begins the first time that the clock shows its start, and ends the last time
+   that the clock shows its end. When clocks go forward, a start or end in the skipped hour is the
+   moment of the change.
 2. A span over midnight belongs to the local day on which it begins. A night belongs to the local
-   day on which it ends, because its figures are read in the morning.
-3. Days off and moved workdays of mainland China are those of the library `chinese_calendar`, which
+   day on which it ends, because people read its figures in the morning.
+3. Days off and moved workdays of mainland China come from the library `chinese_calendar`, which
    follows the notices of the General Office of the State Council. The site's own `holiday` and
-   `workday` come first. In a year that the library does not know, and at a site elsewhere, the
-   days off are the weekends.
+   `workday` override the library. In years that the library does not cover, and at sites outside
+   of mainland China, the days off are the weekends.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from analytics.periods import local_day
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Zones in which the public holidays of mainland China are kept; IANA has old names of them too.
+#: Time zones of mainland China, also under their old IANA names.
 _MAINLAND: Final = frozenset(
     ("Asia/Shanghai", "Asia/Urumqi", "Asia/Chongqing", "Asia/Chungking", "Asia/Harbin",
      "Asia/Kashgar", "PRC")
@@ -36,7 +36,7 @@ _MAINLAND: Final = frozenset(
 _KNOWN_YEARS: Final = frozenset(day.year for day in chinese_calendar.holidays)
 _SATURDAY: Final = 5  # `date.weekday`
 _MINUTES_OF_DAY: Final = 1440
-_MARGIN: Final = timedelta(days=31)  # days that are computed in advance on both sides
+_MARGIN: Final = timedelta(days=31)  # computed before and after the requested days
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -74,7 +74,7 @@ class WorkingCalendar:
         self._computed: dict[str, _Spans] = {}
 
     def is_workday(self, day: date) -> bool:
-        """Return True for a working day."""
+        """Return True if a local day is a working day."""
         if day in self._days_off or day in self._workdays:
             return day in self._workdays
         if self._is_mainland and day in chinese_calendar.workdays:
@@ -101,7 +101,7 @@ class WorkingCalendar:
         return self.quiet_until(time_ms) > time_ms
 
     def quiet_until(self, time_ms: int) -> int:
-        """Return the end of the quiet hours around a time; the time itself outside of them."""
+        """Return the end of the quiet hours that contain a time; else the time itself."""
         times_ms = np.array([time_ms], dtype=np.int64)
         spans = self._spans("quiet", times_ms)
         if not spans.contain(times_ms)[0]:
@@ -154,8 +154,8 @@ class WorkingCalendar:
 
         Args:
             day: the local day.
-            minutes: minutes on the clock; those of the following day count on.
-            last: True for the second of two such times, on the night when clocks go back.
+            minutes: minutes after midnight; 1440 and more are on the following day.
+            last: True for the second of the two times when an hour is repeated.
         """
         day += timedelta(days=minutes // _MINUTES_OF_DAY)
         minutes %= _MINUTES_OF_DAY
@@ -168,7 +168,7 @@ class WorkingCalendar:
         return round(moment.timestamp() * 1000)
 
     def _change(self, before: datetime, after: datetime) -> datetime:
-        """Return the moment between two, to the second, at which clocks go forward."""
+        """Return the moment at which clocks go forward between two moments, to the second."""
         offset = after.astimezone(self._zone).utcoffset()
         while after - before > timedelta(seconds=1):
             middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
@@ -180,7 +180,7 @@ class WorkingCalendar:
 
 
 def years_without_holidays(years: Iterable[int], hours: Hours, zone: ZoneInfo) -> list[int]:
-    """Return the years whose public holidays are neither known nor written in `[hours]`."""
+    """Return the years whose public holidays are neither in the library nor in `[hours]`."""
     written = {day.year for day in hours.holiday}
     return [
         year

@@ -1,5 +1,5 @@
 """Find mistakes and probable mistakes in `alerts.toml`.
 
 In: the rows of the site's file, the packaged rules, and the site. Out: problems and warnings, each
-with the place, and a sentence that says how to fix it. Pure.
+with its place in the file and a sentence that says how to fix it. Pure.
 """

@@ -1,4 +1,4 @@
-"""Check ids, and the lists that refer to them, of files with rows. Pure: rows in, problems out."""
+"""Check the ids of rows, and lists that refer to ids. Pure: rows in, problems out."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -13,7 +13,7 @@ class _Row(Protocol):
 
 
 def repeated_ids(table: str, rows: Sequence[_Row], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each row whose id an earlier row has."""
+    """Yield a problem for each row with the id of an earlier row."""
     seen: set[str] = set()
     for number, row in enumerate(rows):
         if unread.covers(table, number, "id"):
@@ -29,16 +29,17 @@ def repeated_ids(table: str, rows: Sequence[_Row], unread: UnreadKeys) -> Iterat
 
 
 def _id_of_name(name: str, known: Collection[str]) -> str | None:
-    """Return the id of the row with a name for people; None if none has it."""
+    """Return the id of the row with a name for people; None if no row has the name."""
     if not isinstance(known, Mapping):
         return None
     return next((key for key, row in known.items() if getattr(row, "name", None) == name), None)
 
 
 def unknown_ids(targets: Sequence[str], known: Collection[str], path: KeyPath) -> Iterator[Problem]:
-    """Yield a problem for each id of a list that does not exist; `path` leads to the list.
+    """Yield a problem for each id in the list at `path` that does not exist.
 
-    If `known` maps ids to rows of a site, the name of a row leads to its id.
+    If `known` maps ids to rows of a site, and the list has the name of a row, the problem suggests
+    the id of the row.
     """
     for number, target in enumerate(targets):
         if target in known:

@@ -17,11 +17,11 @@ from jieneng.metering.site import Site
 
 
 class RoutingContext(msgspec.Struct, frozen=True):
-    """The site, the rules and the unread places by which routing is checked.
+    """The site, the ids of rules and the unread places that the checks of routing need.
 
     Attributes:
         site: the site, which may have mistakes.
-        rules: ids of all rules, those that are switched off included.
+        rules: ids of all rules, also of rules that are switched off.
         languages: languages in which texts can be written.
         unread: places of `alerts.toml` that could not be read.
         site_unread: places of `site.toml` that could not be read.
@@ -35,7 +35,7 @@ class RoutingContext(msgspec.Struct, frozen=True):
 
 
 def routing_problems(file: AlertsFile, context: RoutingContext) -> Iterator[Problem]:
-    """Yield the problems of all tables of a site's file but the rules."""
+    """Yield the problems of all tables of a site's file except `[[rule]]`."""
     for table in ("receiver", "route", "maintenance"):
         yield from repeated_ids(table, getattr(file, table), context.unread)
     for number, receiver in enumerate(file.receiver):
@@ -114,7 +114,7 @@ def _maintenance_problems(
 
 
 def at(moment: datetime, zone: ZoneInfo) -> datetime:
-    """Return a moment with its offset; one without is local to a zone."""
+    """Return a moment with its UTC offset; a moment without offset is in the time of the zone."""
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
 

@@ -1,7 +1,7 @@
 """Check the rows `[[rule]]` of `alerts.toml`. Pure: rows and a site in, problems out.
 
-Law: a check is not applied if a value that it needs could not be read (`UnreadKeys`). The reader
-is told of that mistake already.
+Law: a check is not applied if a value that it needs could not be read (`UnreadKeys`). The
+unreadable value has a problem of its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ from jieneng.value_examples import toml_text
 from jieneng.value_forms import forms_of
 
 _ALL_CHOOSING_KEYS: Final = ("medium", "area", "meter", "except_meter")
-#: Keys by which a rule chooses subjects, by the kind of its signal's subjects. A bus or an agent is
-#: chosen by its meters.
+#: Keys by which a rule chooses its subjects, for each kind of subject. A bus or an agent is chosen
+#: if one of its meters is chosen.
 _CHOOSING_KEYS: Final[Mapping[SubjectKind, tuple[str, ...]]] = MappingProxyType(
     {
         "meter": _ALL_CHOOSING_KEYS,
@@ -38,7 +38,7 @@ _CHOOSING_KEYS: Final[Mapping[SubjectKind, tuple[str, ...]]] = MappingProxyType(
 
 
 class RuleContext(msgspec.Struct, frozen=True):
-    """The site, the packaged rules and the unread places by which rules are checked.
+    """The site, the packaged rules and the unread places that the checks of rules need.
 
     Attributes:
         site: the site, which may have mistakes.
@@ -54,7 +54,7 @@ class RuleContext(msgspec.Struct, frozen=True):
 
 
 def switches_off(rule: AlertRule, packaged: Mapping[str, AlertRule]) -> bool:
-    """Return True for a row that only switches a packaged rule off, without its other keys."""
+    """Return True for a row that only switches a packaged rule off, without any other key."""
     return not rule.enabled and not rule.signal and rule.id in packaged
 
 
@@ -75,7 +75,7 @@ def _signal_problems(rule: AlertRule, context: RuleContext) -> Iterator[Problem]
         yield _missing_signal(rule, context)
     elif rule.signal in QUANTITIES:
         yield Problem(
-            text="{quantity} is a quantity, and no signal.",
+            text="{quantity} is a quantity, not a signal.",
             fix='Write two lines: signal = "quantity" and quantity = "{quantity}"',
             values={"quantity": rule.signal},
             path=("signal",),
@@ -88,11 +88,11 @@ def _signal_problems(rule: AlertRule, context: RuleContext) -> Iterator[Problem]
 
 
 def _missing_signal(rule: AlertRule, context: RuleContext) -> Problem:
-    """Return the problem of a row without a signal, by what was probably meant."""
+    """Return the problem of a row without a signal, with the most probable correction."""
     packaged = context.packaged.get(rule.id)
     if packaged is not None:
         return Problem(
-            text="a row replaces the packaged rule {rule} as a whole, and its signal is missing.",
+            text="this row replaces the packaged rule {rule} as a whole, but it has no signal.",
             fix='Copy all of its keys and change what differs: signal = "{signal}"',
             values={"rule": rule.id, "signal": packaged.signal},
         )
@@ -175,7 +175,7 @@ def _limit_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:
 
 
 def _side_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:
-    """Yield a problem for a limit on the side on which nothing is wrong, or beyond all values."""
+    """Yield a problem for a limit on the wrong side, or outside of the signal's range."""
     signal = SIGNALS.get(rule.signal)
     if signal is None or (rule.above is None) == (rule.below is None):
         return
@@ -189,9 +189,11 @@ def _side_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:
     }
     if signal.side not in ("either", given):
         yield Problem(
-            text="rule {rule}: the signal {signal} is wrong when it is low, not when it is high."
+            text="rule {rule}: low values of the signal {signal} are a fault, high values are"
+            " normal."
             if given == "above"
-            else "rule {rule}: the signal {signal} is wrong when it is high, not when it is low.",
+            else "rule {rule}: high values of the signal {signal} are a fault, low values are"
+            " normal.",
             fix="Write below = {limit}." if given == "above" else "Write above = {limit}.",
             values=values,
             path=(given,),
@@ -229,7 +231,7 @@ def _clear_problems(rule: AlertRule, _: RuleContext) -> Iterator[Problem]:
         return
     if rule.clear > rule.limit if rule.is_above else rule.clear < rule.limit:
         yield Problem(
-            text="rule {rule}: it would recover at {clear}, which is still beyond its limit"
+            text="rule {rule}: its alerts would recover at {clear}, which is still beyond the limit"
             " {limit}.",
             fix="Write a number of at most {limit}, for example: clear = {limit}"
             if rule.is_above
@@ -282,7 +284,7 @@ def _choice_problems(rule: AlertRule, context: RuleContext) -> Iterator[Problem]
             yield from unknown_ids(getattr(rule, key), known, (key,))
 
 
-#: Checks, each with the keys that it needs.
+#: Checks, each with the keys that must have been read for it.
 _CHECKS: Final[
     Sequence[tuple[tuple[str, ...], Callable[[AlertRule, RuleContext], Iterator[Problem]]]]
 ] = (

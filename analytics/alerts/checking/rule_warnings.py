@@ -1,6 +1,6 @@
-"""Find rows of `alerts.toml` that probably do not do what was meant. Pure: rules in, warnings out.
+"""Find probable mistakes in rows of `alerts.toml`. Pure: rules in, warnings out.
 
-Law: nothing is refused because of a warning. Rows are judged that have no mistake.
+Law: a row with a warning is used all the same. Only rows without mistakes are checked here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,21 +28,22 @@ from jieneng.metering.errors import Problem
 from jieneng.metering.site import Site
 from jieneng.value_examples import toml_text
 
-#: Reminders more often than this are noise [s].
+#: Shortest interval of reminders without a warning [s]; more frequent reminders are a nuisance.
 _SHORTEST_REMINDER_S: Final = 600.0
-#: A maintenance longer than this hides faults that nobody remembers.
+#: Longest maintenance without a warning; people forget that a longer maintenance hides faults.
 _LONGEST_MAINTENANCE: Final = timedelta(days=31)
-#: Intervals of a meter within which a silence is no silence: one lost poll is nothing.
+#: A limit of `reading_age` gets a warning if it is less than this number of polling intervals,
+#: because one lost poll would nearly fire the alert.
 _FEWEST_INTERVALS: Final = 3.0
-_MOST_NAMED: Final = 5  # ids in a sentence
+_MOST_NAMED: Final = 5  # greatest number of ids in a sentence
 
 
 class WarningContext(msgspec.Struct, frozen=True):
-    """The site, its meter models and the years by which rows are judged.
+    """The site, its meter models and the years that the checks need.
 
     Attributes:
         site: the site, without mistakes.
-        models: meter models by id; those that are missing here are not judged.
+        models: meter models by id; meters of other models are not checked.
         years: calendar years whose public holidays are needed.
     """
 
@@ -52,7 +53,7 @@ class WarningContext(msgspec.Struct, frozen=True):
 
 
 def alert_warnings(file: AlertsFile, context: WarningContext) -> Iterator[Problem]:
-    """Yield the warnings of a site's file; its paths are those of the file."""
+    """Yield the warnings of a site's file, with paths in the file."""
     for number, rule in enumerate(file.rule):
         if rule.enabled and rule.signal:
             for warning in _rule_warnings(rule, context):
@@ -89,7 +90,7 @@ def _nothing_watched(rule: AlertRule, site: Site) -> Problem:
     if meters and rule.signal == "imbalance":
         return Problem(
             text="rule {rule} watches nothing: none of its meters has meters below it.",
-            fix="Name meters that others have as parent, or leave out the line meter.",
+            fix="Name meters that are the parent of other meters, or remove the line meter.",
             values=values,
         )
     if meters and rule.signal != "night_flow":
@@ -101,7 +102,8 @@ def _nothing_watched(rule: AlertRule, site: Site) -> Problem:
         )
     return Problem(
         text="rule {rule} watches nothing: nothing of the site matches it.",
-        fix="Medium, area and meter must match together; leave out what need not.",
+        fix="A meter must match medium, area and meter at once; remove the keys that are not"
+        " needed.",
         values=values,
     )
 
@@ -109,7 +111,7 @@ def _nothing_watched(rule: AlertRule, site: Site) -> Problem:
 def _unmeasured_quantity(rule: AlertRule, context: WarningContext) -> Iterator[Problem]:
     """Yield a warning if the models of all watched meters lack the rule's quantity.
 
-    A meter without a model may have the quantity from imported files.
+    There is no warning if a meter has no model, because imported files may have the quantity.
     """
     if rule.quantity is None:
         return
@@ -130,7 +132,7 @@ def _unmeasured_quantity(rule: AlertRule, context: WarningContext) -> Iterator[P
 def _small_share(rule: AlertRule) -> Iterator[Problem]:
     if is_share(SIGNALS[rule.signal]) and 0 < rule.limit <= 1:
         yield Problem(
-            text="rule {rule}: the limit {limit} is a number of percent, and very small.",
+            text="rule {rule}: the limit {limit} is in percent, and very small.",
             fix="If a share of 1 was meant, write {percent}.",
             values={
                 "rule": rule.id,
@@ -142,7 +144,7 @@ def _small_share(rule: AlertRule) -> Iterator[Problem]:
 
 
 def _short_silence(rule: AlertRule, site: Site) -> Iterator[Problem]:
-    """Yield a warning if meters are read so seldom that they alert between two readings."""
+    """Yield a warning if meters are read so rarely that the alert would fire between readings."""
     if rule.signal != "reading_age":
         return
     slow = [
@@ -193,7 +195,7 @@ def _route_warnings(number: int, route: Route) -> Iterator[Problem]:
 
 
 def _unrouted_severities(routes: Sequence[Route]) -> Iterator[Problem]:
-    """Yield a warning for each severity above `info` of which some or all notices reach nobody."""
+    """Yield a warning for each severity above `info` whose notices do not all match a route."""
     for severity in SEVERITIES[:0:-1]:
         taken = [route for route in routes if severity in (route.severity or SEVERITIES)]
         if all(route.area or route.medium for route in taken):
@@ -211,7 +213,8 @@ def _maintenance_warnings(number: int, row: Maintenance, site: Site) -> Iterator
     length = at(row.to, site.zone) - at(row.from_, site.zone)
     if length > _LONGEST_MAINTENANCE:
         yield Problem(
-            text="maintenance {maintenance} lasts {days} days, in which faults are not told.",
+            text="maintenance {maintenance} lasts {days} days, and no notices about faults are sent"
+            " in this time.",
             fix="Make it end when the work ends, or switch the rule off.",
             values={"maintenance": row.id, "days": length.days},
             path=("maintenance", number, "to"),

@@ -1,8 +1,8 @@
-"""Bring notices to their receivers: routes, the queue on disk, retries, mail and messengers.
+"""Deliver notices to their receivers: routes, outbox on disk, retries, mail and messengers.
 
 In: notices of the service, and the receivers and routes of `alerts.toml`. Out: messages to mail
 servers, chat robots and webhooks.
-Laws: a notice is on the disk before anything is sent, and stays there until its receiver took it or
-refused it for a day. Only `notify` knows of messengers. No log line or reason has an address or a
-secret.
+Laws: a notice is written to the disk before it is sent. It stays there until its receiver accepted
+it, or refused it for a day. Only `notify` talks to messengers. No log line and no failure reason
+contains an address or a secret.
 """

@@ -1,8 +1,8 @@
-"""Build the requests of DingTalk's and WeCom's group robots, and judge their answers. Pure.
+"""Build requests to the group robots of DingTalk and WeCom, and decode their answers. Pure.
 
-The robots are written here, and not left to Apprise 2.3.0, for two reasons. It takes each answer
-with HTTP status 200 as success, while both services tell a refusal in the field `errcode` of such
-an answer. And it encodes DingTalk's signature twice, which DingTalk refuses: `sign not match`.
+Apprise 2.3.0 is not used for these robots, for two reasons. Apprise treats each answer with HTTP
+status 200 as success, but both services report a refusal with status 200 and the field `errcode`.
+Apprise also encodes DingTalk's signature twice, which DingTalk refuses with `sign not match`.
 
 Sources: DingTalk, "Custom robot access" (open.dingtalk.com/document/orgapp/custom-robot-access):
 signature, 20 messages a minute, 20,000 bytes. WeCom, "Group robot configuration"
@@ -26,18 +26,18 @@ from analytics.alerts.delivery.retry_plan import Outcome
 RobotKind = Literal["dingtalk", "wecom"]
 
 _TEXT_BYTES: Final[Mapping[RobotKind, int]] = {"dingtalk": 20_000, "wecom": 2_048}
-#: Values of `errcode` that ask for fewer messages: DingTalk's, then WeCom's.
+#: Values of `errcode` for too many messages: two of DingTalk, then two of WeCom.
 _LIMITED_CODES: Final = frozenset({130101, 410100, 45009, 45033})
-#: Value of `errcode` of both services while they are busy.
+#: Value of `errcode` with which both services report that they are busy.
 _BUSY_CODE: Final = -1
 
 
 class Robot(msgspec.Struct, frozen=True, kw_only=True):
-    """The robot of a group.
+    """The robot of a chat group.
 
     Attributes:
         kind: the service.
-        url: address of requests; it holds the robot's key.
+        url: address of requests; it contains the robot's key.
         secret: key of the signature; empty for a robot without one.
         mobiles: telephone numbers of the members to mention.
     """
@@ -49,11 +49,11 @@ class Robot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_robot(address: str) -> Robot | None:
-    """Return the robot of an address; None if it is the address of something else.
+    """Return the robot of an address; None if it is not the address of a robot.
 
-    Known are the addresses that DingTalk and WeCom show, also those of a server of one's own, with
-    DingTalk's `secret` added as a parameter; and Apprise's forms `dingtalk://SECRET@TOKEN/MOBILE`
-    and `wecombot://KEY`.
+    An address is either the web address that DingTalk or WeCom shows for a robot, with DingTalk's
+    `secret` added as a parameter, or Apprise's form `dingtalk://SECRET@TOKEN/MOBILE` or
+    `wecombot://KEY`. The host of a web address may be a private server.
     """
     parts = urlsplit(address.strip())
     query = dict(parse_qsl(parts.query))
@@ -130,7 +130,7 @@ class _Answer(msgspec.Struct):
 
 
 def judge_answer(status: int, body: bytes) -> Outcome:
-    """Return the outcome that a robot's answer tells."""
+    """Return the outcome of a message, from a robot's answer."""
     if status != 200:
         return http_outcome(status)
     try:
@@ -146,7 +146,7 @@ def judge_answer(status: int, body: bytes) -> Outcome:
 
 
 def http_outcome(status: int) -> Outcome:
-    """Return the outcome that an HTTP status tells."""
+    """Return the outcome of a message, from an HTTP status."""
     reason = f"HTTP {status}"
     if 200 <= status < 300:
         return Outcome("sent")
@@ -157,5 +157,5 @@ def http_outcome(status: int) -> Outcome:
 
 
 def _short(words: str) -> str:
-    """Return the beginning of a service's words, on one line and without addresses."""
+    """Return the beginning of a service's error text, on one line and without addresses."""
     return re.sub(r"\s+", " ", re.sub(r"\[?https?://\S+", "", words))[:120].strip(" ,")

@@ -1,12 +1,13 @@
-"""Send the notices of the outbox that are due to their receivers, until cancelled.
+"""Send due notices from the outbox to their receivers, until cancelled.
 
 Laws:
 
-1. Receivers are served side by side: one that is slow or down holds up no other.
-2. A message that reaches nobody ends the turn of its receiver: the next one would not either.
-3. A fault of a receiver is logged once when it begins and once when it ends. A notice that is given
-   up is logged on its own.
-4. Trouble with one receiver, or with the text of one notice, never ends the service.
+1. Receivers are served concurrently: a receiver that is slow or down delays no other receiver.
+2. If a message can't reach its receiver, no further message is sent to this receiver until the next
+   try, because it would fail too.
+3. A fault of a receiver is logged once when it begins and once when it ends. Each notice that is
+   given up is logged.
+4. An error with one receiver, or with the text of one notice, never ends the service.
 """
 
 import asyncio
@@ -31,14 +32,15 @@ from jieneng.metering.errors import OutboxUnavailable, UsageError
 from jieneng.metering.site import Site
 from jieneng.observe import Log, LoggedFault
 
-#: Interval at which the outbox is asked for what has become due [s].
+#: Interval at which the outbox is read for due entries [s].
 _POLL_S: Final = 5.0
-#: Messages to one receiver within `_PAUSE_MS`: chat robots take 20 a minute.
+#: Greatest number of messages to one receiver within `_PAUSE_MS`: chat robots accept 20 a minute.
 _MOST_MESSAGES: Final = 10
 _PAUSE_MS: Final = 60_000
-#: Time after which another process may take an entry; longer than a try.
+#: Time after which another process may take an entry [ms]; longer than a try.
 _LEASE_MS: Final = round(notify.TIMEOUT_S * 1000) + 60_000
-#: Refusals in a row after which a receiver has to wait: one alone may be due to the message.
+#: Refusals in a row after which no more is sent until the next try. A single refusal may be caused
+#: by the message.
 _MOST_REFUSALS: Final = 2
 _PRUNE_MS: Final = 86_400_000
 
@@ -49,8 +51,8 @@ class NoticeDispatch:
     Args:
         outbox: the outbox.
         site: the site.
-        folder: folder of the site, in which files with addresses are.
-        clock: clock of due times and signatures.
+        folder: folder of the site; it contains the files with addresses.
+        clock: clock for due times and signatures.
         log: logger of the service.
         on_result: called after each message, with receiver, kind of the outcome and number of
             notices.
@@ -80,11 +82,11 @@ class NoticeDispatch:
         self._pruned_ms = 0
 
     def use(self, rules: AlertRules) -> None:
-        """Take texts and receivers from these rules from now on."""
+        """Use the receivers and texts of these rules from now on."""
         self._rules = rules
 
     def wake(self) -> None:
-        """Look into the outbox at once."""
+        """Read the outbox at once, without waiting for the next interval."""
         self._woken.set()
 
     async def run(self) -> None:
@@ -101,7 +103,7 @@ class NoticeDispatch:
                 task.cancel()
 
     async def deliver_due(self) -> None:
-        """Begin to send what is due to each receiver that is not being served."""
+        """Start to send the due entries of each receiver that is not being served already."""
         now_ms = self._clock.now_ms()
         try:
             due = await asyncio.to_thread(self._outbox.take, now_ms, _LEASE_MS, tuple(self._busy))
@@ -119,18 +121,18 @@ class NoticeDispatch:
             task.add_done_callback(partial(self._done, receiver))
 
     def _done(self, receiver: str, task: asyncio.Task[None]) -> None:
-        """End the turn of a receiver; after an unexpected error its entries stay leased."""
+        """Mark a receiver as not served; after an unexpected error its entries stay leased."""
         self._busy.pop(receiver, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("delivery failed", receiver=receiver, error=repr(error))
 
     async def idle(self) -> None:
-        """Wait until no message is on its way."""
+        """Wait until no message is being sent."""
         while self._busy:
             await asyncio.wait(self._busy.values())
 
     async def _serve(self, receiver: str, entries: Sequence[OutboxEntry]) -> None:
-        """Send the messages of a receiver until one reaches nobody, and book each outcome."""
+        """Send the messages of a receiver until one can't be delivered, and record each outcome."""
         refusals, waiting = 0, messages(entries)
         try:
             for number, message in enumerate(waiting):
@@ -152,7 +154,7 @@ class NoticeDispatch:
                     await self._book(self._outbox.release, left, next_ms)
                     return
         except OutboxUnavailable as error:
-            # The lease ends by itself, and what is not booked is sent again.
+            # The lease expires, and messages whose outcome was not recorded are sent again.
             self._outbox_fault.report(error)
 
     async def _book(self, work: Callable[..., None], *arguments: object) -> None:

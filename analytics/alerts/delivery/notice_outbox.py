@@ -1,14 +1,15 @@
-"""Keep notices on disk until their receivers took them: one SQLite file in the site's folder.
+"""Keep notices on disk until their receivers accept them: one SQLite file in a site's folder.
 
 Laws:
 
 1. When `add` returns, the notices survive a power cut.
-2. An entry is a notice for a receiver. It is added once, however often its notice is planned again.
-3. `take` leases entries to one process for a limited time. If that process is killed, the next one
-   takes them again after it: a notice may then be sent twice, and none is lost.
-4. Entries that were sent or given up stay for `KEEP_MS`, for the record.
-5. The file holds free pages for `_RESERVE_BYTES`, so that notices can be added for some time after
-   the disk is full.
+2. An entry is a notice for one receiver. It is added once, even if the notice is planned again.
+3. `take` leases entries to one process for a limited time. If the process is killed, another
+   process can take the entries when the lease has expired. A notice may then be sent twice, but no
+   notice is lost.
+4. Entries that were sent or given up are kept for `KEEP_MS`, as a record.
+5. The file contains free pages of `_RESERVE_BYTES`, so that notices can still be added for some
+   time when the disk is full.
 """
 
 import secrets
@@ -28,10 +29,10 @@ from jieneng.metering.errors import OutboxUnavailable
 from jieneng.storage.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
-#: Time for which entries stay after they were sent or given up [ms].
+#: Time for which entries are kept after they were sent or given up [ms].
 KEEP_MS: Final = 30 * 86_400_000
 
-#: Longest wait for the time of a digest, on the day on which clocks are set back [ms].
+#: Longest wait for the time of a digest [ms], which is on the day when clocks are set back.
 _LONGEST_WAIT_MS: Final = 26 * 3_600_000
 _BUSY_TIMEOUT_S: Final = 10.0
 _VERSION: Final = 1
@@ -64,10 +65,10 @@ _decode_retry: Final = msgspec.json.Decoder(RetryState).decode
 
 
 class NoticeOutbox:
-    """The outbox. May be used from several threads, and by several processes at once.
+    """The outbox. Several threads and several processes may use it at once.
 
     Args:
-        path: the file; it and its folder are created when something is first added.
+        path: the file; the file and its folder are created by the first `add`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,10 +77,10 @@ class NoticeOutbox:
         self._lock = threading.Lock()
 
     def add(self, queued: Sequence[QueuedNotice], now_ms: int) -> int:
-        """Add notices that are not there yet, and return their number.
+        """Add the notices that the outbox does not have yet, and return their number.
 
         Raises:
-            OutboxUnavailable: the disk does not take them; none was added.
+            OutboxUnavailable: the file can't be written; no notice was added.
         """
 
         def work(db: sqlite3.Connection) -> int:
@@ -102,12 +103,12 @@ class NoticeOutbox:
         return self._in_transaction(work) if queued else 0
 
     def take(self, now_ms: int, lease_ms: int, receivers: Iterable[str] = ()) -> list[OutboxEntry]:
-        """Lease the entries that are due, except those of some receivers.
+        """Lease the due entries of all receivers except some.
 
         Args:
             now_ms: the time [UTC, ms].
             lease_ms: time after which another call may take an entry that was not settled [ms].
-            receivers: ids of receivers whose entries are left out, being in work.
+            receivers: ids of receivers whose entries are left out, because they are being served.
 
         Raises:
             OutboxUnavailable: the file can't be used.
@@ -115,7 +116,7 @@ class NoticeOutbox:
         busy = msgspec.json.encode(list(receivers)).decode()
 
         def work(db: sqlite3.Connection) -> list[OutboxEntry]:
-            # A time far ahead was set by a clock that has been set back since.
+            # A time far in the future was written before the clock was set back.
             rows = db.execute(
                 "UPDATE entry SET leased_until_ms = :lease WHERE state = 'waiting' "  # noqa: S608 - our columns
                 "AND (due_ms <= :now OR due_ms > :now + :longest) "
@@ -133,9 +134,10 @@ class NoticeOutbox:
         return self._in_transaction(work) if self._path.exists() else []
 
     def settle(self, entries: Sequence[OutboxEntry], outcome: Outcome, now_ms: int) -> None:
-        """Book the outcome of a message, and end the lease of its entries.
+        """Record the outcome of a message, and end the lease of its entries.
 
-        When a message was sent, whatever else could not reach its receiver is due at once.
+        If the message was sent, all waiting entries that could not reach the receiver are due at
+        once.
 
         Raises:
             OutboxUnavailable: the file can't be used.
@@ -221,12 +223,12 @@ class NoticeOutbox:
     def copy(self) -> str:
         """Return the id of the copy of the service that this file belongs to. Raises as `add`.
 
-        It is made with the file, so a process that starts again has the id of the one before it.
+        The id is created with the file, so a restarted process has the id of the previous process.
         """
         return self._in_transaction(lambda db: str(db.execute("SELECT id FROM copy").fetchone()[0]))
 
     def close(self) -> None:
-        """Close the file. It is opened again when needed."""
+        """Close the file. The next call opens it again."""
         with self._lock:
             self._disconnect()
 
@@ -255,7 +257,7 @@ class NoticeOutbox:
             db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             db.execute("PRAGMA secure_delete = OFF")  # freed pages need not be written
             _create_tables(db)
-            with suppress(sqlite3.OperationalError):  # the disk is full: the reserve is for that
+            with suppress(sqlite3.OperationalError):  # the disk is full; the reserve is for this
                 _keep_reserve(db)
         return self._connection
 
@@ -278,10 +280,10 @@ def _create_tables(db: sqlite3.Connection) -> None:
 
 
 def _keep_reserve(db: sqlite3.Connection) -> None:
-    """Take disk space for `_RESERVE_BYTES` in the file and in its write-ahead log.
+    """Allocate `_RESERVE_BYTES` of disk space in the file and in its write-ahead log.
 
-    Pages are written to the disk only if they are in use when a transaction ends. Afterwards the
-    log is used again from its start, and keeps its size.
+    SQLite writes a page to the disk only if the page is in use when a transaction ends. So a table
+    is filled and then dropped. The log keeps its size, and is then written again from its start.
     """
     (free,) = db.execute("PRAGMA freelist_count").fetchone()
     (page_bytes,) = db.execute("PRAGMA page_size").fetchone()

@@ -1,10 +1,11 @@
-"""Choose the receivers of a notice, and the time at which each gets it. Pure.
+"""Choose the receivers of a notice, and the time at which it is sent to each receiver. Pure.
 
 Laws:
 
 1. All routes that match a notice are used. Without any `[[route]]`, each notice goes to each
    receiver.
-2. A receiver that several routes name gets a notice once: at once, if one of the routes says so.
+2. A receiver of several matching routes gets a notice only once: by a route without digest if there
+   is one, else by the route whose time comes first.
 3. In quiet hours a notice below `critical` waits until they end, unless its route has
    `quiet = false`.
 """
@@ -28,7 +29,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         receiver: id of the receiver.
         due_ms: time from which on the notice may be sent [UTC, ms].
-        is_digest: True if it is sent together with others that are due.
+        is_digest: True if the notice is sent in a digest.
     """
 
     receiver: str
@@ -85,9 +86,9 @@ class NoticeRoutes:
 
 
 def subject_place(site: Site, signal: str, subject: str) -> tuple[set[str], set[Medium]]:
-    """Return the areas of a subject, with all areas around them, and its media.
+    """Return the areas of a subject, with all areas that contain them, and its media.
 
-    Those of a bus or an agent are the areas and media of its meters. A subject of the whole site
+    A bus or an agent has the areas and media of its meters. A subject that concerns the whole site
     has no area, so a route for an area does not match it.
 
     Args:
@@ -121,7 +122,7 @@ def _meters_below(site: Site, kind: str, subject: str) -> list[Meter]:
 
 
 def areas_around(site: Site, area: str) -> tuple[str, ...]:
-    """Return an area and the areas that it lies in, the innermost first."""
+    """Return an area and the areas that contain it, the innermost first."""
     found: dict[str, None] = {}
     at: str | None = area
     while at is not None and at in site.areas and at not in found:

@@ -1,17 +1,17 @@
-"""Send a message to an address. No other module knows of messengers, and none imports Apprise.
+"""Send a message to an address. Only this module talks to messengers and imports Apprise.
 
 Laws:
 
-1. A message is sent only if its receiver's server confirmed it: HTTP 2xx, SMTP 250, or `errcode` 0
-   of a chat robot.
-2. A try takes at most `timeout_s`. Apprise blocks, so it runs in a thread of its own, which ends
-   with the process even if a server holds it.
-3. Neither a log line nor an outcome has the address: it may hold a password or a key. So Apprise's
-   own log is silent here, and its words are only searched for a status.
-4. An address stands for one recipient. Otherwise a recipient who refuses would make all others get
-   each message again and again.
+1. A message counts as sent only if the receiver's server confirmed it: HTTP 2xx, SMTP 250, or
+   `errcode` 0 of a chat robot.
+2. A try takes at most `timeout_s`. Apprise blocks, so it runs in a thread of its own. The process
+   can end while this thread still waits for a server.
+3. No log line and no outcome contains the address, because it may contain a password or a key. So
+   Apprise's log messages are not written to our log, only searched for an error status.
+4. An address has one recipient. With several recipients, a refusal of one of them would cause the
+   message to be sent to all of them again and again.
 
-Apprise takes 60 MB of memory once it is imported, so it is imported when it first has to send.
+The import of Apprise takes 60 MB of memory, so Apprise is imported only when it is first used.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ from jieneng.metering.errors import Msgid
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-#: Longest duration of a try [s]: Apprise's own limits, 15 s for each answer of a mail server, leave
-#: a slow server room for some answers.
+#: Longest duration of a try [s]. Apprise waits up to 15 s for each answer of a mail server, so a
+#: slow server has time for some answers.
 TIMEOUT_S: Final = 60.0
 
-#: `error=404` in Apprise's words about HTTP, `(550, b'...')` in those of smtplib.
+#: Status in a log message: `error=404` of Apprise for HTTP, `(550, b'...')` of smtplib.
 _HTTP_STATUS: Final = re.compile(r"error=(\d{3})\b")
 _SMTP_CODE: Final = re.compile(r"\((\d{3}), b['\"]|was refused: (\d{3})\b")
-#: Words in exceptions of the network, and the reason that they mean.
+#: Parts of texts of network exceptions, and the reason that each part stands for.
 _NETWORK_WORDS: Final = (
     ("certificate", failure_reasons.BAD_CERTIFICATE),
     ("timed out", failure_reasons.NO_ANSWER),
@@ -56,19 +56,19 @@ _Result = TypeVar("_Result")
 
 
 def address_problem(address: str) -> Msgid | None:
-    """Return the sentence about a mistake in an address; None if it can be sent to."""
+    """Return a sentence about the mistake in an address; None if messages can be sent to it."""
     if chat_robots.parse_robot(address) is not None:
         return None
     service = _service(address)
     if service is None:
-        return "this is no address that messages can be sent to."
+        return "messages can't be sent to this address."
     if len(service) != 1:
         return "this address has several recipients; make a receiver of each, or use a mail list."
     return None
 
 
 def holds_secret(address: str) -> bool:
-    """Return True if an address that can be sent to holds a password, a token or a key."""
+    """Return True if a valid address contains a password, a token or a key."""
     if chat_robots.parse_robot(address) is not None:
         return True
     service = _service(address)
@@ -90,7 +90,7 @@ async def send(
         address: address of the receiver.
         title: title in plain text.
         body: body in plain text.
-        clock: clock of signatures.
+        clock: clock for signatures.
         timeout_s: longest duration [s].
     """
     robot = chat_robots.parse_robot(address)
@@ -125,7 +125,7 @@ def _send_by_apprise(address: str, title: str, body: str) -> Outcome:
         return Outcome("refused", failure_reasons.BAD_ADDRESS)
     from apprise import NotifyFormat
 
-    # `Apprise.notify` would use a pool of threads, which Python waits for before a process ends.
+    # `Apprise.notify` uses a pool of threads, and Python waits for the pool before a process ends.
     with _WORDS.of_this_thread() as words:
         if service.notify(body=body, title=title, body_format=NotifyFormat.TEXT):
             return Outcome("sent")
@@ -133,7 +133,7 @@ def _send_by_apprise(address: str, title: str, body: str) -> Outcome:
 
 
 class _Words(logging.Handler):
-    """Words that Apprise logs in a thread while it sends; the only trace of a reason."""
+    """Collects log messages of Apprise by thread; only they contain the reason of a failure."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class _Words(logging.Handler):
 
     @contextmanager
     def of_this_thread(self) -> Iterator[list[str]]:
-        """Collect what is logged inside the block."""
+        """Collect the messages that this thread logs inside the block."""
         self._threads.words = []
         yield self._threads.words
         self._threads.words = None
@@ -156,12 +156,12 @@ _WORDS: Final = _Words()
 
 
 def failure_outcome(words: str) -> Outcome:
-    """Return the outcome that Apprise's words about a failure tell."""
+    """Return the outcome of a failed message, from Apprise's log messages."""
     if found := _HTTP_STATUS.search(words):
         return chat_robots.http_outcome(int(found[1]))
     if found := _SMTP_CODE.search(words):
         code = found[1] or found[2]
-        # RFC 5321, section 4.2.1: 4yz may be tried again, 5yz is for good.
+        # RFC 5321, section 4.2.1: a 4yz failure is temporary, a 5yz failure is permanent.
         return Outcome("refused" if code.startswith("5") else "unreachable", f"SMTP {code}")
     return Outcome("unreachable", _network_reason(words))
 
@@ -189,7 +189,7 @@ def _service(address: str) -> "NotifyBase | None":
 async def _in_thread(work: Callable[[], _Result]) -> _Result:
     """Run blocking work in a thread that does not keep the process from ending."""
     done: Future[_Result] = Future()
-    done.set_running_or_notify_cancel()  # so that a late result finds nobody, and no error
+    done.set_running_or_notify_cancel()  # so that a late result raises no error
 
     def run() -> None:
         try:

@@ -1,4 +1,4 @@
-"""Define the entries of the outbox, and which of them form one message. Pure."""
+"""Define the entries of the outbox, and join them into messages. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
@@ -8,23 +8,23 @@ import msgspec
 from analytics.alerts.alert import Notice
 from analytics.alerts.delivery.retry_plan import RetryState
 
-#: States of an entry: `waiting` for its time or its next try, `sent`, or `given_up`.
+#: States of an entry: `waiting` (for its due time or its next try), `sent`, or `given_up`.
 EntryState = Literal["waiting", "sent", "given_up"]
 
-#: More notices than this that are due for a receiver at once are joined.
+#: If more notices than this are due for a receiver at once, they are joined into one message.
 MOST_SINGLE: Final = 3
-#: Notices that are joined into one message.
+#: Greatest number of notices in one message.
 MOST_JOINED: Final = 10
 
 
 class QueuedNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice on its way to one receiver.
+    """A notice for one receiver.
 
     Attributes:
         notice: the notice.
         receiver: id of the receiver.
-        due_ms: time from which on it may be sent [UTC, ms].
-        is_digest: True if it is sent together with others that are due.
+        due_ms: time from which on the notice may be sent [UTC, ms].
+        is_digest: True if the notice is sent in a digest.
     """
 
     notice: Notice
@@ -42,8 +42,8 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
         state: state of the entry.
         tries: number of tries.
         retry: the failed tries.
-        added_ms: time at which it was added [UTC, ms].
-        done_ms: time at which it was sent or given up [UTC, ms]; 0 while it waits.
+        added_ms: time at which the entry was added [UTC, ms].
+        done_ms: time at which the entry was sent or given up [UTC, ms]; 0 while it waits.
         reason: reason of the last failure, a msgid; empty without one.
     """
 
@@ -60,9 +60,10 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
 def messages(entries: Iterable[OutboxEntry]) -> list[tuple[OutboxEntry, ...]]:
     """Return the entries of one receiver as messages, in the order in which they are sent.
 
-    Critical notices come first, then others, then those of a digest; within these, the oldest comes
-    first. Notices of a digest are joined, and so are many others that are due at once, such as
-    after an outage of the network: messengers block a robot that sends too many messages.
+    Critical notices come first, then other notices, then notices of a digest; within each of these,
+    the oldest comes first. Notices of a digest are joined into one message. So are other notices if
+    many are due at once, e.g. after a network outage, because messengers block a robot that sends
+    too many messages.
     """
     ordered = sorted(entries, key=lambda entry: (entry.queued.notice.at_ms, entry.id))
     groups: tuple[list[OutboxEntry], ...] = ([], [], [])

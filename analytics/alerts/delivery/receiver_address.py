@@ -12,8 +12,8 @@ from typing import Final
 from analytics.alerts.alert_rule import Receiver
 from jieneng.metering.errors import UsageError
 
-#: Beginning of the names of environment variables with addresses: `JIENENG_RECEIVER_NIGHT_SHIFT`
-#: contains the address of the receiver `night-shift`.
+#: Prefix of environment variables with addresses: `JIENENG_RECEIVER_NIGHT_SHIFT` contains the
+#: address of the receiver `night-shift`.
 VARIABLE_PREFIX: Final = "JIENENG_RECEIVER_"
 
 
@@ -56,7 +56,7 @@ def receiver_address(
             "the address of receiver {receiver} can't be read from {file}: {reason}.",
             receiver=receiver.id,
             file=file,
-            reason=error.strerror if isinstance(error, OSError) else "it is no UTF-8 text",
+            reason=error.strerror if isinstance(error, OSError) else "it is not UTF-8 text",
         ) from error
     if not address:
         raise UsageError(

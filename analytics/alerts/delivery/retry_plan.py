@@ -1,10 +1,10 @@
-"""Decide from the outcome of a try when an entry of the outbox is tried again. Pure.
+"""Choose the time at which an entry of the outbox is sent again after a failure. Pure.
 
 Laws:
 
-1. A receiver that can't be reached is tried without end: the network may be down for days.
-2. A receiver that refuses (wrong address, wrong key) is tried at growing intervals, for at least a
-   day: the operator of its server may mend it. Then its entry is given up.
+1. While a receiver can't be reached, tries never end, because the network may be down for days.
+2. If a receiver refuses a message (wrong address, wrong key), tries continue at growing intervals
+   for at least a day, so that a person can correct the mistake. Then the entry is given up.
 """
 
 from typing import Final, Literal
@@ -14,9 +14,9 @@ import msgspec
 _MINUTE_S: Final = 60.0
 _HOUR_S: Final = 3600.0
 
-#: Waits after a try that reached nobody [s]; the last one is repeated.
+#: Waits after tries that did not reach the server [s]; the last wait is repeated.
 UNREACHABLE_WAITS_S: Final = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
-#: Waits after a refusal [s]; the last one is repeated. The eighth try is 29 hours after the first.
+#: Waits after refusals [s]; the last wait is repeated. The eighth try is 29 hours after the first.
 REFUSED_WAITS_S: Final = (
     _MINUTE_S,
     5 * _MINUTE_S,
@@ -31,8 +31,8 @@ GIVE_UP_MS: Final = 24 * 3_600_000
 #: sends more than 20 messages a minute.
 LIMITED_WAIT_S: Final = 660.0
 
-#: Result of a try: `sent`; `refused`, which only a person can mend; `limited`, too many messages;
-#: `unreachable` for everything else.
+#: Result of a try: `sent`; `refused`, whose cause only a person can correct; `limited`, for too
+#: many messages; `unreachable` for every other failure.
 OutcomeKind = Literal["sent", "refused", "limited", "unreachable"]
 
 
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: kind of the result.
-        reason: reason of a failure, without address and secrets; a msgid.
+        reason: reason of a failure, a msgid, without address and secrets; empty without a failure.
     """
 
     kind: OutcomeKind
@@ -52,9 +52,9 @@ class RetryState(msgspec.Struct, frozen=True, kw_only=True):
     """The failed tries of an entry.
 
     Attributes:
-        unreachable: number of tries in a row that reached nobody.
+        unreachable: number of tries in a row that did not reach the server.
         refused: number of refusals.
-        refused_since_ms: time of the first refusal [UTC, ms]; 0 without one.
+        refused_since_ms: time of the first refusal [UTC, ms]; 0 without a refusal.
     """
 
     unreachable: int = 0
@@ -65,10 +65,10 @@ class RetryState(msgspec.Struct, frozen=True, kw_only=True):
 def after_failure(
     state: RetryState, outcome: Outcome, now_ms: int
 ) -> tuple[RetryState, int | None]:
-    """Return the state after a failed try, and the time of the next one [UTC, ms].
+    """Return the state after a failed try, and the time of the next try [UTC, ms].
 
     Returns:
-        No time if the entry is given up.
+        None as the time if the entry is given up.
     """
     if outcome.kind == "limited":
         return state, now_ms + round(LIMITED_WAIT_S * 1000)

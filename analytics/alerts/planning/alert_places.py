@@ -1,6 +1,6 @@
 """Find the places of an alert's subject: bus, agent and areas. Pure: no clock, no file.
 
-A silence, a maintenance and the group of a notice go by these places.
+Silences, maintenance and the groups of notices refer to these places.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,10 +23,11 @@ class AlertPlaces:
         self._around: dict[tuple[SubjectKind, str], frozenset[str]] = {}
 
     def around(self, signal: str, subject: str) -> frozenset[str]:
-        """Return a subject and the ids of bus, agent and areas that it belongs to.
+        """Return the ids of a subject, and of the bus, the agent and the areas that it belongs to.
 
-        A bus belongs to its agent, and an agent to nothing. The areas of a bus or an agent are
-        those of its meters, and are left out: maintenance in one area concerns not the others.
+        A bus belongs to its agent. An agent belongs to nothing. Buses and agents have no areas
+        here: their meters may be in several areas, and maintenance in one area must not silence
+        the alert of a bus for the others.
         """
         row = SIGNALS.get(signal)
         if row is None:  # an alert of an older version
@@ -39,10 +40,10 @@ class AlertPlaces:
         return found
 
     def group(self, signal: str, subject: str) -> str:
-        """Return the id of what the alerts of one notice have in common.
+        """Return the id of the place by which an alert is grouped with others in one notice.
 
-        Silent meters share the bus, buses the agent, and agents the site. Other alerts share the
-        area around the subject.
+        This is the bus for silent meters, the agent for buses, and the site for agents. For other
+        alerts it is the area of the subject.
         """
         row, site = SIGNALS.get(signal), self._site
         if row is None:
@@ -59,7 +60,7 @@ class AlertPlaces:
         return subject if row.subject == "meter" else site.id
 
     def causes(self, signal: str, subject: str) -> tuple[tuple[str, str], ...]:
-        """Return signal and subject of the alerts that would explain one, the root first."""
+        """Return signal and subject of each possible cause of an alert, the root cause first."""
         row = SIGNALS.get(signal)
         if row is None:
             return ()
@@ -97,7 +98,7 @@ class AlertPlaces:
         return (self._above("bus", subject).get("agent", subject),)
 
     def _areas(self, area: str) -> tuple[str, ...]:
-        """Return an area and the areas around it, the innermost first."""
+        """Return an area and the areas that contain it, the innermost first."""
         found: dict[str, None] = {}
         at: str | None = area
         while at is not None and at not in found and at in self._site.areas:

@@ -1,15 +1,17 @@
-"""Find the alerts that others explain: those behind a dead bus or agent, and lesser limits.
+"""Find the alerts that other alerts explain (see `Alert`). Pure: the time is an argument.
 
-Pure: the time is an argument.
+A dead bus or agent explains the alerts of its meters. An alert about a limit explains an alert of
+lower severity about another limit of the same series.
 
 Laws:
 
-1. An alert that fires or is about to fire explains those below it. A pending one whose values no
-   longer come explains nothing.
-2. After the cause recovered, an alert is explained until it has been beyond its limit for its own
-   time again.
-3. A cause explains no alert of a greater severity: its notice might wait or go elsewhere.
-4. Of two limits of one signal that are passed at once, only the graver one is told.
+1. A cause explains alerts while it fires or is pending. A pending cause without new values explains
+   nothing.
+2. A recovered cause explains an alert until the alert's own time (`for_s`, or the limit of an age)
+   has passed since the recovery.
+3. A cause explains no alert of a greater severity, because the notice of the cause might be sent
+   later, or to other receivers.
+4. If a value is beyond the limits of two rules, only the alert of greater severity is told.
 """
 
 from collections.abc import Iterable
@@ -20,19 +22,19 @@ from analytics.alerts.alert_rule import SEVERITIES, AlertRule
 from analytics.alerts.planning.alert_places import AlertPlaces
 from jieneng.metering.alert_signals import SIGNALS
 
-#: Signals that explain others.
+#: Signals whose alerts can explain alerts of other signals.
 CAUSES: Final = frozenset(cause for row in SIGNALS.values() for cause in row.caused_by)
-#: Time without values after which a pending alert explains nothing any more, beside its `for_s`
-#: [s]. An agent sends its status every minute, and polls meters more often.
+#: Time without values, in addition to `for_s`, after which a pending alert explains nothing [s]. An
+#: agent sends its status every minute, and polls meters more often.
 _PENDING_S: Final = 600.0
 
 
 class Causes:
-    """The alerts of a site that can explain others.
+    """The alerts of a site that can explain other alerts.
 
     Args:
         rules: the rules.
-        alerts: alerts that fire, and all those of the signals in `CAUSES`.
+        alerts: alerts that fire, and all alerts of the signals in `CAUSES`.
         places: places of the subjects.
         now_ms: the time [UTC, ms].
     """
@@ -53,7 +55,7 @@ class Causes:
                 self._alerts.setdefault((alert.signal, alert.subject), []).append(alert)
 
     def explain(self, alert: Alert) -> str:
-        """Return the key of the alert that explains one; empty if none does."""
+        """Return the key of the alert that explains `alert`; empty if none does."""
         if alert.rule not in self._rules:
             return ""
         for signal, subject in self._places.causes(alert.signal, alert.subject):
@@ -78,7 +80,7 @@ class Causes:
         return cause.end == "recovered" and self._now_ms - cause.ended_ms < own_s * 1000
 
     def _outdoes(self, other: Alert, alert: Alert) -> bool:
-        """Return True if an alert that fires is about a graver limit of the same series."""
+        """Return True if `other` fires for the same series as `alert` with a greater severity."""
         rule, own = self._rules[other.rule], self._rules[alert.rule]
         return (
             other.phase == "firing"

@@ -1,12 +1,13 @@
-"""Find the event of an alert that its receivers are to be told. Pure: the time is an argument.
+"""Find the event of an alert that a notice is due about. Pure: the time is an argument.
 
 Laws:
 
-1. An alert has at most one event at a time. While it flaps, only reminders.
-2. Quiet hours hold all events below `critical`, if no route asks for them.
-3. A firing waits for others of its group from its own time on, so that a reading that took long to
-   come in is not delayed further.
-4. A firing in a backlog waits for the readings behind it, for some minutes at most: it may be over.
+1. An alert has at most one event in a round. While an alert flaps, it has only reminders.
+2. In quiet hours, all events below `critical` wait, unless a route with `quiet = false` takes them.
+3. A firing waits `wait_s` for other events of its group. The wait begins at the time of the firing,
+   so a reading that came in late is not delayed further.
+4. A firing in a backlog waits for the next readings of the backlog, at most `BACKLOG_WAIT_MS`,
+   because they may show that the episode has ended.
 """
 
 from typing import Final
@@ -25,19 +26,19 @@ from analytics.alerts.planning.notice_state import (
     without_held,
 )
 
-#: Time for which a recovery waits for others of its group, and for its alert to fire again [ms].
-#: Meters of a bus that is back answer within their polling intervals.
+#: Time for which a recovery waits for other events of its group, and for its alert to fire again
+#: [ms]. The meters of a recovered bus answer within their polling intervals.
 RECOVERY_WAIT_MS: Final = 60_000
 #: Longest time for which a firing in a backlog waits for the readings that may end it [ms].
 BACKLOG_WAIT_MS: Final = 300_000
-#: Share of its interval by which a reminder may come early, together with others of its group.
+#: Share of its interval by which a reminder may be early, to be sent with others of its group.
 _EARLY: Final = 0.1
-#: Signals of raw readings, which come late and in their order after an outage.
+#: Signals of raw readings. After an outage, readings come in late, in the order of their times.
 _OF_READINGS: Final = frozenset(("quantity", "rate"))
 
 
 class DueEvents:
-    """The events of a round.
+    """Finds the events that are due in a round.
 
     Args:
         rules: the rules.
@@ -61,11 +62,11 @@ class DueEvents:
         }
 
     def find(self, alert: Alert, before: Alert | None) -> DueEvent | None:
-        """Return the event of an alert that is to be told; None without one.
+        """Return the event of an alert that a notice is due about; None without one.
 
         Args:
             alert: the alert with its account.
-            before: the alert before this round; None if it is new.
+            before: the alert before this round; None if the alert is new.
         """
         if alert.silenced or alert.severity in self._held:
             return None
@@ -80,7 +81,7 @@ class DueEvents:
         return self._ended(alert) if alert.held else None
 
     def _is_in_backlog(self, alert: Alert, before: Alert | None) -> bool:
-        """Return True if readings of an outage come in, and later ones may end the alert."""
+        """Return True if an alert comes from a backlog whose next readings may end it."""
         return (
             alert.signal in _OF_READINGS
             and before is not None
@@ -89,7 +90,7 @@ class DueEvents:
         )
 
     def _is_old(self, alert: Alert) -> bool:
-        """Return True if an alert flapped some time ago: a backlog or the morning told it late."""
+        """Return True if an alert flapped long ago, and was found late or waited in quiet hours."""
         return alert.phase != "firing" and self._now_ms - alert.fires[-1] > LATE_MS
 
     def _fired(self, alert: Alert) -> DueEvent:
@@ -112,7 +113,7 @@ class DueEvents:
         return msgspec.structs.replace(due, number=alert.flapping_ms)
 
     def _ended(self, alert: Alert) -> DueEvent:
-        """Return the end of a told episode, or the episodes that were over before a notice."""
+        """Return the end of a told episode, or `passed` for episodes that ended untold."""
         event: Event = "passed"
         wait_ms = self._wait_ms
         if alert.told:
@@ -135,7 +136,7 @@ class DueEvents:
         )
 
     def _reminder(self, alert: Alert) -> DueEvent | None:
-        """Return the reminder of an alert that is due, or will be before long."""
+        """Return the reminder of an alert if it is due or nearly due; else None."""
         rule: AlertRule = self._rules[alert.rule]
         is_raised = bool(alert.told) and SEVERITIES.index(alert.severity) > SEVERITIES.index(
             alert.told or alert.severity
@@ -157,7 +158,7 @@ class DueEvents:
         return msgspec.structs.replace(due, number=alert.reminded_ms, times=len(alert.fires))
 
     def _told(self, alert: Alert) -> Alert:
-        """Return an alert of whose firing the receivers know."""
+        """Return an alert with its firing marked as told."""
         return replace(
             alert,
             told=alert.severity,

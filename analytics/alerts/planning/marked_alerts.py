@@ -1,6 +1,7 @@
-"""Add to alerts what people did about them: acknowledgements, silences, and their causes.
+"""Add acknowledgements, silences and causes to alerts.
 
-Pure: the time is an argument. The states of the store do not have these; a command finds them anew.
+Pure: the time is an argument. Stored states contain no names of people or causes, so commands and
+pages add them with this module.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ def _marked(alert: Alert, silences: Silences) -> Alert:
 
 
 def silences_of(marks: Iterable[AlertMark], now_ms: int) -> list[AlertMark]:
-    """Return the silences that hold at a time, the one that ends first at the beginning."""
+    """Return the silences in force at a time, sorted by their ends."""
     last: dict[tuple[str, str, str], AlertMark] = {}
     for mark in sorted(marks, key=lambda mark: mark.at_ms):
         if mark.kind == "silence":

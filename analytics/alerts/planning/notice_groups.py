@@ -1,6 +1,6 @@
-"""Put due events of one kind, rule and place together into notices. Pure.
+"""Join due events of the same kind, rule and place into notices. Pure.
 
-Law: the id of a notice follows from its event, rule, group, subjects and episodes alone.
+Law: the id of a notice depends only on its event, rule, group, subjects and episodes.
 """
 
 import hashlib
@@ -12,22 +12,22 @@ import msgspec
 
 from analytics.alerts.alert import Alert, Event, Notice
 
-#: Bytes of the digest in a notice's id: two notices share one in less than 1 of 10^9 sites.
+#: Bytes of the hash in a notice's id: in less than 1 of 10^9 sites, two notices have the same id.
 _DIGEST_BYTES: Final = 8
 
 
 class DueEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of an alert that is to be told.
+    """An event of an alert that a notice is due about.
 
     Attributes:
         event: the event.
-        group: id of what the alert has in common with others.
+        group: id of the place that the alert shares with others, see `AlertPlaces.group`.
         alert: the alert as the notice shows it.
         after: the alert once the event is told.
-        waits_until_ms: time until which the event waits for others of its group [UTC, ms].
+        waits_until_ms: time until which the event waits for other events of its group [UTC, ms].
         at_ms: time of the event [UTC, ms].
-        number: number of the event within its episode, such as the time of the last reminder.
-        is_late: True if the event was over before its readings came in.
+        number: identifies the event within its episode, e.g. the time of the last reminder.
+        is_late: True if the episode ended before its readings came in.
         times: number of times that the alert fired.
     """
 
@@ -43,7 +43,7 @@ class DueEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ready_groups(events: Iterable[DueEvent], now_ms: int) -> list[list[DueEvent]]:
-    """Return the events that share a notice, without the groups that still wait.
+    """Return groups of events that share a notice, without groups that still wait.
 
     Args:
         events: the events.
@@ -65,7 +65,7 @@ def notice_of(group: Sequence[DueEvent], explained: Mapping[str, Sequence[Alert]
 
     Args:
         group: the events, the worst first.
-        explained: alerts by the key of the alert that explains them.
+        explained: the explained alerts, by the key of their cause.
     """
     first = group[0]
     consequences = [one for due in group for one in explained.get(due.alert.key, ())]
@@ -92,7 +92,7 @@ def _id(group: Sequence[DueEvent]) -> str:
 
 
 def _order(due: DueEvent) -> tuple[float, str]:
-    """Return the place of an alert in its notice: the farther beyond the limit, the earlier."""
+    """Return the sort key of an alert in its notice: farthest beyond the limit first."""
     alert = due.alert
     excess = abs(alert.peak - alert.limit) / (abs(alert.limit) or 1.0)
     return (1.0 if math.isnan(excess) else -excess, alert.subject)

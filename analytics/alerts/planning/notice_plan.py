@@ -1,15 +1,17 @@
 """Plan the notices that are due. Pure: the time is an argument.
 
 In: the alerts before and after an evaluation, and the episodes that ended within it. Out: notices,
-and the alerts with the account of what was told.
+and the alerts with their accounts (see `Alert`).
 
 Laws:
 
-1. Each firing is told once, and each told firing has one end: recovered, withdrawn or unwatched.
-   An episode that was over before it could be told gives one notice, which says both.
-2. Silenced alerts, and alerts that others explain, give no notices. Their states go on; an alert
-   that still fires when the silence ends is told then.
-3. A notice waits for others of its group, and in quiet hours for the morning unless it is critical.
+1. Each firing is told once, and each told firing has one told end: recovered, withdrawn or
+   unwatched. If an episode ended before its firing was told, one notice tells the firing and the
+   end.
+2. Silenced and explained alerts give no notices, but they are still evaluated. An alert that still
+   fires when its silence ends is told then.
+3. An event waits for other events of its group. In quiet hours, it waits for their end unless it is
+   critical.
 4. Two copies that plan from the same alerts get the same notices, with the same ids.
 """
 
@@ -42,14 +44,14 @@ def plan_notices(
     now_ms: int,
     episodes: Iterable[Alert] = (),
 ) -> tuple[tuple[Notice, ...], dict[str, Alert]]:
-    """Return the notices that are due, and the alerts with the account of what was told.
+    """Return the notices that are due, and the alerts with their accounts.
 
     Args:
         rules: the rules.
         site: the site.
         calendar: the working calendar, with the quiet hours.
         before: the alerts before the evaluation, by key.
-        after: the alerts after it, by key.
+        after: the alerts after the evaluation, by key.
         marks: marks that people made.
         now_ms: the time [UTC, ms].
         episodes: the episodes that ended within the evaluation.
@@ -58,9 +60,9 @@ def plan_notices(
 
 
 class NoticePlanner:
-    """The plan of the notices of a site, round after round.
+    """Plans the notices of a site, round after round.
 
-    It may be asked again without an evaluation, when a notice has waited for long enough.
+    `plan` may be called without a new evaluation, to get notices that have waited long enough.
 
     Args:
         rules: the rules.
@@ -83,7 +85,7 @@ class NoticePlanner:
         now_ms: int,
         episodes: Iterable[Alert] = (),
     ) -> tuple[tuple[Notice, ...], dict[str, Alert]]:
-        """Return the notices that are due, and the alerts; see `plan_notices`."""
+        """Return the due notices, and the alerts with their accounts; see `plan_notices`."""
         rules, places = self._rules, self._places
         alerts, ended = _without_unwatched(after, self._watched, now_ms)
         ends: dict[str, list[Alert]] = {}
@@ -124,8 +126,8 @@ class NoticePlanner:
         """Mark alerts as silenced, acknowledged or explained, and bring their accounts up to date.
 
         Args:
-            opened: keys of the alerts.
-            alerts: all alerts; those of the keys are replaced.
+            opened: keys of the alerts to update.
+            alerts: all alerts; the updated alerts are replaced in it.
             ends: episodes that ended, by key.
             marks: marks that people made.
             now_ms: the time [UTC, ms].
@@ -148,9 +150,9 @@ class NoticePlanner:
 
 
 def _explained(alerts: Mapping[str, Alert], keys: Iterable[str]) -> dict[str, list[Alert]]:
-    """Return the alerts that others explain, by the key of the other one.
+    """Return the explained alerts, by the key of their cause.
 
-    An alert about a graver limit of the same subject has no consequences: nothing else is wrong.
+    An alert that explains another limit of the same subject is left out: it has no consequences.
     """
     explained: dict[str, list[Alert]] = {}
     for key in keys:
@@ -162,10 +164,10 @@ def _explained(alerts: Mapping[str, Alert], keys: Iterable[str]) -> dict[str, li
 
 
 def _silent_since(cause: Alert, alerts: Iterable[Alert], places: AlertPlaces) -> list[Alert]:
-    """Return the alerts of meters that are silent since a cause began, too short to fire.
+    """Return the alerts of meters that became silent when a cause began, and do not fire yet.
 
     Args:
-        cause: alert of a bus or an agent.
+        cause: the alert of a bus or an agent.
         alerts: all alerts.
         places: places of the subjects.
     """
@@ -177,20 +179,20 @@ def _silent_since(cause: Alert, alerts: Iterable[Alert], places: AlertPlaces) ->
         for one in alerts
         if one.signal == "reading_age"
         and one.phase == "inactive"
-        and one.seen_ms - one.value * 1000 <= cause.since_ms  # its last reading
+        and one.seen_ms - one.value * 1000 <= cause.since_ms  # time of the last reading
         and own in places.causes(one.signal, one.subject)
     ]
 
 
 def _is_marked(alert: Alert) -> bool:
-    """Return True if an alert carries marks of an earlier round."""
+    """Return True if an alert was silenced, acknowledged or explained in an earlier round."""
     return bool(alert.silenced or alert.caused_by or alert.acknowledged_by)
 
 
 def _marked(alert: Alert, silences: Silences) -> Alert:
     """Return an alert with its silence and its acknowledgement.
 
-    A reminder is due when a silence ends: `reminded_ms` is negative from its start on.
+    `reminded_ms` is negative during a silence, so that a reminder is due when the silence ends.
     """
     silenced = silences.is_silenced(alert)
     is_active = alert.phase != "inactive" or bool(alert.flapping_ms)
@@ -205,7 +207,7 @@ def _marked(alert: Alert, silences: Silences) -> Alert:
 
 
 class _Watched:
-    """The rules and the subjects that there are.
+    """The subjects that the rules of a site watch.
 
     Args:
         rules: the rules.
@@ -236,7 +238,7 @@ class _Watched:
 def _without_unwatched(
     alerts: Mapping[str, Alert], watched: _Watched, now_ms: int
 ) -> tuple[dict[str, Alert], list[Alert]]:
-    """Return the alerts, those that nothing watches any more ended, and their episodes."""
+    """Return the alerts with unwatched alerts ended, and the episodes that ended so."""
     left, ended = dict(alerts), []
     for key, alert in alerts.items():
         if watched.has(alert, now_ms):

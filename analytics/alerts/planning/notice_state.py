@@ -1,14 +1,14 @@
-"""Keep the account of what the receivers know about an alert. Pure: the time is an argument.
+"""Keep the account of an alert: what its receivers were told. Pure: the time is an argument.
 
-The account is in the alert itself, so it survives restarts: `told` (they believe that it fires),
-`held` (episodes of whose end they do not know yet), `fires` and `flapping_ms`.
+The account is a part of the alert (see `Alert`), so it is stored with the alert and survives
+restarts.
 
 Laws:
 
-1. Notices follow from the account, not from a change between two rounds. What could not be told in
-   one round, because of quiet hours, a silence or a restart, is told in a later one.
-2. An episode enters the account once, however often it is handed over: its `fired_ms` must be later
-   than the last one.
+1. Notices depend on the account, not on a change between two rounds. An event that could not be
+   told in a round, because of quiet hours, a silence or a restart, is told in a later round.
+2. An episode enters the account only once, even if it is passed in again: its `fired_ms` must be
+   later than the last one in the account.
 """
 
 import math
@@ -20,22 +20,22 @@ from msgspec.structs import replace
 from analytics.alerts.alert import Alert
 from analytics.alerts.alert_rule import Grouping
 
-#: Time after its end from which on an episode that was not known before is late [ms]. The longest
-#: polling interval in use is 15 minutes.
+#: An episode is late if it was found more than this time after its end [ms]. The longest polling
+#: interval in use is 15 minutes.
 LATE_MS: Final = 1_200_000
-#: Greatest lead of a stored time before the clock; beyond it, the clock was put back [ms].
+#: If a stored time is farther in the future than this, the clock was put back [ms].
 _CLOCK_MS: Final = 600_000
-#: Signals whose steps are times of this clock.
+#: Signals whose steps have times of this machine's clock.
 _BY_CLOCK: Final = frozenset(("reading_age", "agent_age", "ingest_age"))
 
 
 def is_open(alert: Alert) -> bool:
-    """Return True if something about an alert is told, or is still to be told."""
+    """Return True if an alert fires or flaps, or an end is still to be told."""
     return bool(alert.phase == "firing" or alert.told or alert.held or alert.flapping_ms)
 
 
 def account(alert: Alert, episodes: Sequence[Alert], grouping: Grouping, now_ms: int) -> Alert:
-    """Return an alert with the account of its new firings and of the episodes that ended.
+    """Return an alert with its new firings and ended episodes entered in its account.
 
     Args:
         alert: the alert after an evaluation.
@@ -56,19 +56,19 @@ def account(alert: Alert, episodes: Sequence[Alert], grouping: Grouping, now_ms:
 
 
 def drop_untold(alert: Alert) -> Alert:
-    """Return an alert without the ended episodes that its receivers never heard of."""
+    """Return an alert without its held episodes, if their firing was never told."""
     return alert if alert.told or not alert.held else without_held(alert)
 
 
 def without_held(alert: Alert) -> Alert:
-    """Return an alert whose ended episodes are all told or dropped."""
+    """Return an alert without held episodes, because they are told or dropped."""
     return replace(
         alert, held=0, held_since_ms=0, held_ended_ms=0, held_peak=math.nan, held_late=False
     )
 
 
 def held_episode(alert: Alert) -> Alert:
-    """Return an alert as it was in its held episodes, for a notice."""
+    """Return an alert with the times and the peak of its held episodes, for a notice."""
     return replace(
         alert,
         phase="inactive",
@@ -80,12 +80,12 @@ def held_episode(alert: Alert) -> Alert:
 
 
 def is_flapping_untold(alert: Alert) -> bool:
-    """Return True if an alert began to flap and no notice said so yet."""
+    """Return True if an alert flaps and the flapping is not told yet."""
     return alert.noticed_ms < alert.flapping_ms
 
 
 def _add_fire(alert: Alert, fired_ms: int, now_ms: int) -> Alert:
-    """Return an alert with a firing in its account, if the firing is new."""
+    """Return an alert with a firing entered in its account, if the firing is new."""
     if alert.fires and fired_ms <= alert.fires[-1]:
         return alert
     is_last_untold = bool(alert.fires) and alert.fires[-1] > alert.noticed_ms
@@ -98,7 +98,7 @@ def _add_fire(alert: Alert, fired_ms: int, now_ms: int) -> Alert:
 
 
 def _add_end(alert: Alert, episode: Alert, now_ms: int) -> Alert:
-    """Return an alert with an ended episode in its account."""
+    """Return an alert with an ended episode entered in its account."""
     is_new = not alert.fires or episode.fired_ms > alert.fires[-1]
     is_told = bool(alert.told)
     if not is_told and episode.end != "recovered":
@@ -121,7 +121,7 @@ def _add_end(alert: Alert, episode: Alert, now_ms: int) -> Alert:
 
 
 def _with_flapping(alert: Alert, grouping: Grouping, now_ms: int) -> Alert:
-    """Return an alert with the firings of the last `flap_s`, and whether it flaps."""
+    """Return an alert with `fires` limited to the last `flap_s`, and `flapping_ms` updated."""
     if not alert.fires:
         return alert
     flap_ms, last_ms = round(grouping.flap_s * 1000), alert.fires[-1]
@@ -138,9 +138,9 @@ def _with_flapping(alert: Alert, grouping: Grouping, now_ms: int) -> Alert:
 
 
 def _with_sane_times(alert: Alert, now_ms: int) -> Alert:
-    """Return an alert without times in the future: the clock was put back.
+    """Return an alert without times in the future, which it has if the clock was put back.
 
-    The clocks of meters are their own: only signals that compare with this clock begin anew.
+    Only signals with times of this machine's clock are reset. Readings have times of other clocks.
     """
     seen_ms = alert.seen_ms if alert.signal in _BY_CLOCK else 0
     if max(seen_ms, alert.known_ms, alert.reminded_ms) <= now_ms + _CLOCK_MS:

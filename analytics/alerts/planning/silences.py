@@ -1,7 +1,7 @@
 """Decide which alerts are silenced or acknowledged. Pure: the time is an argument.
 
-Law: of several marks of one person for one rule and subject, the last one holds. So a silence is
-lifted by another one that is already over.
+Law: of several marks of one person for one rule and subject, only the last mark is in force. To
+lift a silence, a second silence that has already ended is written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _ALL: Final = "*"
 
 
 class Silences:
-    """The silences, maintenance windows and acknowledgements that hold at a time.
+    """The silences, maintenance windows and acknowledgements that are in force at a time.
 
     Args:
         maintenance: rows `[[maintenance]]`.
@@ -71,7 +71,7 @@ class Silences:
 
 
 def _concerns(row: Maintenance, rule: str, around: frozenset[str]) -> bool:
-    """Return True if a maintenance concerns a rule at some places."""
+    """Return True if a maintenance concerns a rule and at least one of some places."""
     places = {*row.area, *row.meter, *row.bus, *row.agent}
     return (not row.rule or rule in row.rule) and (not places or not around.isdisjoint(places))
 

@@ -1,5 +1,6 @@
 """Render alerts and notices as texts for people.
 
 In: alerts, notices, rules, and the names of the site. Out: titles, bodies, and the texts of tables.
-Law: pure functions, so that mail, messengers, terminal and page say the same in every language.
+Law: pure functions. Mail, messengers, terminal and page take their texts from here, so they have
+the same content in every language.
 """

@@ -1,4 +1,4 @@
-"""Render an alert as the cells of a table, the same on the page and in the terminal. Pure."""
+"""Render an alert as the cells of a table, for the page and for the terminal. Pure."""
 
 import math
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 
 State = Literal["firing", "silenced", "pending", "over"]
-#: States in the order in which people want to see them.
+#: States in the order in which a table shows them.
 STATES: Final[tuple[State, ...]] = ("firing", "silenced", "pending", "over")
 
 
@@ -28,15 +28,15 @@ class AlertRow(msgspec.Struct, frozen=True):
         name: name of the rule or its signal.
         subject: name of the subject.
         place: areas and bus of the subject.
-        value: last known value; of an alert that is over, the one farthest beyond the limit, if it
-            is known.
+        value: last known value; for an ended alert, the value farthest beyond the limit if it is
+            known.
         limit: side and value of the limit.
-        start: time from which on the signal is beyond the limit; of an alert that is over, the
-            time at which it fired last.
-        length: how long it has been, or was.
-        note: who acknowledged it, and which alert explains it.
+        start: time from which on the signal is beyond the limit; for an ended alert, the time of
+            its last firing.
+        length: time since `start`; for an ended alert, the time from its last firing to its end.
+        note: the person who acknowledged the alert, and the alert that explains it.
         is_explained: True if another alert explains it.
-        key: `rule/subject`, which the commands take.
+        key: `rule/subject`, the argument of commands.
     """
 
     state: State
@@ -56,7 +56,7 @@ class AlertRow(msgspec.Struct, frozen=True):
 
 
 def alert_state(alert: Alert) -> State:
-    """Return the state of an alert as people see it."""
+    """Return the state of an alert that a table shows."""
     if alert.phase == "firing":
         return "silenced" if alert.silenced else "firing"
     return "pending" if alert.phase == "pending" else "over"
@@ -71,7 +71,7 @@ def alert_rows(
     *,
     since_ms: int,
 ) -> list[AlertRow]:
-    """Return the rows of alerts: first what fires, the worst first, at last what is over.
+    """Return the rows of alerts: firing alerts first, by severity, and ended alerts last.
 
     Args:
         alerts: the alerts.
@@ -79,7 +79,7 @@ def alert_rows(
         translate: function that translates a msgid.
         labels: names of the site.
         now_ms: the time [UTC, ms].
-        since_ms: time before which an alert that is over is left out [UTC, ms].
+        since_ms: alerts that ended before this time are left out [UTC, ms].
     """
     shown = [
         one
@@ -90,7 +90,7 @@ def alert_rows(
 
 
 def _order(alert: Alert) -> tuple[int, bool, int, int, str]:
-    """Sort by state, then severity, then the latest first; what others explain comes last."""
+    """Return the sort key of an alert: state, not explained before explained, severity, latest."""
     latest_ms = alert.since_ms if alert.phase != "inactive" else alert.ended_ms
     return (
         STATES.index(alert_state(alert)),
@@ -106,7 +106,7 @@ def _row(
 ) -> AlertRow:
     rule, state = alert_texts.find_rule(rules, alert.rule), alert_state(alert)
     is_over = state == "over"
-    # The state of an alert that is over has no start any more, only its last firing.
+    # The state of an ended alert has no start, only the time of its last firing.
     start_ms = alert.since_ms or (alert.fires[-1] if alert.fires else 0)
     end_ms = alert.ended_ms if is_over else now_ms
     value, limit = "", ""
@@ -143,7 +143,7 @@ def _note(alert: Alert, rules: AlertRules, translate: Translate, labels: Labels)
 
 
 def _cause_name(key: str, rules: AlertRules, translate: Translate, labels: Labels) -> str:
-    """Return name and subject of the alert of a key; the key if its rule was removed."""
+    """Return name and subject of the alert with a key; the key if its rule was removed."""
     rule_id, _, subject = key.partition("/")
     rule = alert_texts.find_rule(rules, rule_id)
     if rule is None:
@@ -165,6 +165,6 @@ def state_word(state: State, translate: Translate) -> str:
 
 
 def more_text(count: int, translate: Translate) -> str:
-    """Return the words for the alerts that find no room."""
+    """Return the text that counts the alerts that are not listed."""
     text = translate("{count} more alert") if count == 1 else translate("{count} more alerts")
     return text.format(count=count)

@@ -23,9 +23,9 @@ _FLAG: Final = "fault_flag"
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
-#: Duration up to which seconds are shown beside minutes [s].
+#: Duration below which seconds are shown in addition to minutes [s].
 _SECONDS_SHOWN_S: Final = 600
-#: Significant digits of a measured value; and of a limit, which needs all digits in `alerts.toml`.
+#: Significant digits of a measured value, and of a limit, which is shown as in `alerts.toml`.
 _VALUE_DIGITS: Final = 3
 _LIMIT_DIGITS: Final = 7
 #: Numbers of at least this size are shown without decimals, and with thousands separators.
@@ -108,7 +108,7 @@ def value_name(rule: AlertRule | None, signal: str, translate: Translate) -> str
 
 
 def has_value(rule: AlertRule | None, signal: str) -> bool:
-    """Return True if the value of a signal says more than the alert itself."""
+    """Return True if a signal's value is shown; a value that is always the same is not shown."""
     row = SIGNALS.get(signal)
     is_flag = rule is not None and rule.quantity == _FLAG
     return (row is None or row.value_en is not None) and not is_flag
@@ -165,7 +165,7 @@ def limit_of(rule: AlertRule, translate: Translate) -> str:
 
 
 def rule_limit(rule: AlertRule, translate: Translate) -> str:
-    """Return the limit of a rule, for how long, and where it recovers."""
+    """Return a rule's limit, the time `for_s`, and the value at which the alert recovers."""
     text = limit_of(rule, translate)
     if rule.for_s:
         text = translate("{limit} for {time}").format(
@@ -183,7 +183,7 @@ def is_above(alert: Alert, rule: AlertRule | None) -> bool:
 
 
 def short_number(value: float, digits: int = _VALUE_DIGITS) -> str:
-    """Return a number with that many digits at most, thousands separated: `0.3`, `81,204`."""
+    """Return a number with at most `digits` digits and thousands separators: `0.3`, `81,204`."""
     is_large = abs(value) >= min(_LARGE, 10**digits)
     text = f"{value:,.0f}" if is_large else f"{value:.{digits}g}"
     return text.replace("-", MINUS)
@@ -214,7 +214,7 @@ def local_time(time_ms: int, labels: Labels) -> str:
 
 
 def short_time(time_ms: int, now_ms: int, labels: Labels) -> str:
-    """Return a time in the site's zone, with its year only if that is not the present one."""
+    """Return a time in the site's zone, with its year only if it is not the present year."""
     time = datetime.fromtimestamp(time_ms / 1000, labels.zone)
     now = datetime.fromtimestamp(now_ms / 1000, labels.zone)
     return f"{time:%m-%d %H:%M}" if time.year == now.year else f"{time:%Y-%m-%d}"
@@ -243,7 +243,7 @@ def event_word(event: Event, severity: Severity, translate: Translate) -> str:
 
 
 def event_name(event: Event, translate: Translate) -> str:
-    """Return the word of an event, also of an alert that fired."""
+    """Return the word of an event; the event `fired` has a word of its own here."""
     return translate("Fired") if event == "fired" else event_word(event, "info", translate)
 
 

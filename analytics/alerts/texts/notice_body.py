@@ -1,4 +1,4 @@
-"""Write the lines of a notice's body: facts, what follows from them, and what to do.
+"""Write the lines of a notice's body: facts, affected subjects, and advice.
 
 Pure: notices and names in, lines out. `notice_text` renders them.
 """
@@ -16,7 +16,7 @@ from jieneng.locale import Translate, number_texts
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.alert_signals import SIGNALS
 
-#: Instructions for signals whose rule names none.
+#: Instructions for rules without a runbook of their own.
 _RUNBOOK: Final = "docs/alerts.md"
 #: Events after which the alert does not fire.
 _OVER: Final = frozenset({"recovered", "passed", "withdrawn", "unwatched"})
@@ -56,7 +56,7 @@ class NoticeBody:
         self._is_over = notice.event in _OVER or notice.is_late
 
     def rows(self, listed: int) -> list[Row]:
-        """Return all lines, with at most that many alerts and affected subjects one by one."""
+        """Return all lines; at most `listed` alerts and affected subjects are listed one by one."""
         return [
             *self._sentences(),
             *(self._one() if len(self._notice.alerts) == 1 else self._several(listed)),
@@ -66,7 +66,7 @@ class NoticeBody:
         ]
 
     def _sentences(self) -> list[Row]:
-        """Return what the event means, if the title does not say it."""
+        """Return sentences about the event, for events that the title does not explain."""
         tr, notice, found = self._translate, self._notice, list[str]()
         if notice.event == "reminder":
             found.append(tr("The alert has not ended yet."))
@@ -120,7 +120,7 @@ class NoticeBody:
         return rows
 
     def _several(self, listed: int) -> list[Row]:
-        """Return the limit, and a line for each alert that finds room."""
+        """Return a line for the limit, for each of the first `listed` alerts, and for the rest."""
         tr, alerts = self._translate, self._notice.alerts
         rows = list[Row]()
         if alert_texts.has_value(self._rule, self._signal):
@@ -147,7 +147,7 @@ class NoticeBody:
         return self._translate("{name} ({place})").format(name=name, place=where)
 
     def _span(self, alert: Alert) -> str:
-        """Return since when an alert is beyond its limit, or from when to when it was."""
+        """Return the time from which on an alert is beyond its limit, and its end if it ended."""
         tr, time = self._translate, alert_texts.local_time
         start_ms = alert.since_ms or alert.held_since_ms
         if not self._is_over:
@@ -164,7 +164,7 @@ class NoticeBody:
         )
 
     def _consequences(self, listed: int) -> list[Row]:
-        """Return the names of what the alerts explain."""
+        """Return the names of subjects whose alerts are explained by the alerts of the notice."""
         tr, found = self._translate, self._notice.consequences
         if not found:
             return []
@@ -183,7 +183,7 @@ class NoticeBody:
         return [Row(shown, self._translate("Acknowledged by"))] if shown else []
 
     def _what_to_do(self) -> list[Row]:
-        """Return cause, advice, link and command, unless the alert is over."""
+        """Return cause, advice, link and command; nothing if the alert has ended."""
         tr, notice = self._translate, self._notice
         if self._is_over:
             return []
@@ -203,10 +203,10 @@ class NoticeBody:
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """Return the text for a count, which it holds as `{count}`."""
+    """Return the singular or plural text with its placeholder `{count}` filled in."""
     return (one if count == 1 else many).format(count=count)
 
 
 def more_row(count: int, translate: Translate) -> Row:
-    """Return the line that counts the alerts that find no room."""
+    """Return the line that counts the alerts that are not listed."""
     return Row(more_text(count, translate), is_item=True)

@@ -4,11 +4,12 @@ Pure: notices and names in, texts out.
 
 Laws:
 
-1. The title says alone how serious it is, what happened, to which subject and at which site: a
-   phone shows no more of it.
-2. A body has at most `BODY_LIMIT_BYTES`, however many alerts a notice has: messengers cut or refuse
-   longer ones. Alerts that find no room are counted.
-3. Plain text is what mail, DingTalk and WeCom all show alike. No name can become markup in it.
+1. The title alone gives severity, event, subject and site, because a phone may show nothing else
+   of a message.
+2. A body has at most `BODY_LIMIT_BYTES`, because messengers cut or refuse longer texts. Alerts that
+   do not fit are counted, not listed.
+3. Texts are plain text, which mail, DingTalk and WeCom show in the same way. So the name of a
+   subject can't act as markup.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from analytics.alerts.texts.notice_body import NoticeBody, Row, counted, more_ro
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 
-#: Longest body [bytes of UTF-8]. A WeCom robot takes 2048 bytes of text, the title among them;
+#: Longest body [bytes of UTF-8]. A WeCom robot accepts 2048 bytes of text, including the title;
 #: source: https://developer.work.weixin.qq.com/document/path/91770, "文本类型".
 BODY_LIMIT_BYTES: Final = 1800
 #: Greatest number of alerts, or of names of affected subjects, that a body lists.
@@ -52,7 +53,7 @@ def notice_text(
 
     Args:
         notice: the notice.
-        rules: rules of the site. The notice may be about a rule that was removed since.
+        rules: rules of the site. The rule of the notice may have been removed from them.
         translate: function that translates a msgid into the receiver's language.
         labels: names of the site.
     """
@@ -116,7 +117,7 @@ def headline(notice: Notice, rules: AlertRules, translate: Translate, labels: La
 
 
 def _affected(consequences: Sequence[Alert], translate: Translate) -> str:
-    """Return in brackets how many subjects the alerts explain: the meters among them, if any."""
+    """Return the number of affected subjects in brackets; only meters if there are any."""
     subjects = {(alert_texts.subject_kind(one.signal), one.subject) for one in consequences}
     meters = [subject for kind, subject in subjects if kind == "meter"]
     if meters:

@@ -1,4 +1,4 @@
-"""Make the sample with which a receiver is tried: a notice as real ones are. Pure."""
+"""Make the text of a test notice, to try a receiver. Pure."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.site import Site
 
-#: Rules of which one is shown, if the site has it: people understand water at night at once.
+#: Preferred rules of the sample; people understand an alert about water at night at once.
 _SHOWN: Final = ("water-at-night", "meter-silent")
 #: The sample's value, as a multiple of the limit.
 _EXCESS: Final = 1.5
@@ -20,7 +20,7 @@ _HOUR_MS: Final = 3_600_000
 def sample_text(
     rules: AlertRules, site: Site, translate: Translate, labels: Labels, now_ms: int
 ) -> NoticeText:
-    """Return the text of a sample that says that it is one."""
+    """Return the text of a notice that is marked as a test."""
     rule, subject = _shown(rules, site)
     alert = Alert(
         rule=rule.id,

@@ -1,6 +1,7 @@
-"""Read what alerts need from the store, and keep their states in it.
+"""Evaluate alert rules on stored data, and keep the states of alerts in the store.
 
 In: the measurements `alert`, `alert_mark` and `alert_round`. Out: alerts, marks and the rounds of
 each copy of the service, and points of `alert` and `alert_round`.
-Law: whatever a service needs after a restart, or another copy when it takes over, is in the store.
+Law: the store contains everything that a service needs to continue after a restart, and everything
+that another copy of the service needs to take over.
 """

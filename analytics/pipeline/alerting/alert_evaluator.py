@@ -1,10 +1,10 @@
-"""Evaluate the rules of a site on what the store has, and plan the notices.
+"""Evaluate the rules of a site on stored readings, and plan the notices.
 
 Laws:
 
-1. A step that fails changes nothing: the alerts stay as they were, and the next step reads on from
-   where the last good one ended.
-2. The states of alerts are in memory between the steps. `alerts` is what is to be stored.
+1. A step that fails changes nothing: the alerts stay as they were, and the next step reads from the
+   time at which the last successful step ended.
+2. The states of alerts are in memory between the steps. The caller stores `alerts`.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ from jieneng.storage import Store
 
 
 class AlertEvaluator:
-    """The alerts of a site, and the reader of their signals.
+    """Evaluates the rules of a site; has its alerts and the reader of their signals.
 
     Args:
         folder: the site.
         store: the store, prepared.
         rules: the rules.
         calendar: the working calendar.
-        intake: the reports of the ingest.
+        intake: state of the path by which readings reach the store.
         alerts: the alerts so far, by key.
-        since_ms: time of the last evaluation, by whichever copy [UTC, ms]; 0 if there was none.
+        since_ms: time of the last evaluation by any copy [UTC, ms]; 0 if there was none.
 
     Attributes:
         alerts: the alerts after the last step, by key.
-        episodes: episodes that ended; whoever stores them empties the list.
+        episodes: episodes that ended; the caller stores them and then empties the list.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class AlertEvaluator:
         return self._signals.is_behind
 
     async def step(self, marks: Sequence[AlertMark], now_ms: int) -> tuple[Notice, ...]:
-        """Take in what has been stored since the last step, and return the notices that are due.
+        """Evaluate the readings stored since the last step, and return the notices that are due.
 
         Args:
             marks: acknowledgements and silences.
@@ -80,10 +80,10 @@ class AlertEvaluator:
     def step_blind(self, marks: Sequence[AlertMark], now_ms: int) -> tuple[Notice, ...]:
         """Return the notices that are due while the store can't be read.
 
-        Nothing is known but the time since the ingest was last seen to store something.
+        Only one signal is known: the time since the last report of the ingest.
 
         Args:
-            marks: acknowledgements and silences, as far as they are known.
+            marks: acknowledgements and silences that were last read.
             now_ms: the time [UTC, ms].
         """
         newest_ms = self._intake_reader.newest_ms
@@ -115,8 +115,8 @@ class AlertEvaluator:
     async def _known_values(
         self, values: Mapping[str, SignalValues], now_ms: int
     ) -> Mapping[str, SignalValues]:
-        """Return the values without ages that an outage behind the meters only pretends."""
-        now_s = asyncio.get_running_loop().time()  # real time, as that of the ingest's reports
+        """Return the values without ages that grew only because the intake was down."""
+        now_s = asyncio.get_running_loop().time()  # reports of the ingest have real times
         self._intake.note(await self._intake_reader.newest_report_ms(now_ms), now_s)
         knows_ages = self._intake.knows_ages(now_s)
         backlog_s = await self._intake_reader.backlog_s(now_ms)

@@ -1,8 +1,8 @@
 """Convert alerts to points of the store, and back. Pure.
 
-Law: an alert that comes back from its point equals the one that was written, except for
-`acknowledged_by`, `silenced` and `caused_by`, which are found anew from marks, maintenance and the
-other alerts. In the store these are 1 or 0.
+Law: an alert read from its point equals the alert that was written, except for `acknowledged_by`,
+`silenced` and `caused_by`. These are computed again from marks, maintenance and the other alerts;
+the store has only 1 (set) or 0 (not set) for each.
 """
 
 import math
@@ -18,14 +18,14 @@ from jieneng.metering.schema import Point, Value
 
 #: Values of `told`, with their numbers in the store.
 _TOLD: Final = ("", *SEVERITIES)
-#: Attributes that are tags.
+#: Attributes of an alert that are tags of its point.
 _TAGS: Final = ("rule", "signal", "subject", "severity")
-#: Names of the field of each attribute that has another name.
+#: Fields whose names differ from the names of their attributes.
 _FIELD_NAMES: Final = {
     "acknowledged_by": "acknowledged",
     "caused_by": "caused",
 }
-#: The field that holds text.
+#: The only field that contains text.
 FIRES: Final = "fires"
 
 
@@ -37,7 +37,7 @@ def _has_text(text: str) -> float:
     return float(bool(text))
 
 
-#: How attributes are written that are no numbers.
+#: Conversions to numbers, for attributes that are not numbers.
 _WRITERS: Final[Mapping[str, Callable[[Any], Value]]] = {
     "phase": lambda phase: float(PHASES.index(phase)),
     "end": lambda end: float(ENDS.index(end)),
@@ -46,7 +46,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], Value]]] = {
     "acknowledged_by": _has_text,
     "caused_by": _has_text,
 }
-#: How attributes are read that are no floats.
+#: Conversions from numbers, for attributes that are not floats.
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "phase": lambda number: PHASES[int(number)],
     "end": lambda number: ENDS[int(number)],
@@ -60,9 +60,9 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "held_peak": float,
 }
 _ATTRIBUTES: Final = tuple(name for name in Alert.__struct_fields__ if name not in _TAGS)
-#: Attributes that are found anew.
+#: Attributes that are computed again after reading.
 _DERIVED: Final = frozenset({"acknowledged_by", "silenced", "caused_by"})
-#: Attributes that change with each value, and are not worth a point for it.
+#: Attributes that change with each value; their change alone is not written.
 _VOLATILE: Final = {"value": 0.0, "peak": 0.0, "seen_ms": 0}
 
 #: The float fields of a point.
@@ -90,9 +90,9 @@ def alert_point(site: str, alert: Alert, time_ms: int) -> Point:
 
 
 def episode_point(site: str, episode: Alert) -> Point:
-    """Return the point of an episode that is over, at the time at which the alert fired.
+    """Return the point of an ended episode, at the time at which its alert fired.
 
-    An episode that is written twice, by two copies of the service, is one point.
+    If two copies of the service write the same episode, the store has one point.
     """
     fields = {
         "ended_ms": float(episode.ended_ms),
@@ -112,7 +112,7 @@ def alert_from_fields(tags: Mapping[str, str], fields: Mapping[str, Value]) -> A
 
     Args:
         tags: tags of the point.
-        fields: fields of the point, without those that are not known.
+        fields: the known fields of the point.
     """
     known = {
         name: _READERS.get(name, int)(fields[name])
@@ -124,14 +124,14 @@ def alert_from_fields(tags: Mapping[str, str], fields: Mapping[str, Value]) -> A
 
 
 def is_change(before: Alert | None, after: Alert) -> bool:
-    """Return True if the difference of two states of an alert is worth a point."""
+    """Return True if two states of an alert differ so much that a point is to be written."""
     if before is None:
         return not is_pristine(after)
     return before != after and _without_volatile(before) != _without_volatile(after)
 
 
 def is_pristine(alert: Alert) -> bool:
-    """Return True if there is nothing to remember of an alert."""
+    """Return True if an alert never fired and is inactive, so that its state need not be stored."""
     return alert.phase == "inactive" and not alert.ended_ms and not alert.held
 
 

@@ -2,9 +2,11 @@
 
 Laws:
 
-1. `states` finds each alert that is worth remembering in a short window before the last write: the
-   service writes an alert that fires each minute, and every other one each half hour.
-2. A point is written again until the store has it. All points of a round have its time.
+1. `states` reads only a short window before the last write. It finds each state that is not
+   forgotten yet, because the service writes a firing alert each minute, and the others each half
+   hour.
+2. A point is written again until the store has it. All points of a round have the time of the
+   round.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,29 +24,29 @@ from jieneng.storage import Store
 
 #: Interval of the points of a firing alert [ms].
 HEARTBEAT_MS: Final = 60_000
-#: Interval of the points of an alert that is worth remembering and does not fire [ms].
+#: Interval of the points of an alert that does not fire and is not forgotten yet [ms].
 REMEMBER_MS: Final = 30 * 60_000
-#: Age from which on a state is forgotten [ms].
+#: Time after the end of the last episode after which a state is forgotten [ms].
 FORGET_MS: Final = 40 * 86_400_000
 
-#: Window before the last point in which each alert has a point [ms]; a late round has room in it.
+#: Window before the last point in which each alert has a point [ms], with a margin for late rounds.
 _WINDOW_MS: Final = 2 * REMEMBER_MS + 60 * 60_000
-#: Difference of the clocks of two machines that is reckoned with [ms].
+#: Greatest expected difference between the clocks of two machines [ms].
 _CLOCK_ERROR_MS: Final = 3_600_000
 #: A mark is forgotten after this time [ms].
 _MARKS_MS: Final = 400 * 86_400_000
 
-#: Identifies a series: values of its tags but the site.
+#: Identifies a series: names and values of its tags, without the site.
 _Series = tuple[tuple[str, str], ...]
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """A round of a copy of the service: a point of `alert_round`.
+    """One pass of a copy of the service over all rules: a point of `alert_round`.
 
     Attributes:
         copy: id of the copy.
         at_ms: time of the round [UTC, ms].
-        is_holder: True if the copy sends the notices.
+        is_holder: True if the copy claims the lead (`analytics.alerts.lead`).
         watched: number of pairs of a rule and a subject.
         firing: number of alerts that fire.
         duration_s: duration of the round [s].
@@ -74,13 +76,13 @@ class AlertStore:
         self._marks_read_ms = 0
 
     async def states(self, now_ms: int) -> dict[str, Alert]:
-        """Return the last state of each alert that is worth remembering, by `Alert.key`."""
+        """Return the last state of each alert that is not forgotten yet, by `Alert.key`."""
         span = await self._store.span(schema.ALERT, where={"site": self._site}, field="phase")
         if span is None or span[1] < now_ms - FORGET_MS:
             return {}
         last_ms = min(span[1], now_ms)
         found = await self._states_between(last_ms - _WINDOW_MS, now_ms + 1)
-        if not found:  # the last point lies in the future of a clock that was set back
+        if not found:  # the clock was set back, so the last point lies in the future
             found = await self._states_between(now_ms - FORGET_MS, now_ms + 1)
         return found
 
@@ -89,7 +91,7 @@ class AlertStore:
         await self._write([alert_points.alert_point(self._site, one, now_ms) for one in alerts])
 
     async def write_episodes(self, episodes: Iterable[Alert]) -> None:
-        """Write episodes that are over."""
+        """Write ended episodes."""
         points = [alert_points.episode_point(self._site, one) for one in episodes]
         if points:
             await self._write(points)
@@ -115,7 +117,7 @@ class AlertStore:
     async def last_evaluation_ms(self) -> int:
         """Return the time of the last round in which a copy evaluated rules [UTC, ms]; 0 if none.
 
-        A round that only claims the lead evaluates none.
+        A round in which a copy only claims the lead evaluates no rule.
         """
         where = {"site": self._site}
         span = await self._store.span(schema.ALERT_ROUND, where=where, field="watched")
@@ -198,7 +200,7 @@ class AlertStore:
     ) -> list[tuple[_Series, int, Mapping[str, Value]]]:
         """Return tags, time and fields of the last point of each series in a window.
 
-        The first of the fields is in each point.
+        Each point has a value of the first field.
         """
         span: dict[Literal["start_ms", "end_ms"], int] = {
             "start_ms": window[0],
@@ -212,7 +214,7 @@ class AlertStore:
                 if name == numbers[0]:
                     points[key] = (int(series.times_ms[-1]), {})
                 elif key not in points:
-                    continue  # another copy has written it since
+                    continue  # another copy wrote this series in the meantime
                 time_ms, fields = points[key]
                 at = int(series.times_ms.searchsorted(time_ms))
                 if at < len(series.times_ms) and series.times_ms[at] == time_ms:

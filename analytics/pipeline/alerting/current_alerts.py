@@ -11,7 +11,7 @@ from analytics.pipeline.alerting.alert_store import AlertStore
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: Age from which on an evaluation is not found [ms].
+#: Greatest age of an evaluation that is searched for [ms].
 _ROUND_MS: Final = 86_400_000
 
 
@@ -19,7 +19,7 @@ class CurrentAlerts(msgspec.Struct, frozen=True):
     """The alerts of a site.
 
     Attributes:
-        alerts: alerts with what people did about them.
+        alerts: alerts with their acknowledgements, silences and causes.
         marks: marks that people made.
         evaluated_ms: time of the last evaluation within the last day [UTC, ms]; None if there was
             none.

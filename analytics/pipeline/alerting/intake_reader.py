@@ -9,21 +9,21 @@ from jieneng.metering import schema
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: The window [ms]: the clocks of other machines may be wrong by as much.
+#: Length of the window before and after now [ms]; clocks of other machines may be wrong by so much.
 _WINDOW_MS: Final = 15 * 60_000
-#: Rounds after which a site without an ingest is asked again for one.
+#: Rounds after which the store is searched again for a first report of the ingest.
 _ASK_AGAIN: Final = 30
 
 
 class IntakeReader:
-    """The intake of a site.
+    """Reads the reports of the ingest of a site, and the backlog of its agents.
 
     Args:
         site: the site.
         store: the store.
 
     Attributes:
-        newest_ms: time of the newest report so far [UTC, ms]; None if there never was one.
+        newest_ms: time of the newest report so far [UTC, ms]; None if there is no report.
     """
 
     def __init__(self, site: Site, store: Store) -> None:
@@ -33,7 +33,7 @@ class IntakeReader:
         self._rounds = 0
 
     async def newest_report_ms(self, now_ms: int) -> int | None:
-        """Return the time of the newest report of any ingest [UTC, ms]; None if there never was."""
+        """Return the time of the newest report of any ingest [UTC, ms]; None without a report."""
         self._rounds += 1
         where = {"site": self._site.id}
         if self.newest_ms is None and self._rounds % _ASK_AGAIN == 1:
@@ -52,7 +52,7 @@ class IntakeReader:
         return self.newest_ms
 
     async def backlog_s(self, now_ms: int) -> dict[str, float]:
-        """Return the age of the oldest reading that is not stored yet, by meter [s]."""
+        """Return the age of the oldest reading that an agent has not sent yet, by meter [s]."""
         found = await self._store.read(
             schema.AGENT,
             "spool_age_s",

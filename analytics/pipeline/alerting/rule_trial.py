@@ -1,4 +1,4 @@
-"""Try a rule on stored history: what it would have told, and what other limits would have told.
+"""Replay a rule on stored history: the notices it would have given, also with other limits.
 
 In: the store, a rule, a span of time. Out: summaries. The history is read once for all limits.
 """
@@ -21,7 +21,7 @@ from jieneng.metering.errors import NoData
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
-#: Length of a step of readings [s]; the worst value of a step counts.
+#: Length of a step of readings [s]; the value farthest beyond the limit counts for the step.
 _STEP_S: Final = 60.0
 #: Shortest step [s], for rules that fire within a minute.
 _SHORTEST_STEP_S: Final = 10.0
@@ -31,9 +31,9 @@ class Trial(msgspec.Struct, frozen=True):
     """The result of a trial.
 
     Attributes:
-        summary: what the rule would have told.
-        ladder: what the rule would have told with other limits, its own among them; the limit that
-            fires most first.
+        summary: the notices that the rule would have given.
+        ladder: the notices with other limits, and with the rule's own limit; the limit with the
+            most firings comes first.
     """
 
     summary: ReplaySummary
@@ -48,18 +48,18 @@ async def try_rule(
     span_ms: tuple[int, int],
     progress: Callable[[float], None],
 ) -> Trial:
-    """Replay a rule over a time.
+    """Replay a rule over a time span.
 
     Args:
         folder: the site.
         store: the store, prepared.
         rules: rules of the site, for grouping, routes, hours and maintenance.
         rule: the rule.
-        span_ms: start and end of the time [UTC, ms].
-        progress: called with the share done, 0 to 1.
+        span_ms: start and end of the time span [UTC, ms].
+        progress: function that is called with the completed share, 0 to 1.
 
     Raises:
-        NoData: no value of the signal is known in that time.
+        NoData: no value of the signal is known in the time span.
     """
     start_ms, end_ms = span_ms
     zone = folder.site.zone
@@ -82,8 +82,8 @@ async def try_rule(
     progress(1.0)
     if known.first_ms is None:
         raise NoData(
-            "nothing is stored in this time from which {rule} could be tried. Ask for a longer "
-            "time with --since, or import readings.",
+            "no data for a trial of rule {rule} are stored in this time span. Choose a longer time "
+            "span with --since, or import readings.",
             rule=rule.id,
         )
     found = [summarise(one.result(), known, start_ms, end_ms, zone) for one in replays]
@@ -92,7 +92,7 @@ async def try_rule(
 
 
 def _step_s(rule: AlertRule) -> float:
-    """Return the length of a step: half of the rule's times, if these are shorter than 2 steps."""
+    """Return the step length: 60 s, or half of the rule's shortest time if that is less."""
     times_s = [time_s for time_s in (rule.for_s, rule.keep_firing_for_s) if time_s]
     return max(_SHORTEST_STEP_S, min([_STEP_S, *(time_s / 2 for time_s in times_s)]))
 
@@ -100,7 +100,7 @@ def _step_s(rule: AlertRule) -> float:
 def _watched_steps(
     rule: AlertRule, calendar: WorkingCalendar, span_ms: tuple[int, int], step_ms: int
 ) -> int | None:
-    """Return the number of steps at which a rule watches; None for a signal with its own times."""
+    """Return the number of steps in the rule's hours; None for a signal with its own times."""
     if isinstance(FUNCTIONS[rule.signal], ComputedSignal):
         return None
     first, last = (time_ms // step_ms for time_ms in span_ms)

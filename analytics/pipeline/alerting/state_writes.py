@@ -1,11 +1,11 @@
-"""Decide which states of alerts are to be written to the store. Pure: the time is an argument.
+"""Choose the states of alerts to write to the store. Pure: the time is an argument.
 
 Laws:
 
-1. Each change is written once: when its point is stored, and not before, it counts as written.
-2. An alert that fires is written each minute, and every other one that is worth remembering each
-   half hour, so that `AlertStore.states` finds it in a short window.
-3. An alert that is no longer there, because its rule or subject was removed, is written as ended.
+1. Each change is written once. It counts as written only after the store has its point.
+2. A firing alert is written each minute, and any other alert that is not forgotten each half hour,
+   so that `AlertStore.states` finds both in a short window.
+3. An alert whose rule or subject was removed is written as ended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from analytics.alerts.alert import Alert
 from analytics.pipeline.alerting.alert_points import is_change, is_pristine
 from analytics.pipeline.alerting.alert_store import FORGET_MS, HEARTBEAT_MS, REMEMBER_MS
 
-#: A round that comes a little early still counts [ms].
+#: Time by which a round may begin early and still write a state that is due [ms].
 _SLACK_MS: Final = 500
 
 
@@ -38,7 +38,7 @@ class StateWrites:
         return [*found, *(_ended(self._written[key][0]) for key in removed)]
 
     def note(self, written: Iterable[Alert], alerts: Mapping[str, Alert], now_ms: int) -> None:
-        """Note that states are stored.
+        """Record that the store has these states.
 
         Args:
             written: the result of `due`.

@@ -57,7 +57,7 @@ def test_an_address_without_a_secret_may_stand_in_the_file(tmp_path: Path) -> No
 def test_an_address_of_an_unknown_kind_is_a_mistake(address: str, tmp_path: Path) -> None:
     (problem,) = check(tmp_path, receiver(f'url = "{address}"')).problems
     assert str(problem) == (
-        "alerts.toml:3: this is no address that messages can be sent to. "
+        "alerts.toml:3: messages can't be sent to this address. "
         "Addresses are explained in docs/alerts.md, [[receiver]]."
     )
 
