@@ -41,10 +41,9 @@ class SignalValues(msgspec.Struct, frozen=True):
     Attributes:
         subjects: ids of the subjects, shape (m,).
         times_ms: ends of the steps, int64, shape (n,), ascending [UTC, ms].
-        values: float64, shape (m, n), in the signal's unit. NaN: the value is
-            unknown, or the rule is not evaluated at this time (a rule for working hours is not
-            evaluated at night). A reading is valid until the next reading is due, and then the
-            value is NaN.
+        values: float64, shape (m, n), in the signal's unit. NaN: the value is unknown, or the
+            rule is not evaluated at this time (a rule for working hours is not evaluated at night).
+            A reading is valid until the next reading is due; after that the value is NaN.
         is_anew: True if the values replace earlier values of the same times, because late data may
             have changed these. False if the values continue the earlier values: then a step that
             was evaluated is not evaluated again.
@@ -65,13 +64,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
       limit of a rule with `below`. A value is back if it is at `clear_limit` or on its safe side.
     - An episode lasts from the first value beyond the limit until the alert recovers, is withdrawn
       or is no longer watched. Only episodes in which the alert fired are kept.
-    - An event is told when the plan has made its notice.
-    - An ended episode is held until it is told or dropped.
-    - A firing alert explains another alert if it is the cause of it, e.g. a dead bus of a silent
-      meter. Explained alerts are listed in the notice of their cause, and get no notice of their
-      own.
-    - The account of an alert is what its receivers were told, and what they are still to be told:
-      the fields `told`, `noticed_ms`, `reminded_ms`, `fires`, `flapping_ms`, and all of `held`.
+    - An event is told when its notice is made. Sending the notice is a later step.
+    - An ended episode is held until its end is told. It is dropped, without a notice, if it was not
+      told and the alert is silenced or explained.
+    - An alert explains another alert if it is the cause of the other one: the alert of a dead bus
+      explains the alerts of its silent meters. An explained alert is listed in the notice of its
+      cause, and gets no notice of its own. See `analytics.alerts.planning.causes`.
+    - An alert flaps if it fires again and again: `flap_count` times within `flap_s`.
+    - The account of an alert records what its receivers were told and are still to be told: the
+      fields `told`, `noticed_ms`, `reminded_ms`, `fires`, `flapping_ms` and `held` to `held_late`.
 
     Attributes:
         rule: id of the rule.

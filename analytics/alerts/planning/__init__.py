@@ -1,4 +1,4 @@
-"""Plan notices from alerts: find the events that are due, group them, and leave out the silenced.
+"""Plan notices from alerts: find due events, and group them. Silenced alerts give no events.
 
 In: the alerts before and after an evaluation, the rules, the site, and marks that people made. Out:
 notices, and the alerts with their accounts (see `Alert`).
