@@ -1,8 +1,8 @@
 """Decide which copy of the service has the lead. Pure.
 
-Only the copy with the lead evaluates rules and plans notices. In each round, a copy writes a point
-to the store that says if the copy claims the lead; then it looks at the last points of all copies.
-A look is one such read.
+Only the copy with the lead evaluates rules and plans notices. In each round, a copy first reads the
+newest rounds of all copies from the store; this is a look. Then the copy writes its own round with
+its claim to the lead.
 
 Laws:
 

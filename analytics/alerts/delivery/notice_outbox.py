@@ -32,7 +32,7 @@ from jieneng.storage.sqlite_wal import make_durable
 #: Time for which entries are kept after they were sent or given up [ms].
 KEEP_MS: Final = 30 * 86_400_000
 
-#: Longest wait for the time of a digest [ms], which is on the day when clocks are set back.
+#: Longest wait for the time of a digest [ms]: 25 h when clocks are set back, and a margin.
 _LONGEST_WAIT_MS: Final = 26 * 3_600_000
 _BUSY_TIMEOUT_S: Final = 10.0
 _VERSION: Final = 1

@@ -180,8 +180,8 @@ async def test_no_reason_and_no_log_line_has_a_secret(http: HttpReceiver) -> Non
         ("jsons://hook.example.org/meters", None),
         ("mailtos://user:word@mail.example.org?to=office@example.org", None),
         ("mailtos://u:w@mail.example.org?to=a@example.org,b@example.org", "several recipients"),
-        ("https://hook.example.org/", "no address"),
-        ("office@example.org", "no address"),
+        ("https://hook.example.org/", "to this address"),
+        ("office@example.org", "to this address"),
     ],
 )
 def test_an_address_is_checked_before_it_is_needed(address: str, problem: str | None) -> None:
