@@ -183,7 +183,7 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "f
         to: end; local to the site if the file gives no offset, with an offset once loaded.
         rule, area, meter, bus, agent: ids that the maintenance concerns; if all are empty, it
             concerns all alerts.
-        reason: reason, which is shown to people.
+        reason: reason, shown to users.
     """
 
     id: _Id
