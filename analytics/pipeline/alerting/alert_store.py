@@ -41,7 +41,7 @@ _Series = tuple[tuple[str, str], ...]
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One pass of a copy of the service over all rules: a point of `alert_round`.
+    """Record of a pass of a copy of the service over all rules: a point of `alert_round`.
 
     Attributes:
         copy: id of the copy.
