@@ -1,7 +1,7 @@
 """Report the load of the buses and the state of an agent, for its status and for `/metrics`.
 
 Law: the load of a bus is measured over the time since the last call of `BusLoad.measure`. The
-status message and `/metrics` therefore have a `BusLoad` each: they are read at different times.
+status message and `/metrics` are made at different times, so each has its own `BusLoad`.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from jieneng.clock import Clock
 
 
 class BusLoad:
-    """Measures the load of the buses between two calls of `measure`."""
+    """Measure the load of the buses between two calls of `measure`."""
 
     def __init__(self, pollers: Callable[[], Sequence[BusPoller]], clock: Clock) -> None:
         """Begin the first measurement.
@@ -27,7 +27,7 @@ class BusLoad:
         self._busy_s: dict[str, float] = {}
 
     def measure(self) -> dict[str, float]:
-        """Return each bus's busy share of the time since the last measurement, by bus."""
+        """Return the busy share of the time since the last measurement, by bus."""
         now_s = self._clock.monotonic()
         passed_s = now_s - self._measured_s
         if passed_s <= 0:

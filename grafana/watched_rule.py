@@ -1,4 +1,4 @@
-"""Define an alert rule as boards and Grafana's alerting name it, and the words of its alerts."""
+"""Define the texts of an alert rule and of its alerts, for boards and Grafana's alerting."""
 
 from collections.abc import Mapping
 from typing import Final

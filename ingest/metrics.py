@@ -1,4 +1,4 @@
-"""Define the metrics of the ingest for Prometheus. Names are English and end in their unit."""
+"""Define the metrics of the ingest for Prometheus. A name ends in the unit of the metric."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -26,7 +26,7 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        for outcome in ("stored", "rejected"):  # 0 from the start on: a rate needs a first value
+        for outcome in ("stored", "rejected"):  # set to 0 at the start: a rate needs a first value
             self.points.labels(outcome)
         self.set_aside = Counter(
             "jieneng_ingest_set_aside",
@@ -36,30 +36,30 @@ class Metrics:
         )
         self.quarantine_lost = Counter(
             "jieneng_ingest_quarantine_lost",
-            "Quarantined entries deleted to make room for newer ones, or that the disk did not "
-            "take. None of them was acknowledged to an agent.",
+            "Quarantined entries that were deleted to make room for newer entries, or that could "
+            "not be written to disk. No such entry was acknowledged to an agent.",
             registry=self.registry,
         )
         self.quarantine_samples = Gauge(
             "jieneng_ingest_quarantine_samples",
-            "Samples in the quarantine: acknowledged to their agents, or other.",
+            "Samples in the quarantine, by kind: acknowledged to their agents, or other.",
             ["kind"],
             registry=self.registry,
         )
         self.quarantine_bytes = Gauge(
             "jieneng_ingest_quarantine_bytes",
-            "Size of the quarantine, as it counts against its limits.",
+            "Size of the quarantine that is compared with its limits.",
             ["kind"],
             registry=self.registry,
         )
         self.quarantine_full = Gauge(
             "jieneng_ingest_quarantine_full",
-            "1 while the quarantine takes no more of what its agents would forget.",
+            "1 while the quarantine is full, so that no batch with new entries is acknowledged.",
             registry=self.registry,
         )
         self.acknowledged = Counter(
             "jieneng_ingest_acknowledged_batches",
-            "Batches acknowledged to their agent, by outcome.",
+            "Batches acknowledged to their agents, by outcome.",
             ["agent", "outcome"],
             registry=self.registry,
         )
@@ -84,5 +84,5 @@ class Metrics:
         )
         self.subscription_up.set(1)
         self.broker_up = Gauge(
-            "jieneng_ingest_broker_up", "1 while connected.", registry=self.registry
+            "jieneng_ingest_broker_up", "1 while connected to the broker.", registry=self.registry
         )

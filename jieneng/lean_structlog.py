@@ -1,7 +1,7 @@
 """Import structlog without rich. A service starts sooner and takes less memory.
 
-structlog imports rich, where it is installed, for tracebacks in colours. Our logs format their
-tracebacks themselves (`observe`), so a service would load rich for nothing.
+If rich is installed, structlog imports it for coloured tracebacks. The logs of the services format
+tracebacks in `observe`, so they don't need rich.
 """
 
 import sys
@@ -11,7 +11,7 @@ __all__ = ("structlog",)
 if "rich" in sys.modules or "structlog" in sys.modules:
     import structlog
 else:
-    sys.modules["rich"] = None  # type: ignore[assignment]  # Python's mark of what can't be imported
+    sys.modules["rich"] = None  # type: ignore[assignment]  # None: import fails
     try:
         import structlog
     finally:

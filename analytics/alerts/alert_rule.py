@@ -182,7 +182,7 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "f
         from_: start; local to the site if the file gives no offset, with an offset once loaded.
         to: end, in the same way.
         rule, area, meter, bus, agent: ids that it concerns; it concerns all if all are empty.
-        reason: reason, which is shown.
+        reason: reason, shown to users.
     """
 
     id: _Id

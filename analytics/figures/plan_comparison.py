@@ -2,9 +2,9 @@
 
 Laws:
 
-1. The verdict on a running year follows the forecast of its end, if last year is known. Without a
-   forecast, and in other periods, it follows the days so far.
-2. Without enough data there is no verdict: `analytics.figures.targets` has the rules.
+1. The verdict on a running year depends on the forecast of the whole year, if last year is known.
+   Without a forecast, and in other periods, the verdict depends on the days so far.
+2. Without enough data there is no verdict. The rules are in `analytics.figures.targets`.
 
 Pure: structs in, figures out.
 """
@@ -30,7 +30,7 @@ _DECIMALS: Final = 6
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Inputs of the figures of a period, with those of the base year.
+    """Inputs of the figures of a period and of its base year.
 
     Attributes:
         rules: factors, plans, targets and caps.
@@ -60,13 +60,13 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def until(self) -> date | None:
-        """The last complete day of a period that is not over; None before its first."""
+        """The last complete day of a period that is not over; None if no day is complete."""
         is_running = not self.is_complete and self.current.period.days > 0
         return self.current.period.end - timedelta(days=1) if is_running else None
 
     @property
     def is_final(self) -> bool:
-        """True if the period is the plan's last year, and over: a target is met or missed."""
+        """True if the period is the plan's last year and is over: targets are met or missed."""
         is_last = self.plan is not None and self.plan.to == self.period.year
         return is_last and self.period.whole_year and self.is_complete
 
@@ -111,7 +111,7 @@ def with_target(
 def _year_limit(
     comparison: Comparison, current: IndicatorResult, limit: float
 ) -> dict[str, float | str | None]:
-    """Return the fields of a running year's figure that say what the plan allows for the year."""
+    """Return the fields of a running year's figure about the plan's limit for the year."""
     if not comparison.is_running_year:
         return {}
     to_save = rounded(current.year_end.to_save(limit))
@@ -126,10 +126,12 @@ def _year_limit(
 def _lag(
     current: IndicatorResult, same_days: IndicatorResult, base_year: IndicatorResult, floor: float
 ) -> float:
-    """Return the year's forecast against the base year, divided by the days so far against theirs.
+    """Return the ratio of the year to the base year, divided by the ratio of the days so far.
 
-    Above 1, the year is expected to compare worse than its days so far. The quotient is 1 without a
-    forecast, or if the base year is not known.
+    The ratio of the year is its forecast over the base year. The ratio of the days so far is their
+    value over the value of the same days of the base year. If the quotient is above 1, the whole
+    year is expected to compare worse than its days so far. The quotient is 1 without a forecast, or
+    if the base year is not known.
     """
     whole = current.year_end.value / base_year.value if base_year.value > 0 else math.nan
     lag = whole / (current.value / same_days.value) if current.value > 0 else math.nan
@@ -144,7 +146,7 @@ def with_cap(
     same_days: IndicatorResult,
     base_year: IndicatorResult,
 ) -> Figure:
-    """Return a figure with a cap, the part of it for the period's days, and the verdict."""
+    """Return a figure with a cap, the cap's part for the days of the period, and the verdict."""
     floor = comparison.rules.coverage_floor
     if comparison.period.whole_year and comparison.is_complete:
         share = Range.exact(1.0)
@@ -184,10 +186,10 @@ def _plan_findings(plan: Plan) -> Iterator[Finding]:
 
 
 def applies_to(cap: Cap, scope: Scope) -> bool:
-    """Return True if a cap is of a scope. A cap of the whole division is of no scope of a site."""
+    """Return True if a cap applies to a scope. A cap of a whole division applies to no scope."""
     return cap.scope == scope.id or (cap.scope == "site" and scope.kind == "site")
 
 
 def rounded(value: float) -> float | None:
-    """Return a value as figures have it: rounded, never -0.0; None if it is unknown."""
+    """Return the rounded value for a figure, never -0.0; None if the value is unknown."""
     return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Define the rows of `quotas.toml`: the levels of an intensity for some areas.
+"""Define the rows of `quotas.toml`: levels of yearly consumption or carbon per m2 or person.
 
 Pure: no clock, no file.
 """
@@ -30,7 +30,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     """A row `[[quota]]` of `quotas.toml`.
 
     Attributes:
-        name: name for people; empty for the id.
+        name: name for people; if it is empty, the id is shown.
         of: sum over the year: `coal_equivalent` or `carbon` of all energy carriers, or consumption
             of a medium.
         per: mean over the year by which the sum is divided.
@@ -38,12 +38,12 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
         scope: ids of areas and institutions to which it applies, beside those of `kind`.
         constraint: constraint level (约束值), which must not be exceeded, in `unit`.
         benchmark: benchmark level (基准值); omitted if there is none.
-        guide: guide level (引导值), of advanced buildings; omitted if there is none.
+        guide: guide level (引导值), which advanced buildings reach; omitted if there is none.
         unit: unit of the levels, such as `kgce/m2`; must be that of `of` and `per`.
         coal: the quota's own coal equivalents [kgce per kWh, m3 or GJ]; a carrier that is omitted
-            has that of `factors.toml`.
+            has the coal equivalent of `factors.toml`.
         carbon: the quota's own carbon factors [kgCO2 per kWh, m3 or GJ]; a carrier that is omitted
-            has that of `factors.toml`, the base year's.
+            has the base year's factor of `factors.toml`.
         from_: first year in which the quota is in force.
         to: last year; omitted if there is no end.
         source: document and table of the levels.

@@ -1,7 +1,9 @@
-"""Keep the figures of a period as a person published them, and compare them with later ones.
+"""Keep published figures of a period, and compare them with figures that are computed later.
 
-In: the figures of a period that is over, with the site and the rules that they were computed with.
-Out: one JSON file a period in the site's folder, and what differs when it is computed again.
-Laws: a publication is never changed. A restatement is a new one, with a reason, beside the old one.
+In: the figures of a period that is over, and the site and rules from which they were computed.
+Out: one JSON file for each period in the site's folder, and the differences when the figures are
+computed again.
+Laws: a publication is never changed. A restatement is a new publication with a reason; the old one
+is kept.
 Equal inputs give equal bytes.
 """

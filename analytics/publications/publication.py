@@ -1,6 +1,7 @@
-"""Define the publication: the figures of a period, with everything they were computed from.
+"""Define the publication: the figures of a period, with the inputs of their computation.
 
-Pure: no clock, no file. A publication has no time of day in it, so equal inputs give equal bytes.
+Pure: no clock, no file. A publication does not contain the time at which it was made, so equal
+inputs give equal bytes.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         by: name of the person who answers for the figures.
         reason: reason of a restatement; empty for the first publication.
         restates: digest of the publication that this one replaces; empty for the first one.
-        version: version of the software.
+        version: version of the software that computed the figures.
         consumption: digest of the stored daily consumption of the period and of its base year.
         site: `site.toml` and `denominators.toml`.
         rules: the rows of `factors.toml` and `plan.toml` in force, packaged ones included, with the

@@ -2,9 +2,9 @@
 
 Laws:
 
-1. The newest publication of a period has the plain name. One that was restated keeps its content
-   under its number: `published/2025-1.json`.
-2. A file appears with its whole content or not at all, also if the machine dies.
+1. The newest publication of a period has the name without a number. A publication that was restated
+   is kept under its number: `published/2025-1.json`.
+2. A file appears with its whole content or not at all, even if the machine loses power.
 """
 
 import os
@@ -32,7 +32,7 @@ def read(site_folder: Path, period: str) -> Publication | None:
 
 
 def write(site_folder: Path, publication: Publication) -> Path:
-    """Write a publication, keep the one that it restates, and return the path."""
+    """Write a publication, keep the publication that it restates, and return the path."""
     file = file_of(site_folder, publication.period)
     file.parent.mkdir(exist_ok=True)
     if file.exists():

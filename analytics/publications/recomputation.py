@@ -1,6 +1,6 @@
 """Compute the figures of a period with a given site and rules, for publications.
 
-Law: the consumption is that of the store. Its digest tells whether it is what it was.
+Law: the consumption is read from the store. If its digest differs, the consumption has changed.
 """
 
 import hashlib
@@ -53,8 +53,8 @@ async def figures_with(site: Site, rules: Rules, store: Store, period: Period) -
 async def consumption_digest(site: Site, rules: Rules, store: Store, period: Period) -> str:
     """Return the SHA-256 of the daily consumption of a period and of its base year.
 
-    The consumption of all meters and export registers enters, with coverage and estimated shares,
-    and what was found about the meters.
+    The digest covers the consumption of all meters and export registers, with coverage and
+    estimated shares, and the findings about the meters.
     """
     digest = hashlib.sha256()
     consumption, findings = ConsumptionStore(site, store), FindingStore(site, store)

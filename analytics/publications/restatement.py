@@ -1,4 +1,4 @@
-"""Compare published figures with later ones, and say what changed between them.
+"""Compare published figures with later figures, and list the differences.
 
 Pure: structs in, structs out.
 """
@@ -10,7 +10,7 @@ import msgspec
 
 from analytics.publications.publication import Publication
 
-#: Fields of a figure that a publication answers for. Texts and definitions may be worded anew.
+#: Fields of a figure that are compared. Texts and definitions may be worded differently.
 COMPARED: Final = (
     "value",
     "baseline",
@@ -27,12 +27,12 @@ INPUTS: Final[tuple[Input, ...]] = ("consumption", "site", "rules", "version")
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A number or verdict that is not as it was published.
+    """A number or verdict that differs from the published one.
 
     Attributes:
         scope: id of the scope.
         indicator: id of the indicator.
-        series: series of the carbon factors; None if none enters.
+        series: series of the carbon factors; None if the figure has no carbon factors.
         field: name of the field, a member of `COMPARED`.
         published: the published value; None if there is none.
         as_published: value that the published site and rules give with the consumption of today.
@@ -49,14 +49,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def changed_inputs(published: Publication, now: Publication) -> tuple[Input, ...]:
-    """Return which inputs are not as they were published."""
+    """Return the names of the inputs that differ from the published inputs."""
     return tuple(name for name in INPUTS if getattr(published, name) != getattr(now, name))
 
 
 def differences(
     published: Publication, as_published: Iterable[Mapping[str, Any]], now: Publication
 ) -> list[Difference]:
-    """Return what differs from a publication, in its order, then what is new.
+    """Return the differences from a publication in its order, then the figures that are new.
 
     Args:
         published: the publication.

@@ -78,7 +78,9 @@ def _rows(data: PageData, translate: Translate) -> list[AlertRow]:
 def html_table(rows: Sequence[AlertRow], translate: Translate) -> Html:
     """Return the table of the page; a sentence if there are no alerts."""
     if not rows:
-        return element("p", translate("No alert fires, and none did lately."), class_="quiet")
+        return element(
+            "p", translate("No alert fires now, and no alert ended lately."), class_="quiet"
+        )
     headings = [
         translate("State"),
         translate("Severity"),

@@ -1,7 +1,7 @@
 """Render the results of quotas as a table for the terminal, JSON and CSV. Pure.
 
-Laws, as of figures: an unknown value reads "—" and is null or an empty cell, never 0. A level is a
-symbol and a word, not only a colour.
+Laws: an unknown value is "—" in the table, null in JSON and an empty cell in CSV, never 0. A
+level is shown by a symbol and a word, not only by a colour.
 """
 
 import csv
@@ -87,7 +87,7 @@ def quota_table(results: Sequence[QuotaResult], labels: Labels, translate: Trans
 
 
 def level_word(level: Level, translate: Translate) -> str:
-    """Return the word of a level."""
+    """Return the text of a level."""
     return {
         "guide": translate("Guide level reached"),
         "benchmark": translate("Benchmark reached"),

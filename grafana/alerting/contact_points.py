@@ -1,6 +1,6 @@
 """Translate receivers of `alerts.toml` into integrations of Grafana's contact points. Pure.
 
-A receiver has an address in Apprise's form, or that which the robot of DingTalk or WeCom shows.
+The address of a receiver is an Apprise URL, or the webhook URL of a robot of DingTalk or WeCom.
 Grafana sends mail by its own SMTP settings. It can't sign messages for DingTalk, so a robot that
 demands a signature has no integration (grafana/grafana issue 44516).
 """
@@ -19,7 +19,7 @@ _MESSAGE: Final = '{{ template "jieneng.message" . }}'
 
 
 class Integration(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver as Grafana addresses it.
+    """A receiver in the form of an integration of Grafana.
 
     Attributes:
         receiver: id of the receiver.
@@ -50,7 +50,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def integration(receiver: str, address: str, *, is_secret: bool) -> Integration | None:
-    """Return the integration of a receiver; None if Grafana has no such.
+    """Return the integration of a receiver; None if Grafana has none for its address.
 
     Args:
         receiver: id of the receiver.
@@ -107,7 +107,7 @@ def _robot(receiver: str, kind: Kind, url: str) -> Integration:
 
 
 def _web(receiver: str, address: str) -> Integration | None:
-    """Return the integration of an address that a robot shows; None for any other one."""
+    """Return the integration of the webhook URL of a robot; None for any other address."""
     parts = urlsplit(address)
     query = parse_qs(parts.query)
     if parts.path.endswith("/robot/send") and "access_token" in query:

@@ -1,10 +1,10 @@
-"""Put Grafana's alerting of a site together: rules, contact points, template and mute timing. Pure.
+"""Assemble Grafana's alerting of a site: rules, contact points, template and mute timing. Pure.
 
 Laws:
 
-1. Without receivers there are the dead-man rules alone: nothing else can say that the analytics,
-   which sends all other notices, is down. Grafana's default policy sends them.
-2. With receivers Grafana notifies of all alerts, and the analytics must not.
+1. Without receivers, only the dead-man rules are built: the analytics sends all other notices, but
+   it can't report that it is down itself. Grafana's default policy sends these alerts.
+2. With receivers, Grafana sends the notices of all alerts, and the analytics must not send any.
 3. A rule names its contact point itself. Files and API could only replace the notification policies
    of the whole organisation.
 """
@@ -29,7 +29,7 @@ from grafana.watched_rule import SEVERITIES
 
 #: Name of the time interval in which notices below `critical` wait.
 QUIET_HOURS: Final = "jieneng-quiet-hours"
-#: Time for which a new notice waits for others of its group, and interval of reminders.
+#: Time for which a new notice waits for other alerts of its group, and interval of reminders.
 _GROUP_WAIT: Final = "10s"
 _GROUP_INTERVAL: Final = "1m"
 _REPEAT_INTERVAL: Final = "1d"
@@ -40,7 +40,8 @@ class Recipients(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         integrations: integrations of each severity that has any.
-        quiet: time of day from and to which notices below `critical` wait; None for no such hours.
+        quiet: begin and end of the hours in which notices below `critical` wait; None if there are
+            no such hours.
     """
 
     integrations: Mapping[str, tuple[Integration, ...]]
@@ -51,7 +52,7 @@ class GrafanaAlerting(msgspec.Struct, frozen=True, kw_only=True):
     """Grafana's alerting of a site.
 
     Attributes:
-        rules: rules, as files and API have them in common.
+        rules: rules, in the form that files and API have in common.
         contact_points: integrations by the name of their contact point.
         templates: message templates by name.
         mute_timings: time intervals by name.
@@ -155,7 +156,7 @@ def _with_contact_point(
 
 
 def _time_interval(start: str, end: str, zone: str) -> Json:
-    """Return a time interval of each day; over midnight, it has two parts."""
+    """Return a daily time interval; an interval over midnight has two parts."""
     spans = [(start, end)] if start < end else [(start, "24:00"), ("00:00", end)]
     return {
         "times": [

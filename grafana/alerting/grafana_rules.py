@@ -2,12 +2,12 @@
 
 Laws:
 
-1. A rule on the series `alert` shows what the analytics decided: it fires for each rule and subject
-   whose latest `phase` is 2, unless a silence or another alert holds it back. Hysteresis, calendar
-   and times are those of `alerts.toml`.
+1. A rule on the series `alert` repeats the decision of the analytics: it fires for each rule and
+   subject whose latest `phase` is 2, unless a silence or another alert holds the notice back. The
+   analytics has already applied hysteresis, calendar and times of `alerts.toml`.
 2. Missing points end no alert: the rules look back for a day, and keep their state without data or
-   without the database. The dead-man rules say that points are missing.
-3. Annotations have no `$`, which some versions take for a variable in files for provisioning.
+   without the database. The dead-man rules fire when points are missing.
+3. Annotations contain no `$`: in files for provisioning, some versions take it for a variable.
 """
 
 from typing import Final
@@ -28,8 +28,8 @@ INTERVAL_S: Final = 60
 
 _EXPRESSIONS: Final = "__expr__"
 _LOOKBACK_S: Final = 86_400
-#: Time without a point from which on a service counts as silent [s], and time for which that must
-#: last: agents and analytics write several times a minute, the ingest's receipts once.
+#: Time without a point after which a service counts as silent [s], and time for which the silence
+#: must then last. Agents and analytics write several times a minute, the ingest once a minute.
 _SILENT_S: Final = 600
 _SILENT_FOR: Final = "5m"
 
@@ -123,7 +123,7 @@ def _dead_man(of: BoardSite, key: str, measurement: str, field: str, words: Word
         "data": [
             _query("points", query.text, _SILENT_S),
             _expression("seen", {"type": "reduce", "expression": "points", "reducer": "count"}),
-            # A series that is there has a point; without one, `noDataState` fires the rule.
+            # A series that exists has a point. If there is no point, `noDataState` fires the rule.
             _expression("silent", {"type": "math", "expression": "$seen < 1"}),
         ],
         "noDataState": "Alerting",

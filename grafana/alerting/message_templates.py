@@ -1,6 +1,6 @@
 """Build the templates of Grafana's messages: names instead of ids, in the reader's language. Pure.
 
-Law: a template has no `$`, which files for provisioning would take for a variable.
+Law: a template contains no `$`: in files for provisioning, `$` would begin a variable.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ _TEMPLATES: Final = """\
 
 
 def message_template(of: BoardSite) -> str:
-    """Return the template group: `jieneng.title` and `jieneng.message`, and what they use."""
+    """Return the template group: `jieneng.title`, `jieneng.message` and their parts."""
     tr = of.tr
     words = {severity: word for severity, (word, _) in severity_words(tr).items()}
     time = f'{{{{ .StartsAt | tz "{of.site.site.timezone}" | date "2006-01-02 15:04" }}}}'
@@ -79,7 +79,7 @@ def _subjects(of: BoardSite) -> dict[str, str]:
 
 
 def _names(template: str, names: Mapping[str, str], other: str = "{{ . }}") -> str:
-    """Return a template that writes the name of an id; `other` if it has none."""
+    """Return a template that writes the name of an id; `other` for an id without a name."""
     cases = "".join(
         f'{{{{ {"else " if number else ""}if eq . "{one}" }}}}{_literal(name)}'
         for number, (one, name) in enumerate(names.items())

@@ -1,7 +1,7 @@
-"""Panels of alerts: which fire, which were, how often and how long, and whether they are evaluated.
+"""Build the panels of alerts: current and past alerts, their number and duration, their evaluation.
 
-Law: the words of the states come from the store. Rows are filtered, counted and averaged by
-Grafana's transformations; no query does that.
+Law: the names of the states come from the store. Grafana's transformations filter, count and
+average the rows; the queries do not.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ from jieneng.metering.errors import Msgid
 from jieneng.metering.indicators import BINDING_INDICATORS, CAPPED_INDICATORS
 
 _SITE: Final = {"site": "$site"}
-#: Time span in which each alert of the last 40 days has a point: one that fires has one a minute,
-#: every other one each half hour.
+#: Time span in which each alert of the last 40 days has a point: an alert that fires has a point
+#: each minute, any other alert each half hour.
 _NOW: Final = {"timeFrom": "2h", "hideTimeOverride": True}
 _MONTH: Final = {"timeFrom": "30d", "hideTimeOverride": True}
-#: Largest number of episodes that are counted, and of rows in a list.
+#: Largest number of episodes that are counted, and largest number of rows in a list.
 _EPISODES: Final = 2000
 _ROWS: Final = 200
 _FIRING: Final = 2
@@ -40,11 +40,11 @@ def firing_by_severity(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Firing now",
-        "Number of alerts that fire, by severity, also of those that a silence or another alert"
-        " holds back.",
+        "Number of alerts that fire, by severity, including alerts whose notices are held"
+        " back by a silence or by another alert.",
         "No alert fires.",
     )
-    # Words alone: Grafana measures the signs before them too narrow, and cuts the words.
+    # Words without signs: Grafana computes the width of the signs too small, and cuts the words.
     words = {one: word.split(" ", 1)[1] for one, (word, _) in severity_words(of.tr).items()}
     overrides = {"severity": FieldOverride(values=name_values(words))}
     query = latest(schema.ALERT, ("phase",), _SITE, ("rule", "subject", "severity"))
@@ -53,7 +53,7 @@ def firing_by_severity(of: BoardSite) -> Json:
     panel["transformations"] = [
         _only("phase", _FIRING),
         _grouped("severity", phase=("count",)),
-        # By the alphabet `critical` comes first.
+        # In alphabetical order `critical` comes first.
         {"id": "sortBy", "options": {"sort": [{"field": "severity", "desc": False}]}},
     ]
     return {**panel, **_NOW}
@@ -62,7 +62,7 @@ def firing_by_severity(of: BoardSite) -> Json:
 def firing(
     of: BoardSite, title: Msgid, kinds: tuple[SubjectKind, ...], link: tuple[str, str]
 ) -> Json:
-    """Return the alerts that fire, of subjects of some kinds.
+    """Return the alerts that fire for subjects of some kinds.
 
     Args:
         of: the site and the language.
@@ -110,7 +110,7 @@ def firing(
 
 
 def firing_over_time(of: BoardSite) -> Json:
-    """Return the number of alerts that fired over time, as counted at each evaluation."""
+    """Return the number of alerts that fire, over time, as counted at each evaluation."""
     text = panel_text(
         of,
         "Number of alerts",
@@ -155,7 +155,7 @@ def total_firing(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Alerts that fire",
-        "As the last evaluation counted them.",
+        "Number at the last evaluation.",
         "The analytics has not evaluated alerts for two hours.",
     )
     query = latest_series(schema.ALERT_ROUND, "firing", _SITE, (), of.tr("Alerts"))
@@ -172,7 +172,7 @@ def episodes(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Alerts that are over",
-        "Newest first. Withdrawn: readings that came late showed that there was no reason.",
+        "Newest first. Withdrawn: late readings showed that the alert had no reason.",
         "No alert has ended in this time range.",
     )
     columns = {
@@ -275,7 +275,7 @@ def alerts_of_meter(of: BoardSite) -> Json:
     text = panel_text(
         of,
         "Alerts of this meter that are over",
-        "Newest first. What fires now is on the board of alerts.",
+        "Newest first. Alerts that fire now are on the board of alerts.",
         "No alert of this meter has ended in this time range.",
     )
     columns = {

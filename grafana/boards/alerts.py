@@ -1,4 +1,4 @@
-"""Board 告警: what fires now, what was, which rules are noisy, and whether alerts are evaluated."""
+"""Board 告警: current and past alerts, rules that fire often, and the state of the evaluation."""
 
 from grafana.board_frame import BoardText, board_link, frame, uid
 from grafana.board_parts import alert_panels as alerts
@@ -13,7 +13,10 @@ def board(of: BoardSite) -> Json:
     tr = of.tr
     text = BoardText(
         tr("Alerts"),
-        tr("What fires now and since when, what was, which rules are noisy, and the evaluation"),
+        tr(
+            "Current alerts and their start, past alerts, rules that fire often, and the state"
+            " of the evaluation"
+        ),
     )
     return frame("alerts", text, of, [site_variable(of)], _rows(of), begin="now-7d", refresh="1m")
 
@@ -49,7 +52,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
                 alerts.noisiest_rules(of),
                 alerts.noisiest_meters(of),
             ),
-            tr("Noise, and time to recover"),
+            tr("Frequency of alerts, and time to recover"),
         ),
         PanelRow(9, (alerts.episodes(of),), tr("Alerts that are over")),
         PanelRow(6, (alerts.marks(of),)),

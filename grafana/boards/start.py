@@ -95,7 +95,7 @@ _ENGINEER: Final = (
 )
 _OPERATOR: Final = (
     ("data-quality", Words("Data quality", "Missing readings, and findings about the data.")),
-    ("alerts", Words("Alerts", "What fires now, what was, and which rules are noisy.")),
+    ("alerts", Words("Alerts", "Current alerts, past alerts, and rules that fire often.")),
     (
         "edge-fleet",
         Words(

@@ -1,4 +1,4 @@
-"""The command `jieneng publish`: keep the figures of a period under a responsible person's name."""
+"""The command `jieneng publish`: keep the figures of a period with a responsible person's name."""
 
 import sys
 from pathlib import Path
@@ -78,7 +78,8 @@ def publish(
     causes = changed_inputs(published, now)
     if not found:
         text = tr(
-            "Published by {by}: all figures of {period}, computed again, equal the published ones."
+            "Published by {by}: all figures of {period} were computed again and equal the"
+            " published figures."
         )
         click.echo(text.format(by=published.by, period=period))
         return
@@ -117,7 +118,7 @@ def _print_differences(
     found: "Sequence[Difference]",
     causes: "Sequence[str]",
 ) -> None:
-    """Print the figures that differ from a publication, and the inputs that have changed since."""
+    """Print the figures that differ from a publication, and the inputs that have changed."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""The command `jieneng quotas`: which level of a quota each building reaches, and its rank."""
+"""The command `jieneng quotas`: print the quota level that each building reaches, and its rank."""
 
 import sys
 from pathlib import Path

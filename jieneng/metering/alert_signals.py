@@ -1,14 +1,14 @@
-"""Define the signals that alert rules watch: one row each, with unit and texts in two languages.
+"""Define the signals that alert rules watch: one row for each signal, with unit and texts.
 
 A signal is a number for each of its subjects, such as the hours since the last reading of a meter.
-A rule of `alerts.toml` names a signal and says beyond which limit, and for how long, it alerts.
+A rule of `alerts.toml` names a signal, a limit, and the time beyond the limit until it alerts.
 
 Laws:
 
 1. The names, causes and advice are written only here. Notices, the terminal, the page, the Grafana
    boards and `make locale` take them from the row.
-2. To add a signal: a row here, and a function of the same name in `analytics.alerts.signals`.
-3. The name of a signal, once published, keeps its meaning: sites write it in `alerts.toml`.
+2. To add a signal, write a row here, and add its function to `analytics.alerts.signals`.
+3. The meaning of a signal's name never changes, because sites write the name in `alerts.toml`.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ import msgspec
 
 from jieneng.metering.errors import Msgid
 
-#: Kind of the subjects of a signal. `indicator` is an indicator of a scope, with the id
-#: `scope/indicator`; the others are ids of `site.toml`.
+#: Kind of the subjects of a signal. The id of an `indicator` is `scope/indicator`; other kinds have
+#: ids of `site.toml`.
 SubjectKind = Literal["meter", "area", "bus", "agent", "scope", "indicator", "site"]
 
-#: Side of a limit: some signals are wrong on one side only, e.g. an age that is too great.
+#: Side of a limit on which a value is bad. An age, for example, is bad only above its limit.
 Side = Literal["above", "below", "either"]
 
 
@@ -33,22 +33,22 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: name of the signal in `alerts.toml`.
         subject: kind of its subjects.
-        side: side of the limit on which something is wrong.
-        by_hours: True if rules may watch it in some hours only (`when`).
-        unit: unit of its values; empty if a rule's quantity decides it.
+        side: side of the limit on which a value is bad.
+        by_hours: True if rules may restrict the signal to some hours (`when`).
+        unit: unit of its values; empty if the unit follows from the quantity of a rule.
         en: name of an alert of this signal in English, which is also the msgid.
         zh: the name in Chinese.
         value_en: name of the signal's values in English, which is also the msgid; None if the
-            value says nothing beyond the alert itself.
+            value adds nothing to the name of the alert.
         value_zh: the name in Chinese.
         cause_en: likely causes in English, which is also the msgid.
         cause_zh: likely causes in Chinese.
         advice_en: advice on what to do first in English, which is also the msgid.
         advice_zh: advice in Chinese.
         of_data: True if the signal is about missing data or a service, and not about consumption.
-        caused_by: signals that explain an alert of this one. While one of them alerts for the bus
-            or the agent of a subject, the subject gets no notice of its own, and the notice about
-            the bus or the agent counts it.
+        caused_by: signals whose alerts explain an alert of this signal. While such a signal alerts
+            for the bus or the agent of a subject, no notice is sent about the subject; the notice
+            about the bus or the agent contains the number of its subjects that alert.
     """
 
     name: str
@@ -69,7 +69,7 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_quantity(self) -> bool:
-        """True if a rule says which quantity it watches, which also decides the unit."""
+        """True if a rule names the quantity that it watches, which has its own unit."""
         return not self.unit
 
 
@@ -86,8 +86,8 @@ _ROWS: Final = (
         value_zh="测量值",
         cause_en="Equipment was switched on or off, a pipe burst, or a device is faulty.",
         cause_zh="设备启停、管道爆裂，或设备故障。",
-        advice_en="Compare the value with the meter's display. If it is right, look for what was"
-        " switched on or off, or for the leak.",
+        advice_en="Compare the value with the meter's display. If they agree, look for"
+        " equipment that was switched on or off, or for a leak.",
         advice_zh="与表计显示值核对；相符时，查找当时启停的设备或漏点。",
     ),
     AlertSignal(
@@ -102,7 +102,7 @@ _ROWS: Final = (
         value_zh="变化速率",
         cause_en="A large load was switched on or off, a pipe burst, or a sensor is faulty.",
         cause_zh="大负荷启停、管道爆裂，或传感器故障。",
-        advice_en="Look for what was switched on or off at that time.",
+        advice_en="Look for equipment that was switched on or off at that time.",
         advice_zh="查明当时启停的设备。",
     ),
     AlertSignal(
@@ -113,7 +113,7 @@ _ROWS: Final = (
         unit="times",
         en="Consumption is unusual for this hour of the week",
         zh="用量偏离同时段惯常水平",
-        value_en="Compared with the usual",
+        value_en="Ratio to the usual consumption",
         value_zh="与惯常水平之比",
         cause_en="Equipment runs outside its schedule, the building is used differently, or"
         " something leaks.",
@@ -132,7 +132,7 @@ _ROWS: Final = (
         value_zh="超出路径",
         cause_en="More was consumed so far this year than the plan allows.",
         cause_zh="本年度迄今的用量超过规划允许值。",
-        advice_en="Look for the buildings that rose most, on the board of buildings.",
+        advice_en="On the board of buildings, look for the buildings with the greatest increase.",
         advice_zh="在楼宇看板查看增幅最大的楼宇。",
     ),
     AlertSignal(
@@ -145,8 +145,8 @@ _ROWS: Final = (
         value_zh="夜间最小流量",
         cause_en="A pipe, a valve, a cistern or a tap leaks.",
         cause_zh="管道、阀门、便器水箱或龙头漏水。",
-        advice_en="Close all taps at night and look at the meter. If it still runs, close the"
-        " valves of the branches one by one.",
+        advice_en="Close all taps at night and look at the meter. If the meter still runs,"
+        " close the valves of the branches one by one.",
         advice_zh="夜间关闭全部用水点后看表；仍在走字时，逐段关闭支管阀门查找漏点。",
     ),
     AlertSignal(
@@ -187,7 +187,7 @@ _ROWS: Final = (
         value_zh="距上次读数",
         cause_en="The meter has no power, its cable is broken, or its address was changed.",
         cause_zh="表计断电、通信线断开，或通信地址被改动。",
-        advice_en="Look whether the display is on, then check the cable and the address.",
+        advice_en="Check that the display is on, then check the cable and the address.",
         advice_zh="先看表计有无显示，再检查通信线和通信地址。",
         of_data=True,
         caused_by=("failed_polls", "agent_age"),
@@ -202,8 +202,8 @@ _ROWS: Final = (
         value_zh="采集失败率",
         cause_en="The gateway has no power or no network, or the bus is interrupted.",
         cause_zh="网关断电、断网，或总线断线。",
-        advice_en="Restart the gateway. If that does not help, check its network and the wiring"
-        " of the bus.",
+        advice_en="Restart the gateway. If the bus still fails, check the gateway's network"
+        " and the wiring of the bus.",
         advice_zh="重启网关；仍未恢复时，检查网关的网络和总线接线。",
         of_data=True,
         caused_by=("agent_age",),
@@ -229,12 +229,13 @@ _ROWS: Final = (
         unit="s",
         en="Nothing is stored",
         zh="入库中断",
-        value_en="Since the last report of the ingest",
+        value_en="Time since the last report of the ingest",
         value_zh="距入库服务上次上报",
         cause_en="The broker, the ingest or the database is down, or its disk is full.",
         cause_zh="消息服务器、入库服务或数据库停止运行，或其磁盘已满。",
-        advice_en="Look into the log of the ingest, then at the broker and the database. Agents"
-        " keep their readings on disk. Until it works again, no other alert can fire.",
+        advice_en="Look into the log of the ingest, then check the broker and the database."
+        " Agents keep their readings on disk. Until readings are stored again, no other alert"
+        " can fire.",
         advice_zh="先看入库服务日志，再查消息服务器和数据库。读数保存在采集主机磁盘上；恢复之前，其他告警均不会触发。",
         of_data=True,
     ),

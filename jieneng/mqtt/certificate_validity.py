@@ -1,7 +1,7 @@
 """Read the end of the validity of an X.509 certificate from its DER bytes. Pure.
 
-Python's `ssl` decodes the certificate of a peer, but not one of the client itself. So the few
-nested elements up to the validity are read here (RFC 5280, section 4.1).
+Python's `ssl` decodes the certificate of the peer, but not the client's own certificate. Therefore
+the nested elements up to the validity are decoded here (RFC 5280, section 4.1).
 """
 
 from datetime import UTC, datetime
@@ -37,9 +37,9 @@ def not_after_ms(certificate: bytes) -> int:
 
 
 def _element(der: bytes) -> _Element:
-    """Return the first element of DER bytes, and what is behind it."""
+    """Return the first element of DER bytes, and the bytes after it."""
     length, start = der[1], 2
-    if length >= 0x80:  # then it is the number of bytes that hold the length
+    if length >= 0x80:  # long form: the number of bytes that hold the length
         start += length - 0x80
         length = int.from_bytes(der[2:start], "big")
     end = start + length

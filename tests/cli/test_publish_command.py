@@ -37,7 +37,7 @@ def test_what_was_published_is_computed_again_with_the_same_bytes(site: Path) ->
     before = content(site)
     done = jieneng("publish", "2021", "--site", site)
     assert done.returncode == 0, done.stderr
-    assert "equal the published ones" in done.stdout
+    assert "equal the published figures" in done.stdout
     assert content(site) == before
     (site / "published" / "2021.json").unlink()
     assert jieneng("publish", "2021", "--site", site, "--by", "Zhang San").returncode == 0

@@ -1,8 +1,8 @@
-"""Choose other limits to compare with a rule's own. Pure.
+"""Choose other limits to compare with the limit of a rule. Pure.
 
-Laws: the ladder contains the rule itself. The hysteresis keeps its proportion, so only the limit
-differs from row to row. A share of 100 % is scaled by what is missing to 100 %: from 95 %, the next
-steps are 97.5 and 90 %, and never 190 %.
+Laws: the ladder is a list of rules that contains the rule itself. The hysteresis keeps its
+proportion to the limit. A limit near 100 % is scaled by its distance from 100 %: the steps next to
+95 % are 97.5 % and 90 %, never 190 %.
 """
 
 from typing import Final
@@ -13,19 +13,19 @@ from analytics.alerts.alert_rule import AlertRule
 
 #: Signals that are shares, from 0 to 100 %.
 _SHARES: Final = frozenset({"failed_polls", "coverage", "spool_share", "disk_used"})
-#: Steps of the ladder, as factors: of distances from 0 or 100 %, and of a level such as 220 V
-#: that must not fall.
+#: Steps of the ladder, as factors: of the distance of a limit from 0 or 100 %, ...
 _FACTORS: Final = (1 / 3, 0.5, 2 / 3, 1.0, 1.5, 2.0, 3.0, 5.0)
+#: ... and of a lower limit such as 220 V.
 _BELOW: Final = (0.5, 2 / 3, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
 _FULL: Final = 100.0
-#: Digits of a limit of the ladder.
+#: Significant digits of a limit of the ladder.
 _DIGITS: Final = 2
 
 
 def ladder(rule: AlertRule) -> tuple[AlertRule, ...]:
-    """Return the rule with other limits, from the one that fires most to the one that fires least.
+    """Return copies of the rule with its own and other limits, the rule that fires most first.
 
-    A limit of 0 has no ladder: the rule alone.
+    A limit of 0 can't be scaled: then only the rule itself is returned.
     """
     if not rule.limit:
         return (rule,)

@@ -1,7 +1,7 @@
-"""Sum up what a rule would have done: how often, when, about what, and on which data. Pure.
+"""Summarise the alerts that a rule would have given, and the data that were available. Pure.
 
-Law: what was not measured is told beside what was found. A rule that never fired over a month
-without readings is not a rule that never fires.
+Law: a summary contains the share of the time for which the signal is known. If a rule did not fire
+in a month without readings, the summary must not suggest that the rule never fires.
 """
 
 from collections import Counter
@@ -29,11 +29,11 @@ class SubjectSummary(msgspec.Struct, frozen=True, kw_only=True):
         subject: id of the subject.
         fires: number of times that the alert fired.
         firing_s: time for which it fired [s].
-        longest_s: longest time for which it fired at once [s].
-        peak: value farthest beyond the limit; of a subject that never fired, nearest to it. None
-            if no value is known.
-        known: share of the watched time for which the signal is known, 0 to 1; None if the rule
-            watches none of the time.
+        longest_s: longest time for which it fired without interruption [s].
+        peak: value farthest beyond the limit, or nearest to the limit if the alert never fired.
+            None if no value is known.
+        known: share of the watched time for which the signal is known, 0 to 1; None if no time is
+            watched.
     """
 
     subject: str
@@ -61,7 +61,7 @@ class ReplaySummary(msgspec.Struct, frozen=True, kw_only=True):
         busiest_day: local day with most notices; None without any.
         busiest: number of notices on that day.
         by_hour: number of firings in each local hour of the day.
-        subjects: the subjects, those that fired most first.
+        subjects: the subjects, ordered by the number of firings, greatest first.
     """
 
     rule: AlertRule
@@ -91,8 +91,8 @@ class KnownValues:
     Args:
         subjects: subjects of the rule.
         is_above: True to keep the greatest values, False for the least.
-        steps: number of steps of the replayed time at which the rule watches; None for signals
-            that have their own times, which are counted.
+        steps: number of steps of the replayed time at which the rule is evaluated; None for signals
+            of hours, days and indicators, whose values are counted.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class KnownValues:
 
         Args:
             values: the values.
-            is_watched: True for the steps at which the rule watches, shape (n,).
+            is_watched: True for the steps at which the rule is evaluated, shape (n,).
         """
         is_known = ~np.isnan(values.values)
         farthest = np.fmax.reduce if self._is_above else np.fmin.reduce
@@ -149,7 +149,7 @@ def summarise(
         replayed: the replay.
         known: how much of the signal is known.
         start_ms: start of the replayed time [UTC, ms].
-        end_ms: end of it [UTC, ms].
+        end_ms: end of the replayed time [UTC, ms].
         zone: time zone of the site.
     """
     spans = [(one.fired_ms, one.ended_ms or end_ms) for one in replayed.episodes]

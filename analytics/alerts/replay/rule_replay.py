@@ -1,14 +1,14 @@
-"""Advance a rule over past values of its signal, and plan its notices as the service would have.
+"""Evaluate a rule on past values of its signal, and plan its notices like the service.
 
 Pure: no clock, no store.
 
 Laws:
 
-1. The service plans each 10 s; a replay plans at the times at which something can be due: after
-   each firing and each end, when a group has waited, when a reminder is due. In between nothing
-   would be planned.
-2. A replay whose rule fires more than `MOST_FIRES` times goes on to count the firings, and plans no
-   more notices.
+1. The service plans notices every 10 s. A replay plans them only at the times at which a notice can
+   be due: after an alert fires or ends, when the waiting time of a group is over, and when a
+   reminder is due. At other times the service would plan no notice.
+2. If a rule fires more than `MOST_FIRES` times, its firings are still counted, but no more notices
+   are planned.
 """
 
 import math
@@ -30,7 +30,7 @@ from jieneng.metering.site import Site
 
 #: Number of firings beyond which a rule is of no use to anybody.
 MOST_FIRES: Final = 2000
-#: Interval at which notices are planned that wait for the end of quiet hours [ms].
+#: While notices wait for the end of quiet hours, they are planned at this interval [ms].
 _HELD_MS: Final = 900_000
 
 
@@ -53,7 +53,8 @@ class Replayed(msgspec.Struct, frozen=True):
 
     Attributes:
         rule: the rule.
-        episodes: the episodes in the order of their firing; one that did not end has `ended_ms` 0.
+        episodes: the episodes, in the order in which they fired; `ended_ms` is 0 if an episode did
+            not end.
         notices: the notices in the order of their events.
         is_cut: True if not all notices were planned, because the rule fired too often.
     """
@@ -69,7 +70,7 @@ class RuleReplay:
 
     Args:
         rule: the rule.
-        context: what the replay takes from the site.
+        context: the parts of the site that the replay needs.
         most_fires: number of firings after which no more notices are planned.
     """
 
@@ -87,7 +88,7 @@ class RuleReplay:
         self._now_ms = 0
 
     def take(self, values: SignalValues) -> None:
-        """Go on over the next values."""
+        """Evaluate the rule on the next values."""
         values = replace(values, is_anew=False)
         end_ms = int(values.times_ms[-1]) if values.times_ms.size else 0
         ahead = advance(self._rule, self._states, values)
@@ -103,7 +104,7 @@ class RuleReplay:
             self._advance(values)
 
     def result(self) -> Replayed:
-        """Return what the rule gave so far."""
+        """Return the episodes and notices so far."""
         still = [one for one in self._states.values() if one.phase == "firing"]
         episodes = sorted((*self._episodes, *still), key=lambda one: (one.fired_ms, one.key))
         return Replayed(self._rule, tuple(episodes), tuple(self._notices), self._is_cut)

@@ -1,4 +1,4 @@
-"""Return what the statuses of agents tell: their ledger, their spool, their clock. Pure."""
+"""Compute signals from the statuses of agents: ledger, spool, disk, clock. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +29,9 @@ def clock_untrusted(given: SignalInput) -> "NDArray[np.float64]":
 def ledger_gap(given: SignalInput) -> "NDArray[np.float64]":
     """Return the samples of each agent that are missing in its ledger, shape (m, n) [samples].
 
-    These are the samples that were read and are neither stored, quarantined, pending nor dropped,
-    and those that were dropped within the last hour. The fields are `LEDGER_FIELDS`.
+    Missing samples are samples that were read and are neither stored, quarantined, pending nor
+    dropped. Samples that were dropped within the last hour are added. The fields are
+    `LEDGER_FIELDS`.
     """
     readings = given.readings
     read, stored, quarantined, pending, dropped = readings.columns
@@ -38,7 +39,7 @@ def ledger_gap(given: SignalInput) -> "NDArray[np.float64]":
     hour_ago = row_time_keys(readings.rows, readings.times_ms - DROPPED_SPAN_MS)
     row_start = np.searchsorted(readings.rows, readings.rows, side="left")
     before = np.searchsorted(readings.keys, hour_ago, side="right") - 1
-    # A spool that was created anew counts from 0: what it dropped since then is what it says.
+    # A spool that was created anew counts from 0: its count is the number of newly dropped samples.
     grown = dropped - dropped[np.maximum(before, row_start)]
     newly = np.where(grown < 0, dropped, grown)
     return sampled(given, readings.with_values(gap + newly))

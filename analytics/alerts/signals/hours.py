@@ -1,4 +1,4 @@
-"""Define consumption by hour, as the signals of hours and nights take it. Pure."""
+"""Define consumption by hour, the input of the signals of hours and nights. Pure."""
 
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Least coverage of an hour or a day that counts as fully covered: rounding, and no more.
+#: Least coverage of an hour or a day that counts as fully covered. The rest is rounding.
 FULL: Final = 0.999
 HOUR_MS: Final = 3_600_000
 
 
 class HourGrid(msgspec.Struct, frozen=True):
-    """The hours of some local days, and what the calendar says about them.
+    """The hours of some local days, with working days, working hours and nights of the calendar.
 
     Attributes:
         edges_ms: edges of the hours, shape (h + 1,) [UTC, ms].
@@ -28,10 +28,10 @@ class HourGrid(msgspec.Struct, frozen=True):
         day_numbers: number of the day of each hour, shape (h,).
         clock_hours: hour of the clock at which each hour begins, 0 to 23, shape (h,).
         is_workday: True for the working days, shape (d,).
-        is_working: True for hours that lie in the working hours from begin to end, shape (h,).
-        is_idle: True for hours that lie outside of them from begin to end, shape (h,).
+        is_working: True for hours that lie wholly in the working hours, shape (h,).
+        is_idle: True for hours that lie wholly outside the working hours, shape (h,).
         nights: number of the day on which the night of each hour ends, -1 if the hour does not lie
-            in a night from begin to end, shape (h,).
+            wholly in a night, shape (h,).
     """
 
     edges_ms: "NDArray[np.int64]"

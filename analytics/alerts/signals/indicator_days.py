@@ -1,4 +1,4 @@
-"""Return how far indicators are above their paths, and how much of them is covered. Pure."""
+"""Compute the excess of indicators over their glide paths, and their coverage. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -7,8 +7,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Verdicts of indicators. Without one, value and path may not be compared: there is not enough
-#: data, or what was found could turn the verdict.
+#: Statuses of indicators that are verdicts. Without a verdict, value and path may not be compared:
+#: there is not enough data, or the doubts about the data could change the verdict.
 VERDICTS: Final = frozenset(("met", "on_track", "at_risk", "missed"))
 
 

@@ -1,4 +1,4 @@
-"""Return measured values and their change per hour. Pure."""
+"""Sample measured values and their change per hour. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Shortest time over which a change is measured [ms]. With a shorter time, noise would look like a
-#: change: if the last digit of a value changes by 1 within 10 s, that is 360 per hour.
+#: change: if the last digit of a value changes by 1 within 10 s, the change is 360 per hour.
 RATE_SPAN_MS: Final = 300_000
 _HOUR_MS: Final = 3_600_000
 
@@ -27,9 +27,9 @@ def quantity(given: SignalInput) -> "NDArray[np.float64]":
 def rate(given: SignalInput) -> "NDArray[np.float64]":
     """Return the change per hour of each subject at each step, shape (m, n), in its unit an hour.
 
-    The change of a reading is its difference from an earlier reading: the last one that is at least
-    5 min older. If the earlier reading is too old, the change is unknown. It is also unknown if a
-    counter falls, because the register was then reset or replaced.
+    The change of a reading is its difference from the last reading that is at least 5 min older. If
+    that older reading is too old, the change is unknown. It is also unknown if a counter falls,
+    because the register was then reset or replaced.
     """
     return sampled(given, _changes(given))
 

@@ -10,8 +10,8 @@ from analytics.alerts.signals.hours import FULL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Number of days over which meters are compared: a single Sunday has so little load that the errors
-#: of the meters are a large share of it.
+#: Number of days over which meters are compared: on a single Sunday the load is so small that the
+#: errors of the meters are a large share of the load.
 BALANCE_DAYS: Final = 3
 #: Greatest share of the consumption that may have been spread over the ends of the days. Meters
 #: that are read every hour spread at most half an hour over each end: 1.4 % of three days.
@@ -19,13 +19,14 @@ _MOST_SPREAD: Final = 0.02
 
 
 class DayBalance(msgspec.Struct, frozen=True):
-    """Consumption by day of meters, and of what no meter below them measures.
+    """Consumption by day of meters, and the rest of it that no meter below measures.
 
     Attributes:
         amounts: consumption of each meter, shape (m, d) [kWh, m3 or GJ]; NaN where unknown.
         rests: rest of each meter, as `balance_consumption` computes it, shape (m, d).
-        coverage: lesser coverage of both, shape (m, d), 0 to 1.
-        bounded: lesser share of the day that lies between readings, shape (m, d), 0 to 1.
+        coverage: coverage of consumption or rest, whichever is less, shape (m, d), 0 to 1.
+        bounded: share of the day that lies between readings, of consumption or rest, whichever is
+            less, shape (m, d), 0 to 1.
         spread_start: consumption of all meters that was spread over the start of the day, (m, d).
         spread_end: consumption of all meters that was spread over the end of the day, (m, d).
     """
@@ -41,9 +42,10 @@ class DayBalance(msgspec.Struct, frozen=True):
 def imbalance(days: DayBalance) -> "NDArray[np.float64]":
     """Return the rest of each meter over three days, as a share of the meter, shape (m, d) [%].
 
-    The rest is negative if the meters below count more. It is unknown unless all meters were read
-    throughout the three days, and close to their midnights: of a meter that is read once a month,
-    three days have the mean of the month. It is unknown too while the meter above counts nothing.
+    The rest is negative if the meters below count more than the meter above. The share is unknown
+    unless all meters were read throughout the three days and close to their midnights: if a meter
+    is read once a month, its consumption in three days is only an average of the month. The share
+    is also unknown while the meter above counts nothing.
     """
     is_known = (days.coverage >= FULL) & (days.bounded >= FULL) & np.isfinite(days.rests)
     amount = _trailing_sum(np.where(is_known, days.amounts, np.nan))

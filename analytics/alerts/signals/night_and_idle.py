@@ -1,4 +1,4 @@
-"""Return the flow that never stops at night, and the load of empty buildings. Pure."""
+"""Compute the least water flow of each night, and the load of empty buildings. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -9,18 +9,18 @@ from analytics.alerts.signals.hours import HOUR_MS, HourConsumption
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Time whose working hours an idle hour is compared with [h], ...
+#: Time before an idle hour whose working hours the idle hour is compared with [h], ...
 _IDLE_PAST_HOURS: Final = 28 * 24
-#: ... and the least number of them that must be known: a week of eight hours a day.
+#: ... and the least number of known working hours in that time: a week of eight hours a day.
 _FEWEST_WORKING_HOURS: Final = 40
 
 
 def night_flow(hours: HourConsumption) -> "NDArray[np.float64]":
-    """Return the least mean flow of an hour of each night, shape (m, days) [m3/h].
+    """Return the least hourly mean flow of each night, shape (m, days) [m3/h].
 
-    A leak leaves this flow. Hours, not quarters: a register that counts tenths of a cubic metre
-    stands still for many a quarter in which 0.3 m3/h leak. A night with an hour that is not fully
-    covered is unknown.
+    If this flow is not 0, water may be leaking. The flow is averaged over hours, not over quarters
+    of an hour: at a leak of 0.3 m3/h, a register that counts tenths of a cubic metre does not
+    change in every quarter. The flow is unknown if an hour of the night is not fully covered.
 
     Args:
         hours: consumption of water [m3].
@@ -34,10 +34,10 @@ def night_flow(hours: HourConsumption) -> "NDArray[np.float64]":
 
 
 def idle_load(hours: HourConsumption) -> "NDArray[np.float64]":
-    """Return the load of each idle hour, as a share of that in working hours, shape (m, h) [%].
+    """Return the load of each idle hour, relative to the load in working hours, shape (m, h) [%].
 
-    Working hours are those of the four weeks before. The share is NaN in working hours, in hours
-    that are not fully covered, and while fewer than 40 working hours are known.
+    The working hours of the four weeks before the idle hour count. The share is NaN in working
+    hours, in hours that are not fully covered, and while fewer than 40 working hours are known.
 
     Args:
         hours: consumption of electricity of areas [kWh].

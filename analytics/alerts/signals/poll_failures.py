@@ -1,8 +1,9 @@
-"""Return the share of failed polls of each bus. Pure.
+"""Compute the share of failed polls of each bus. Pure.
 
-Law: a poll counts for the time until the next poll of its meter, at most for `hold_ms`. The agent
-asks a meter that does not answer less and less often, up to every 5 min; counted by number, its
-failures would be few among the answers of the others, and a dead gateway would show late.
+Law: polls are weighted by time, not counted by number. The weight of a poll is the time until the
+next poll of its meter, at most `hold_ms`. The agent polls a meter that does not answer less and
+less often, down to once in 5 min. Counted by number, these failures would be few among the
+successful polls of other meters, and the failure of a gateway would be noticed late.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -14,9 +15,9 @@ from analytics.alerts.signals.sampling import SignalInput, row_time_keys
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Time over which the polls are counted [ms].
+#: Time over which polls enter into the share [ms].
 POLL_SPAN_MS: Final = 300_000
-#: Time for which a poll counts at most [ms]: two of the longest delays of the agent's polls.
+#: Greatest weight of a poll [ms]: twice the longest delay between two polls of a meter.
 POLL_HOLD_MS: Final = 600_000
 
 
@@ -45,10 +46,10 @@ def failed_polls(given: SignalInput) -> "NDArray[np.float64]":
 def _poll_time(
     given: SignalInput, times_ms: "NDArray[np.int64]"
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return the time of all polls, and of failed polls, up to each time.
+    """Return the summed weight of all polls, and of failed polls, up to each time.
 
     Returns:
-        Two arrays of shape (meters, n) [ms], from any moment before the times on.
+        Two arrays of shape (meters, n) [ms], counted from a moment before all the times.
     """
     polls, rows = given.readings, len(given.hold_ms)
     following = np.append(polls.times_ms[1:], 2**62)

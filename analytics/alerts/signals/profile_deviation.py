@@ -1,14 +1,14 @@
-"""Compare the consumption of an hour with the meter's own past. Pure.
+"""Compare the consumption of an hour with the past consumption of the same meter. Pure.
 
 Laws:
 
 1. The usual consumption of an hour is the median of the same hour on the same weekday of the four
    weeks before the day, without public holidays. On a holiday, and on a working day at a weekend,
    it is the median of that hour on all days off, or on all working days, of these weeks.
-2. It is unknown if fewer than three of these hours are fully covered.
+2. The usual consumption is unknown if fewer than three of these hours are fully covered.
 3. Consumption within three spreads of the median is usual: its deviation is 1. The spread is the
-   median distance from the median, of the hour itself or, if that is greater, of the day.
-4. Only days before the day of an hour enter into its usual consumption.
+   median distance from the median, either of this hour or of the whole day, whichever is greater.
+4. Only days before the day of an hour enter into the usual consumption of the hour.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,20 +20,20 @@ from analytics.alerts.signals.hours import HourConsumption, HourGrid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Length of the past [days].
+#: Length of the past with which an hour is compared [days].
 PROFILE_DAYS: Final = 28
 _FEWEST_HOURS: Final = 3
 _USUAL_SPREADS: Final = 3.0
 #: Factor from the median distance to the standard deviation of a normal distribution.
 _SPREAD_OF_DISTANCE: Final = 1.4826
 #: Usual consumption of an hour is taken as at least this share of the mean of its day: at night a
-#: meter may count nothing at all, of which nothing is a multiple.
+#: meter may count 0, and consumption can't be stated as a multiple of 0.
 _LEAST_SHARE: Final = 0.1
 _SATURDAY: Final = 5
 
 
 def deviation(hours: HourConsumption, first_day: int) -> "NDArray[np.float64]":
-    """Return consumption by hour, as a multiple of the usual one, shape (m, h) [times].
+    """Return consumption by hour, as a multiple of usual consumption, shape (m, h) [times].
 
     Args:
         hours: consumption of the wanted days, and of `PROFILE_DAYS` before them.
@@ -56,7 +56,8 @@ def deviation(hours: HourConsumption, first_day: int) -> "NDArray[np.float64]":
 def _by_day(hours: HourConsumption) -> "NDArray[np.float64]":
     """Return the known consumption by day and hour of the clock, shape (m, days, 24).
 
-    When clocks go back, the second of two such hours counts; when they go forward, one is unknown.
+    When clocks go back, an hour of the clock occurs twice, and the second one counts. When clocks
+    go forward, the skipped hour is unknown.
     """
     grid = hours.grid
     table = np.full((len(hours.amounts), len(grid.days), 24), np.nan)
@@ -96,7 +97,7 @@ def _times_usual(
     usual: "NDArray[np.float64]",
     spread: "NDArray[np.float64]",
 ) -> "NDArray[np.float64]":
-    """Return amounts as multiples of the usual ones; 1 for those within the spread (law 3)."""
+    """Return amounts as multiples of usual amounts; 1 for an amount within the spread (law 3)."""
     known = np.isfinite(usual)
     mean = np.where(known, usual, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     least = np.maximum(usual, _LEAST_SHARE * mean[:, None])
@@ -108,7 +109,7 @@ def _times_usual(
 
 def _median(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Return the median of the known values along axis 1; NaN where none is known."""
-    by_size = np.sort(values, axis=1)  # NaN comes last
+    by_size = np.sort(values, axis=1)  # sorting puts NaN last
     count = np.isfinite(values).sum(axis=1, keepdims=True)
     low = np.take_along_axis(by_size, np.maximum(count - 1, 0) // 2, axis=1)
     high = np.take_along_axis(by_size, count // 2 * (count > 0), axis=1)

@@ -1,14 +1,14 @@
-"""Sample readings on steps of time: the worst of each step, held until it is too old.
+"""Sample readings on steps of time: the worst reading of each step, held until it is too old.
 
 Pure: no clock, no store.
 
 Laws:
 
 1. Step `k` of a grid of steps contains the times in `((k - 1) * step_ms, k * step_ms]`.
-2. A step has the worst of its readings: the greatest if the rule alerts above its limit, the least
-   if below.
-3. A step without a reading has the value of the last step with one, as long as that ended at most
-   `hold_ms` before. A later reading never changes an earlier step.
+2. The value of a step is the worst of its readings: the greatest if the rule alerts above its
+   limit, the least if it alerts below its limit.
+3. A step without a reading has the value of the last step with a reading, if that step ended at
+   most `hold_ms` before. A later reading never changes an earlier step.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Time for which a value holds, in intervals at which it is read.
+#: Time for which a value holds, as a multiple of the interval at which it is read.
 HELD_INTERVALS: Final = 2.5
-#: Numbers of rows and times in one key: times in ms since 1970 stay below 2 ** 42 until 2109.
+#: Factor that combines row number and time in one key. A time in ms since 1970 stays below
+#: 2 ** 42 until 2109.
 _TIME_BITS: Final = 42
 
 
 class Readings(msgspec.Struct, frozen=True):
-    """Readings of several subjects, one after the other: sorted by row, then by time.
+    """Readings of several subjects in one sequence, sorted by row, then by time.
 
     Attributes:
         rows: number of the subject of each reading, shape (r,).
@@ -49,7 +50,7 @@ class Readings(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> "NDArray[np.int64]":
-        """Rows and times as ascending numbers, shape (r,)."""
+        """Numbers that ascend by row, then by time, shape (r,)."""
         return row_time_keys(self.rows, self.times_ms)
 
     def chosen(self, which: "NDArray[np.bool_] | NDArray[np.int64]") -> "Readings":
@@ -134,7 +135,7 @@ def sampled(given: SignalInput, readings: Readings) -> "NDArray[np.float64]":
     of_steps = _worst_of_steps(readings, is_above=given.is_above)
     column = np.searchsorted(given.steps, of_steps.steps, side="left")
     of_steps = of_steps.chosen(column < shape[1])
-    # Of several steps before one column the last is assigned last, and stays.
+    # If several steps map to one column, the assignment of the last step stays.
     place = of_steps.rows, column[column < shape[1]]
     reading = np.full(shape, -1, dtype=np.int64)
     reading[place] = np.arange(len(of_steps.rows))
@@ -148,7 +149,7 @@ def sampled(given: SignalInput, readings: Readings) -> "NDArray[np.float64]":
 
 
 def _worst_of_steps(readings: Readings, *, is_above: bool) -> Readings:
-    """Return one reading for each row and step, the worst (law 2)."""
+    """Return the worst reading of each row and step (law 2)."""
     is_first = np.ones(len(readings.rows), dtype=np.bool_)
     is_first[1:] = (np.diff(readings.rows) != 0) | (np.diff(readings.steps) != 0)
     starts = np.flatnonzero(is_first)

@@ -1,15 +1,16 @@
-"""Evaluate a signal of readings from round to round, each reading once, in its subject's own time.
+"""Evaluate a signal of readings in rounds. Each subject is evaluated up to its newest reading.
 
 Pure: no clock, no store.
 
 Laws:
 
 1. A subject is evaluated up to the step of its newest reading, and never again for the same step.
-   A reading that comes in for a step that was evaluated counts for the next one.
+   A reading that comes in after its step was evaluated counts for the next step.
 2. While a subject has no new reading it is not evaluated. When it returns, the steps in between are
-   evaluated: a value as long as it held, and one unknown step for the rest of the gap.
-3. Rounds give the same values as one evaluation of all readings, however they are divided, as long
-   as the readings come in by time.
+   evaluated: steps with the last value as long as it holds, then one step with an unknown value for
+   the rest of the gap.
+3. If readings come in ordered by time, several rounds give the same values as one evaluation of all
+   readings.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,8 @@ from analytics.alerts.signals.signal_table import SampledSignal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Mask of times at which subjects are watched: from times, shape (n,), to (n,) or (m, n).
+#: Function of times, shape (n,), that returns a mask, shape (n,) or (m, n): True at times at which
+#: subjects are watched.
 Mask = Callable[["NDArray[np.int64]"], "NDArray[np.bool_]"]
 
 _NEVER: Final = -(2**62)
@@ -71,8 +73,8 @@ class SignalRounds:
         signal: the signal.
         rows: rows of readings.
         mask: times at which the rule is evaluated.
-        seen_ms: time up to which each subject was evaluated before, shape (m,) [UTC, ms]; 0 if it
-            was not.
+        seen_ms: time up to which each subject was evaluated before, shape (m,) [UTC, ms]; 0 if the
+            subject was never evaluated.
     """
 
     def __init__(
@@ -101,14 +103,14 @@ class SignalRounds:
         self._rows = msgspec.structs.replace(self._rows, hold_ms=hold_ms)
 
     def add(self, readings: Readings) -> None:
-        """Add readings that are newer than all before of the same row."""
+        """Add readings, each newer than all earlier readings of its row."""
         if len(readings.rows):
             self._new.append(readings)
 
     def add_rows(self, readings: Readings, own_rows: "NDArray[np.int64]") -> None:
         """Add readings of other rows: `own_rows` has the row of this signal for each, -1 for none.
 
-        The steps of the readings are set.
+        The steps of the readings are computed here.
         """
         rows = own_rows[readings.rows]
         is_own = rows >= 0
@@ -155,7 +157,7 @@ class SignalRounds:
         return found
 
     def _steps(self, history: Readings, newest: "NDArray[np.int64]") -> "NDArray[np.int64]":
-        """Return the steps to evaluate: those at which a reading holds, and one after (law 2)."""
+        """Return the steps to evaluate: while a reading holds, and one step after (law 2)."""
         subject = self._rows.subjects[history.rows]
         following = np.append(history.steps[1:], -_NEVER)
         following[:-1][np.diff(history.rows) != 0] = -_NEVER
@@ -195,7 +197,7 @@ class SignalRounds:
         return RoundValues(subjects, given.times_ms, values[subjects])
 
     def _trimmed(self, history: Readings) -> Readings:
-        """Return the readings of the lookback, and the last one of each row before it."""
+        """Return the readings of the lookback, and the last earlier reading of each row."""
         count = len(self._rows.hold_ms)
         newest_ms = np.zeros(count, dtype=np.int64)
         np.maximum.at(newest_ms, history.rows, history.times_ms)

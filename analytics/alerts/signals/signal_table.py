@@ -1,9 +1,9 @@
-"""Name the function of each signal, and the stored fields that it needs.
+"""Table of the function of each signal, and of the stored fields that the function needs.
 
 Pure: no clock, no store.
 
-Laws: each row of `jieneng.metering.alert_signals.SIGNALS` has a row here. To add a signal: a row
-there, a function in a module of this folder, and a row here that names it.
+Laws: each row of `jieneng.metering.alert_signals.SIGNALS` has a row here. To add a signal, write a
+row in `SIGNALS`, a function in a module of this folder, and a row here that names the function.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,14 +40,14 @@ SampledFunction = Callable[[SignalInput], "NDArray[np.float64]"]
 
 
 class SampledSignal(msgspec.Struct, frozen=True, kw_only=True):
-    """A signal of readings, polls or statuses, which are evaluated once, in their own time.
+    """A signal of readings, polls or statuses. Each step of time is evaluated once.
 
     Attributes:
         function: the signal.
         measurement: measurement of its fields; None for the medium of each meter.
         fields: stored fields; empty for the quantity of the rule.
-        lookback_ms: time before a step whose readings enter into its value [ms], beside the last
-            reading before that time.
+        lookback_ms: length of the time before a step whose readings enter into the value of the
+            step [ms]. The last reading before this time enters too.
     """
 
     function: SampledFunction
@@ -57,7 +57,7 @@ class SampledSignal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgeSignal(msgspec.Struct, frozen=True, kw_only=True):
-    """A signal of the time since the last message, which grows while nothing comes in.
+    """A signal of the time since the last message. It grows while no message comes in.
 
     Attributes:
         function: the signal.
@@ -73,13 +73,13 @@ class AgeSignal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComputedSignal(msgspec.Struct, frozen=True, kw_only=True):
-    """A signal of stored consumption or indicators, which late data may change.
+    """A signal of stored consumption or indicators. Late data may change its past values.
 
     Attributes:
         function: the signal.
-        source: what it is computed from: consumption by hour of meters (`hours`, `nights`) or of
-            areas (`area_hours`), by day of meters with meters below them (`days`), or indicators
-            (`path`, `coverage`).
+        source: data from which the signal is computed: consumption by hour of meters (`hours`,
+            `nights`) or of areas (`area_hours`), consumption by day of meters with meters below
+            them (`days`), or indicators (`path`, `coverage`).
     """
 
     function: "Callable[..., NDArray[np.float64]]"

@@ -1,4 +1,4 @@
-"""Return the time since the last message of a meter or an agent. Pure."""
+"""Compute the time since the last message of a meter or an agent. Pure."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ def age_s(
         newest_ms: time of the last message at each time, shape (m, n) [UTC, ms]; 0 if there was
             none.
         since_ms: time from which on messages of each subject are expected, shape (m,) [UTC, ms];
-            0 if unknown. Before the first message of a subject, its age is the time since then.
+            0 if unknown. Before the first message of a subject, its age is counted from this time.
         times_ms: the times, shape (n,) [UTC, ms].
 
     Returns:

@@ -1,6 +1,7 @@
 """Forecast a running year to its end.
 
-In: daily consumption of a scope so far, and of the years before. Out: the expected value of each
-indicator, with the band that holds 80 % of outcomes.
-Laws: pure. A forecast rests on the consumption's own past; without last year there is none.
+In: daily consumption of a scope in the running year so far, and in the years before. Out: the
+expected value of each indicator, with a band that contains 80 % of outcomes.
+Laws: pure. A forecast is computed from past consumption of the same scope; without data of last
+year there is no forecast.
 """

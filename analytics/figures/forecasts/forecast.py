@@ -1,18 +1,18 @@
 """Forecast the consumption of a year from its days so far and from earlier years.
 
-Method. The days that remain are those of last year, scaled by how this year compares with last year
-so far:
+Method. The remaining days are forecast from the same days of last year, scaled by the ratio of this
+year to last year so far:
 
     remainder = last year's remainder * (this year so far / last year so far) ** persistence
 
-A persistence of 1 would expect the change so far to go on unchanged, and 0 would expect none. The
-constants lie in between: a cold March says little about October. They were chosen by the median
-errors on 14 university buildings of the Cambridge Estates Building Energy Archive, in 2021 and
-2022, at the ends of March, June and September.
+With a persistence of 1, the change so far would go on; with 0, the remaining days would be as last
+year. The constants lie in between: a cold March hardly affects October. They were chosen by the
+median errors on 14 university buildings of the Cambridge Estates Building Energy Archive, in 2021
+and 2022, at the ends of March, June and September.
 
-The band is from the past of the same consumption: the same forecast is made for each earlier year
-at the same day, and compared with what came. The band holds 80 % of outcomes if the errors of a
-year are as those of the years before, by Student's t distribution.
+The band is computed from past forecast errors: the same forecast is made for each earlier year at
+the same day of the year, and compared with the real consumption. By Student's t distribution, the
+band contains 80 % of outcomes if the error of this year is like the errors of the years before.
 
 Pure: arrays in, structs out.
 """
@@ -31,15 +31,16 @@ from jieneng.metering.quantities import Medium
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Exponent of the change so far, by medium. Heating fuels keep more of it than electricity. Water
-#: was not measured there: it follows the people in a building, as electricity does.
+#: Persistence: exponent of the change so far, by medium. The change of heating fuels persists more
+#: than the change of electricity. The archive has no water data: like electricity, water depends
+#: on the people in a building.
 PERSISTENCE: Final[Mapping[Medium, float]] = MappingProxyType(
     {"electricity": 0.3, "water": 0.3, "gas": 0.5, "heat": 0.5}
 )
-#: Quantile 0.9 of Student's t distribution, by degrees of freedom: two-sided, it bounds 80 %.
+#: Quantile 0.9 of Student's t distribution, by degrees of freedom: it bounds 80 % on both sides.
 #: Source: NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.6.7.2.
 _QUANTILES: Final = (math.nan, 3.078, 1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372)
-#: Least share of days that must be known, of each part of a year that a forecast rests on.
+#: Least share of known days in each part of a year from which a forecast is computed.
 _KNOWN_MIN: Final = 0.9
 
 
@@ -58,7 +59,7 @@ class Forecast(msgspec.Struct, frozen=True):
     greatest: float
 
 
-#: The forecast where nothing is known.
+#: The forecast if no data are known.
 NO_FORECAST: Final = Forecast(math.nan, math.nan, math.nan)
 
 
@@ -68,7 +69,7 @@ def forecast_remainder(
     so_far: "NDArray[np.float64]",
     days: int,
 ) -> Forecast:
-    """Return the consumption that is expected in the days of a year that remain.
+    """Return the expected consumption of the remaining days of a year.
 
     Args:
         medium: the medium.
@@ -95,7 +96,7 @@ def forecast_remainder(
 def _remainder(
     last: "NDArray[np.float64]", so_far: "NDArray[np.float64]", days: int, persistence: float
 ) -> float:
-    """Return the amount that is expected in a number of days after those of `so_far`.
+    """Return the expected amount of the days that follow the days of `so_far`.
 
     Args:
         last: shape (365,) or (366,), the year before.
@@ -119,7 +120,7 @@ def _remainder(
 def _log_error(
     last: "NDArray[np.float64]", year: "NDArray[np.float64]", day: int, persistence: float
 ) -> float:
-    """Return the logarithm of outcome over forecast of an earlier year; NaN if one is unknown."""
+    """Return log(outcome / forecast) of an earlier year; NaN if outcome or forecast is unknown."""
     rest = year[day:]
     if not len(rest) or not _is_known(rest):
         return math.nan
@@ -133,7 +134,7 @@ def _is_known(amount: "NDArray[np.float64]") -> bool:
 
 
 def _spread(errors: Sequence[float]) -> float:
-    """Return the half width of the band, as a logarithm; NaN without any error."""
+    """Return the half width of the band, as a logarithm; NaN if no error is known."""
     if not errors:
         return math.nan
     quantile = _QUANTILES[min(len(errors), len(_QUANTILES) - 1)]

@@ -2,10 +2,11 @@
 
 Laws:
 
-1. The value of an indicator at the year's end is that of its days so far, each medium grown by its
-   forecast: factors, classes of supply and denominators stay as they were so far.
-2. The forecasts of media are wrong independently of each other, so their bands add as squares.
-3. A day on which a meter of the scope is unknown is unknown in the history: no part is a whole.
+1. The value of an indicator at the end of the year is computed from the consumption so far plus the
+   forecast of each medium. Factors, classes of supply and denominators stay as they were so far.
+2. The forecast errors of media are independent of each other, so their bands add as squares.
+3. If one meter of the scope is unknown on a day, the day is unknown in the history: a sum over only
+   some meters is never used.
 
 Pure: structs in, structs out.
 """
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class YearEnd(msgspec.Struct, frozen=True):
-    """The value of an indicator that is expected for the whole of a running year.
+    """The expected value of an indicator for the whole of a running year.
 
     Attributes:
         value: the expected value, in the indicator's unit; NaN if there is no forecast.
-        least: lower end of the band that holds 80 % of outcomes; NaN if nothing bounds it.
+        least: lower end of the band that contains 80 % of outcomes; NaN if there is no band.
         greatest: upper end of the band.
-        saved_medium: medium in which a saving is stated: electricity where it is one of several.
-        per_unit: what a unit of this medium [kWh, m3, GJ] adds to the value.
+        saved_medium: medium in which a saving is stated: electricity if it is one of several.
+        per_unit: increase of the value by one unit of this medium [kWh, m3, GJ].
     """
 
     value: float
@@ -49,11 +50,11 @@ class YearEnd(msgspec.Struct, frozen=True):
     per_unit: float = math.nan
 
     def to_save(self, limit: float) -> float:
-        """Return the amount that must be saved to end at a limit [kWh, m3, GJ]; 0 if none."""
+        """Return the amount to save so that the year ends at a limit [kWh, m3, GJ], at least 0."""
         return max(0.0, (self.value - limit) / self.per_unit) if self.per_unit > 0 else math.nan
 
 
-#: The year's end where there is no forecast.
+#: The year's end if there is no forecast.
 NO_YEAR_END = YearEnd(math.nan, math.nan, math.nan)
 
 
@@ -64,7 +65,7 @@ def scope_forecasts(
     current: SiteConsumption,
     counted: CountedFlows,
 ) -> dict[Medium, Forecast]:
-    """Return the forecast of each medium of a scope for the days of the year that remain.
+    """Return the forecast of each medium of a scope for the remaining days of the year.
 
     Args:
         scope: the scope.
@@ -106,12 +107,12 @@ def _daily_amounts(
 def year_end(
     indicator: Indicator, inputs: IndicatorInputs, forecasts: Mapping[Medium, Forecast]
 ) -> YearEnd:
-    """Return the value of an indicator that is expected for the whole year.
+    """Return the expected value of an indicator for the whole year.
 
     Args:
         indicator: the indicator's row; one that is not linear in consumption has no forecast.
         inputs: inputs of the days so far.
-        forecasts: forecasts of the media for the days that remain.
+        forecasts: forecasts of the media for the remaining days.
     """
     media = [medium for medium in indicator.media if medium in inputs.consumption]
     if indicator.sum_of is None or not media:
@@ -141,7 +142,7 @@ def _deviation(
     remainder: float,
     value: float,
 ) -> float:
-    """Return the change of an indicator if the remainder of one medium is another one."""
+    """Return the change of an indicator if the remainder of one medium changes."""
     return indicator_value(indicator, _grown(inputs, {**expected, medium: remainder})) - value
 
 

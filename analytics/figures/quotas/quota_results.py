@@ -2,11 +2,12 @@
 
 Laws:
 
-1. A quota is of a whole year. A running year is compared by its forecast, or not at all.
+1. A quota applies to a whole year. For a running year its forecast is compared with the quota; a
+   year without a forecast is not compared.
 2. A level counts as reached only if the greatest value that the intensity may have reaches it too;
    otherwise the result is `doubtful`. Without enough data there is no result.
-3. Buildings are ranked among those of the same quota, the lowest value first. One without a value
-   has no rank.
+3. The buildings of a quota are ranked, the lowest value first. A building without a value has no
+   rank.
 
 Pure: structs in, structs out.
 """
@@ -48,7 +49,7 @@ Level = Literal[
 #: Levels from the best to the worst.
 LEVELS: Final[tuple[Level, ...]] = ("guide", "benchmark", "constraint", "above")
 
-#: Row whose names and definition no quota uses.
+#: Row from which the rows of quota intensities are copied. Its names and definition are not used.
 _TEMPLATE: Final = INDICATORS["energy_per_floor_area"]
 
 
@@ -59,7 +60,7 @@ class QuotaResult(msgspec.Struct, frozen=True, kw_only=True):
         quota: the quota.
         scope: id of the area or institution.
         period: id of the year.
-        value: the intensity, in the quota's unit; of a running year its forecast; None if unknown.
+        value: the intensity, in the quota's unit, for a running year its forecast; None if unknown.
         level: the best level that is reached; `above` if the constraint is exceeded.
         is_forecast: True if `value` is a forecast.
         coverage: share of meter-time of which the consumption is known, 0 to 1.
@@ -136,7 +137,7 @@ def _inputs(
     elapsed: Period,
     current: SiteConsumption,
 ) -> PeriodInputs:
-    """Return the inputs of scopes, with the factors of a quota in place of those of the rules."""
+    """Return the inputs of scopes, computed with the factors of a quota."""
     year = rules.base_year(elapsed)
     factors = period_factors(rules, site, elapsed, elapsed.start if year is None else year.start)
     factors = _own_factors(factors, quota, elapsed.days)
@@ -153,7 +154,7 @@ def _inputs(
 
 
 def _own_factors(factors: PeriodFactors, quota: Quota, days: int) -> PeriodFactors:
-    """Return factors in which a quota's own replace those of the rules."""
+    """Return the factors of the rules, overridden by the quota's own factors."""
 
     def daily(value: float) -> DailyFactor:
         return DailyFactor(np.full(days, value), ())
@@ -206,7 +207,7 @@ def _indicator(quota: Quota) -> Indicator:
 
 
 def _level(quota: Quota, found: IndicatorResult, expected: Range, coverage_floor: float) -> Level:
-    """Return the level of a value, if the least and the greatest that it may be have it too."""
+    """Return the level of a value; `doubtful` if its possible values have several levels."""
     if not found.applies:
         return "not_applicable"
     if not found.is_sufficient(coverage_floor) or not math.isfinite(expected.value):
@@ -231,7 +232,7 @@ def _reached(quota: Quota, value: float) -> Level:
 
 
 def _ranked(results: Iterable[QuotaResult]) -> list[QuotaResult]:
-    """Return results with their ranks, the lowest value first and those without a value last."""
+    """Return results with their ranks, the lowest value first, results without a value last."""
     ordered = sorted(results, key=lambda one: math.inf if one.value is None else one.value)
     known = [one.value for one in ordered if one.value is not None]
     return [

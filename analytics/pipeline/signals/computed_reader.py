@@ -2,16 +2,17 @@
 
 Laws:
 
-1. They are read a minute after an hour is over, and every five minutes: readings come in late, and
-   the analytics computes their hours once a minute. A rule without changed values has none.
-2. Values are those of a whole lookback, which late data may have changed (`is_anew`). Subjects of
-   which nothing is known are left out.
-3. Stored hours of the past are read once, a week a round, so that no round takes long. After that
-   only those of the last three days are read again, which late data may have changed.
+1. The signals are read one minute after the end of each hour, and every five minutes: readings come
+   in late, and the analytics computes the hours once a minute. Rules without changed values are
+   left out of the result.
+2. The values of a whole lookback are returned, because late data may have changed them (`is_anew`).
+   Subjects without any known value are left out.
+3. After a start, the stored hours of the past are read once, one week in each round, so that no
+   round takes long. Later only the last three days are read again: late data may change them.
 4. Hours over which the consumption of a longer time was spread count as not covered
    (`hour_resolution`).
-5. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer than 31 the
-   signals of hours know less of the past.
+5. Hours are stored for `detail_days` of `analytics.toml`, 31 by default. With fewer days, the
+   signals of hours have a shorter past to compare with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,13 +75,13 @@ class _Hours:
         self._rows = rows
         self.numbers = {row_id: number for number, (row_id, _) in enumerate(rows)}
         self._known: HourConsumption | None = None
-        #: Numbers of the days that are still to be read: first and end of each slice.
+        #: Slices that are still to be read: number of the first day, and of the day after the last.
         self._slices: list[tuple[int, int]] = []
 
     async def update(
         self, today: date, site: Site, calendar: WorkingCalendar
     ) -> HourConsumption | None:
-        """Read a slice of the hours that are not known, or those that may have changed (law 3).
+        """Read a slice of the past hours, or the newest hours again (law 3).
 
         Returns:
             The hours of the newest days; None while some are still to be read.
@@ -102,7 +103,7 @@ class _Hours:
         return None if self._slices else known
 
     def _of_day(self, today: date, site: Site, calendar: WorkingCalendar) -> HourConsumption:
-        """Return the hours of the days up to `today`, as far as they are known from before."""
+        """Return the hours of the days up to `today`, with the hours that were read before."""
         begin = today - timedelta(days=_HOUR_DAYS - 1)
         grid = hour_grid(begin, today + timedelta(days=1), site.zone, calendar)
         shape = len(self._rows), len(grid.ends_ms)
@@ -125,7 +126,7 @@ class ComputedReader:
     Args:
         site: the site.
         series: its stored series.
-        resolution: what tells the measured hours.
+        resolution: finds the hours that were measured.
         rules: the rules.
         calendar: the working calendar.
 
@@ -251,7 +252,7 @@ def medium_of(site: Site, subject: str) -> Medium:
 
 
 def _known(values: SignalValues) -> SignalValues:
-    """Return the values without the subjects of which nothing is known."""
+    """Return the values without the subjects that have no known value."""
     rows = np.flatnonzero(np.isfinite(values.values).any(axis=1)).tolist()
     subjects = tuple(values.subjects[row] for row in rows)
     return SignalValues(subjects, values.times_ms, values.values[rows], values.is_anew)

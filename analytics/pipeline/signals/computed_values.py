@@ -4,7 +4,7 @@ Laws:
 
 1. An hour, a night or a day has a value at its end, and an indicator at the start of the day for
    which it was computed.
-2. A rule for some hours watches the hours that lie in them from begin to end.
+2. If a rule has `when`, only hours that lie wholly in these hours are evaluated.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class ComputedRule:
     def of_hours(
         self, hours: HourConsumption, rows: Sequence[int], first_day: int, now_ms: int
     ) -> SignalValues:
-        """Return the values of the hours from a day on that are over.
+        """Return the values of the hours that are over, from a given day on.
 
         Args:
             hours: consumption by hour.
@@ -78,7 +78,7 @@ class ComputedRule:
     def of_days(
         self, ends_ms: "NDArray[np.int64]", values: "NDArray[np.float64]", now_ms: int, first: int
     ) -> SignalValues:
-        """Return the values of the days from number `first` on that are over.
+        """Return the values of the days that are over, from number `first` on.
 
         Args:
             ends_ms: times of the values, shape (d,) [UTC, ms].

@@ -1,8 +1,9 @@
-"""Find the hours whose consumption was measured, and not spread over a longer time.
+"""Find the hours whose consumption was measured, instead of being spread from a longer time.
 
-A meter that is read by hand every morning has the mean of the day in each of its hours, and a bill
-that of the month. These hours are covered: no reading is missing. But they say nothing about
-nights or empty buildings.
+If a meter is read by hand every morning, each hour of a day has the same share of the day's
+consumption. If only a bill is known, each hour has the same share of the month's consumption. These
+hours count as covered, because no reading is missing. But they show nothing about nights or empty
+buildings.
 
 Laws:
 
@@ -10,9 +11,10 @@ Laws:
    lies in imported intervals of at most that length.
 2. An imported interval that is longer takes precedence over readings in its time, so its hours are
    not measured.
-3. An area is measured if all meters are that enter into its consumption.
-4. In live rounds, a meter that an agent reads every 20 min or more often is taken to be measured by
-   its register: a gap between its readings is not covered.
+3. An hour of an area is measured if it is measured for all meters that enter into the consumption
+   of the area.
+4. In live rounds, if an agent reads a meter every 20 min or more often, all covered hours of the
+   meter are taken as measured: a gap between its readings does not count as covered.
 """
 
 from collections.abc import Sequence
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 _LONGEST_MS: Final = HOUR_MS + 300_000
 #: Longest imported interval that covers its time (`counters.consumption`) [ms].
 _LONGEST_COVERED_MS: Final = 35 * 24 * HOUR_MS
-#: Longest polling interval at which a gap of an hour is never covered: it is three intervals.
+#: Longest polling interval at which a gap of an hour is never covered: a gap of three intervals is
+#: not covered.
 _OFTEN_S: Final = 1200.0
 
 
@@ -46,8 +49,8 @@ class HourResolution:
     Args:
         site: the site.
         store: the store, prepared.
-        trusts_polls: True for live rounds (law 4); False for history, in which a meter may have
-            been read by hand that an agent reads today.
+        trusts_polls: True for live rounds (law 4); False for history, because a meter that an agent
+            reads today may have been read by hand then.
     """
 
     def __init__(self, site: Site, store: Store, *, trusts_polls: bool) -> None:
@@ -66,8 +69,8 @@ class HourResolution:
         Args:
             grid: the hours.
             ids: ids of meters or areas.
-            is_covered: True for hours that are fully covered, shape (m, h). Of a meter or an area
-                without such an hour nothing is read.
+            is_covered: True for hours that are fully covered, shape (m, h). Nothing is read for a
+                meter or an area without such an hour.
         """
         found = is_covered.copy()
         wanted = [number for number in range(len(ids)) if is_covered[number].any()]
@@ -128,7 +131,7 @@ class HourResolution:
         return measured
 
     async def _by_register(self, meter: Meter, grid: HourGrid) -> "NDArray[np.bool_]":
-        """Return True for the hours around which no two readings are far apart."""
+        """Return True for the hours around which readings are at most about an hour apart."""
         start_ms = int(grid.edges_ms[0]) - _LONGEST_MS
         end_ms = int(grid.edges_ms[-1]) + _LONGEST_MS
         found = await self._store.read(

@@ -2,10 +2,11 @@
 
 Laws:
 
-1. A round reads all series in one query, from shortly before the end of the last round. A few
-   silent subjects are asked about in turn, because the clock of an agent may be behind.
-2. After a start, the newest message of a silent subject is looked up, however old it is, some
-   subjects a round. A meter that never answered is expected since its first poll.
+1. A round reads all series in one query, from shortly before the end of the last round. For a few
+   silent subjects, in turn, older messages are read too, because the clock of an agent may be
+   behind.
+2. After a start, the newest message of each silent subject is looked up, however old it is, for a
+   few subjects in each round. If a meter never answered, its age is counted from its first poll.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from analytics.alerts.signals.sampling import Readings
 
-#: Time of the first round's query [ms]; messages of rarely read meters are looked up.
+#: Length of the time that the first round reads [ms]. Older messages are looked up one by one.
 _FIRST_SPAN_MS: Final = 600_000
 _PROBES: Final = 2
 _LOOK_UPS: Final = 50
@@ -60,7 +61,7 @@ class NewestMessages:
         self._since_ms: NDArray[np.int64] = np.zeros(len(subjects), dtype=np.int64)
 
     def of(self, subject: str) -> tuple[int, int]:
-        """Return the time of a subject's newest message, and since when one is expected.
+        """Return the time of a subject's newest message, and the time since which one is expected.
 
         Both are in UTC [ms]; 0 if unknown.
         """
@@ -88,7 +89,7 @@ class NewestMessages:
         self._newest_ms, self._since_ms, self._read_to_ms = newest, since, now_ms
 
     def _note(self, newest: "NDArray[np.int64]", found: "Readings") -> None:
-        """Set the newest times of the messages that count."""
+        """Update the newest times from the messages that count."""
         counts = np.ones(len(found.rows), dtype=np.bool_)
         if self._wanted is not None:
             counts = found.values == self._wanted

@@ -1,18 +1,18 @@
-"""Read new readings of a measurement, round by round, with few queries.
+"""Read new readings of a measurement in rounds, with few queries.
 
 Laws:
 
 1. A round reads all series of a field in one query, from shortly before the end of the last round
    or, if all readings are stored later than that, before the newest of them.
-2. A subject that returns after a silence may have been away while its agent kept its readings.
-   They came in before the newest one, oldest first, so they are read then, by queries of its own
-   or, if many return, of all series.
-3. A few silent subjects are asked about in each round, in turn: the readings of an agent whose
-   clock is behind never come into the time of law 1.
-4. No query asks for more than about `_MOST_READINGS`. What is left is read in the next call.
+2. When a subject returns after a silence, its agent may have kept older readings on disk. The agent
+   sends them oldest first, so when the newest reading is stored, the older ones are stored too.
+   They are read then: by queries for this subject or, if many subjects return, for all series.
+3. In each round, older readings of a few silent subjects are read, in turn: if the clock of an
+   agent is behind, its readings are always older than the time that law 1 reads.
+4. No query returns more than about `_MOST_READINGS`. The rest is read in the next call.
 5. A round that fails changes nothing.
-6. After a start, all is read that came in since the last round before. The newest readings of
-   subjects that have been silent since then are looked up, so that they return as in law 2.
+6. After a start, all readings since the last round before the start are read. For subjects without
+   such readings, the time of the newest reading is looked up, so that law 2 applies to them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,18 +27,18 @@ from jieneng.storage import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Time by which a round reads back [ms].
+#: Length of the time before the end of the last round that a round reads again [ms].
 OVERLAP_MS: Final = 60_000
-#: Longest time after which readings are stored that is waited for [ms].
+#: Longest delay of storing for which law 1 reads further back [ms].
 _LONGEST_DELAY_MS: Final = 900_000
-#: Greatest time by which a reading may lie in the future [ms]: clocks differ.
+#: Greatest time by which a reading may lie in the future [ms], because clocks differ.
 FUTURE_MS: Final = 300_000
 _MOST_READINGS: Final = 500_000
-#: Number of returning subjects from which all series are read, instead of each one's.
+#: From this number of returning subjects on, one query reads all series.
 _MANY_RETURNS: Final = 20
-#: Silent subjects that are asked about in a round.
+#: Number of silent subjects whose older readings are read in a round (law 3).
 _PROBES: Final = 2
-#: Silent subjects whose newest readings are looked up in a round after the start.
+#: Number of silent subjects whose newest readings are looked up in a round (law 6).
 _LOOK_UPS: Final = 50
 #: Longest time that is read back for a subject [ms].
 LOOKBACK_MS: Final = 40 * 86_400_000
@@ -50,7 +50,7 @@ def window_start_ms(read_to_ms: int, newest_ms: int, now_ms: int) -> int:
     Args:
         read_to_ms: end of the last round.
         newest_ms: time of the newest message of all subjects; 0 if there is none.
-        now_ms: the time.
+        now_ms: the time [UTC, ms].
     """
     reached_ms = max(newest_ms, now_ms - _LONGEST_DELAY_MS) if newest_ms else read_to_ms
     return min(read_to_ms, reached_ms) - OVERLAP_MS
@@ -73,7 +73,7 @@ class FeedSource(msgspec.Struct, frozen=True):
 
 
 class FieldReader:
-    """Reads the fields of a source as readings.
+    """Reader of the fields of a source.
 
     Args:
         store: the store, prepared.
@@ -119,7 +119,7 @@ class FieldReader:
 
 
 class ReadingFeed:
-    """The readings of some subjects, from round to round.
+    """Reader of the new readings of some subjects in each round.
 
     Args:
         reader: reader of the readings.
@@ -136,14 +136,14 @@ class ReadingFeed:
         self._newest_ms = np.zeros(len(interval_ms), dtype=np.int64)
         self._since_ms = since_ms
         self._read_to_ms = 0
-        #: Rows that return after a silence, and the time from which on each is still to be read.
+        #: Rows of returning subjects, with the time from which on each is still to be read.
         self._returning: dict[int, int] = {}
         self._unknown: list[int] | None = None
         self._next_probe = 0
         self.is_behind = False
 
     async def next_readings(self, now_ms: int) -> Readings:
-        """Return the readings that are newer than all before of the same subject."""
+        """Return the readings that are newer than all earlier readings of their subject."""
         if not self._read_to_ms:
             longest_ms = min(self._chunk_ms(_MOST_READINGS), int(self._lag_ms.max(initial=0)))
             self._read_to_ms = max(self._since_ms or now_ms - longest_ms, now_ms - LOOKBACK_MS)
@@ -171,7 +171,7 @@ class ReadingFeed:
         return taken
 
     def _chunk_ms(self, most_readings: int) -> int:
-        """Return the time in which all subjects have about so many readings."""
+        """Return the time in which all subjects together have about a given number of readings."""
         per_ms = float((1.0 / self._interval_ms).sum()) or 1e-9
         return min(int(most_readings / per_ms) + OVERLAP_MS + FUTURE_MS, LOOKBACK_MS)
 
@@ -179,7 +179,7 @@ class ReadingFeed:
         return found.chosen(found.times_ms > self._newest_ms[found.rows])
 
     def _returns(self, found: Readings, start_ms: int) -> dict[int, int]:
-        """Return the time from which each subject is to be read that returns after a silence."""
+        """Return the returning subjects, with the time from which on each is to be read (law 2)."""
         rows, first = np.unique(found.rows, return_index=True)
         newest_ms = self._newest_ms[rows]
         silence_ms = found.times_ms[first] - newest_ms
@@ -187,7 +187,7 @@ class ReadingFeed:
         return {int(row): int(self._newest_ms[row]) + 1 for row in rows[is_return]}
 
     def _probes(self, now_ms: int, returning: Mapping[int, int]) -> list[int]:
-        """Return the silent subjects to ask about in this round (law 3)."""
+        """Return the silent subjects whose older readings are read in this round (law 3)."""
         silent = np.flatnonzero(
             (self._newest_ms > 0) & (now_ms - self._newest_ms > self._lag_ms + FUTURE_MS)
         )
@@ -215,7 +215,7 @@ class ReadingFeed:
         if not returning:
             return [], {}
         if len(returning) > _MANY_RETURNS:
-            # A few that were away for very long are read alone, after the others.
+            # A few subjects that were silent for very long are read separately, after the others.
             from_ms = sorted(returning.values())[_MANY_RETURNS]
             rows = [row for row, since_ms in returning.items() if since_ms >= from_ms]
             to_ms = min(end_ms, from_ms + self._chunk_ms(_MOST_READINGS))

@@ -1,8 +1,8 @@
 """Compute consumption by hour from the stored readings, for days that are not stored by hour.
 
-Law: the numbers are those that the analytics would have stored: the believed register and the
-imports of each meter, and for areas the sum of their flows. Hours that were not measured
-(`hour_resolution`) and hours that are not fully covered have coverage 0.
+Law: the result equals the hours that the analytics would have stored: for a meter, the consumption
+from the believed register and from imports; for an area, the sum of its flows. Hours that were not
+measured (`hour_resolution`) and hours that are not fully covered have coverage 0.
 """
 
 from collections.abc import Mapping, Sequence

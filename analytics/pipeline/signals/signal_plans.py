@@ -1,4 +1,4 @@
-"""Plan which stored series a rule needs, and how its subjects follow from them.
+"""Plan which stored series a rule needs, and which series belong to each of its subjects.
 
 Pure: no clock, no store.
 """
@@ -27,7 +27,7 @@ from jieneng.site_folder import SiteFolder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Length of a step [ms]: that of the shortest interval, within these.
+#: Least and greatest length of a step [ms]. Between them, it is the shortest reading interval.
 _SHORTEST_STEP_MS: Final = 1_000
 LONGEST_STEP_MS: Final = 10_000
 #: Greatest interval of the statuses of an agent in practice [ms]; the usual one is 10 s.
@@ -36,7 +36,7 @@ _ALWAYS: Final = 2**62
 
 
 class SeriesKey(msgspec.Struct, frozen=True):
-    """The stored series that rules share.
+    """Key of the stored series that several rules may read.
 
     Attributes:
         measurement: the measurement.
@@ -58,7 +58,7 @@ class RulePlan(msgspec.Struct, frozen=True):
         row_ids: ids of the meters or agents that are read, shape (rows,).
         series: the stored series of each row, shape (rows,).
         interval_ms: interval at which each row is read, shape (rows,) [ms].
-        rows: rows as the signal takes them.
+        rows: description of the rows for the signal.
         mask: times at which the rule is evaluated.
     """
 
@@ -78,14 +78,14 @@ def plan_of(
     calendar: WorkingCalendar,
     step_ms: int | None = None,
 ) -> RulePlan:
-    """Return the plan of a rule whose signal is one of readings, polls, statuses or ages.
+    """Return the plan of a rule on a signal of readings, polls, statuses or ages.
 
     Args:
         rule: the rule.
-        signal: its signal.
+        signal: signal of the rule.
         folder: the site.
-        calendar: its working calendar.
-        step_ms: length of a step [ms]; None for that of the shortest interval, at most 10 s.
+        calendar: working calendar of the site.
+        step_ms: length of a step [ms]; None for the shortest reading interval, at most 10 s.
     """
     ids = subjects(rule, folder.site)
     kind = SIGNALS[rule.signal].subject
@@ -133,14 +133,17 @@ def computed_rule(
 
 
 def in_place(site: Site, ids: tuple[str, ...]) -> Mask:
-    """Return the times at which subjects are in place; subjects that are no meters always are."""
+    """Return the mask of times at which subjects are in place; only meters can be out of place."""
     bounds = np.array([_lifetime_ms(site.meters.get(one), site) for one in ids], dtype=np.int64)
     from_ms, until_ms = bounds.reshape(-1, 2).T
     return lambda times_ms: (times_ms > from_ms[:, None]) & (times_ms <= until_ms[:, None])
 
 
 def mask_of(rule: AlertRule, site: Site, calendar: WorkingCalendar, ids: tuple[str, ...]) -> Mask:
-    """Return the times at which a rule is evaluated: its hours, while a meter is in place."""
+    """Return the mask of times at which a rule is evaluated.
+
+    A rule is evaluated in the hours of its `when`, for subjects that are in place.
+    """
     is_in_place = in_place(site, ids)
 
     def mask(times_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
@@ -166,7 +169,7 @@ def _fields(signal: SampledSignal | AgeSignal, rule: AlertRule) -> tuple[str, ..
 
 
 def _meters(rule: AlertRule, site: Site, ids: tuple[str, ...]) -> list[Meter]:
-    """Return the meters that are read: the subjects, or those on the buses that are."""
+    """Return the meters that are read: the subjects, or the meters on subjects that are buses."""
     wanted = set(ids)
     return [
         meter

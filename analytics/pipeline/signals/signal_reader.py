@@ -1,12 +1,13 @@
-"""Read the values of the signals of all rules, round by round.
+"""Read the values of the signals of all rules in rounds.
 
 Laws:
 
-1. A round costs a query for each measurement and field that any rule watches, and few more while
-   subjects return from a silence (`reading_feed`). Rules that watch the same field share it.
-2. Values outside the hours of a rule, and of meters that are not in place, are NaN.
+1. A round sends one query for each measurement and field that any rule watches, and a few more
+   while subjects return after a silence (`reading_feed`). Rules that watch the same field share the
+   query.
+2. Values outside the hours of a rule, and values of meters that are not in place, are NaN.
 3. Signals of hours, days and indicators are read as often as they can change (`computed_reader`).
-4. After a round that fails, the next one continues where the last good one ended.
+4. After a round that fails, the next round continues where the last successful round ended.
 """
 
 from collections.abc import AsyncIterator
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 
     from analytics.alerts.signals.sampling import Readings
 
-#: Greatest number of steps of a round; a backlog of readings takes several.
+#: Greatest number of steps of a round; a backlog of readings is evaluated in several rounds.
 _MOST_STEPS: Final = 2_000
 
 
 class _SampledRule(msgspec.Struct):
-    """A rule of readings, polls or statuses, and its evaluation so far.
+    """A rule on readings, polls or statuses, with the state of its evaluation.
 
     Attributes:
         plan: the rows of the rule.
@@ -55,7 +56,7 @@ class _SampledRule(msgspec.Struct):
 
 
 class SignalReader:
-    """Reads the signals of a site's rules.
+    """Reader of the signals of a site's rules.
 
     Args:
         folder: the site.
@@ -97,7 +98,7 @@ class SignalReader:
 
     @property
     def is_behind(self) -> bool:
-        """True if more values can be read at once, which did not fit into the last round."""
+        """True if more values can be read at once, because they did not fit into the last round."""
         return (
             self._computed.is_behind
             or any(feed.is_behind for feed in self._feeds.values())
@@ -105,7 +106,7 @@ class SignalReader:
         )
 
     async def read(self, now_ms: int) -> dict[str, SignalValues]:
-        """Return the new values of each rule with some, by the id of the rule.
+        """Return the new values by the id of the rule, without rules that have no new values.
 
         Args:
             now_ms: the time [UTC, ms].
@@ -171,7 +172,7 @@ class SignalReader:
         }
 
     def _give(self, key: SeriesKey, readings: "Readings") -> None:
-        """Give new readings of a feed to the rules that watch them."""
+        """Pass new readings of a feed to the rules that watch them."""
         for one in self._sampled:
             if key in one.rows and len(readings.rows):
                 one.rounds.add_rows(readings, one.rows[key])

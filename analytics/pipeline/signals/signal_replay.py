@@ -1,16 +1,16 @@
-"""Read the past values of one rule's signal, in chunks, as live rounds would have found them.
+"""Read the past values of one rule's signal in chunks, equal to the values of live rounds.
 
 Laws:
 
-1. The functions, the steps and the masks are those of live rounds, so that a replay with their step
-   gives their values. A coarser step has the worst of its readings.
-2. Memory is bounded by a chunk: some hundred thousand readings, or a month of hours.
+1. A replay uses the functions and the masks of live rounds. With the step of live rounds it gives
+   their values. With a longer step, the value of a step is the worst of its readings.
+2. Memory is bounded by the size of a chunk: some hundred thousand readings, or a month of hours.
 3. Hours are computed from the stored readings, because only the newest days are stored by hour.
-   Areas count the flows that count without a plan that says otherwise.
+   Areas count the flows that enter into energy by default, without the rules of a plan.
 4. Consumption by day and indicators are taken from the store. An indicator has values only for days
-   on which the analytics computed it: an import of old readings brings none for their days.
-5. History may have been read at other intervals than those of `site.toml` today. A value holds for
-   2.5 times the median distance of the chunk's readings, if that is longer.
+   on which the analytics computed it. An import of old readings adds no values for past days.
+5. In the past, meters may have been read at longer intervals than `site.toml` has today. Therefore
+   values hold for at least 2.5 times the median interval between the readings of a chunk.
 """
 
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _MOST_READINGS: Final = 500_000
 _MOST_STEPS: Final = 2_000
-#: Number of readings of a row from which on their distance is known.
+#: Least number of readings of a row from which its interval is computed.
 _FEWEST_READINGS: Final = 10
 #: Greatest growth of a chunk that turns out to have few readings.
 _LONGEST_GROWTH: Final = 8
@@ -56,7 +56,7 @@ _DAY_WINDOW: Final = timedelta(days=366)
 
 
 class SignalReplay:
-    """Replays signals of a site.
+    """Reader of past values of signals of a site.
 
     Args:
         folder: the site.
@@ -75,8 +75,8 @@ class SignalReplay:
     ) -> AsyncIterator[SignalValues]:
         """Yield the values of a rule's signal after `start_ms`, up to `end_ms` [UTC, ms].
 
-        `step_ms` is the length of a step of signals of readings and ages [ms]; others have their
-        own.
+        `step_ms` is the length of a step of signals of readings and ages [ms]. Signals of hours,
+        days and indicators have their own steps.
         """
         match FUNCTIONS[rule.signal]:
             case SampledSignal() as signal:
@@ -177,7 +177,7 @@ class SignalReplay:
             window = following
 
     def _joined(self, known: HourConsumption, new: HourConsumption) -> HourConsumption:
-        """Return new hours, with those before that enter into their profile."""
+        """Return new hours, preceded by the earlier hours that enter into their profile."""
         start = max(known.grid.days[0], new.grid.days[0] - timedelta(days=PROFILE_DAYS))
         end = new.grid.days[-1] + timedelta(days=1)
         grid = hour_grid(start, end, self._site.zone, self._calendar)
@@ -206,7 +206,7 @@ class SignalReplay:
 
 
 def _of_rows(readings: Readings, rows: "NDArray[np.int64]") -> Readings:
-    """Return readings with the rows of the plan, which are ascending."""
+    """Return readings with the row numbers of the plan, which ascend."""
     return Readings(rows[readings.rows], readings.times_ms, readings.steps, readings.columns)
 
 
@@ -236,6 +236,6 @@ def _newest(
 
 
 def _after(values: SignalValues, start_ms: int) -> SignalValues:
-    """Return the values after a time, as values that follow each other."""
+    """Return the values after a time, marked as values that follow each other."""
     is_after = values.times_ms > start_ms
     return SignalValues(values.subjects, values.times_ms[is_after], values.values[:, is_after])

@@ -1,6 +1,6 @@
-"""Read stored consumption and indicators as the signals of hours, days and indicators take them.
+"""Read stored consumption and indicators for the signals of hours, days and indicators.
 
-Law: what is not stored is NaN, with coverage 0.
+Law: a value that is not stored is NaN, with coverage 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from analytics.periods import Interval
 
-#: Series of indicators that plans are about: of those with carbon, the one of fixed factors.
+#: Series of indicators for which plans have targets: carbon with fixed factors, not current ones.
 _PLANNED_SERIES: Final = frozenset((schema.NO_SERIES, "fixed"))
 _SPREADS: Final = (schema.SPREAD_START, schema.SPREAD_END)
 
 
 class IndicatorDays(msgspec.Struct, frozen=True):
-    """Indicators by local day, shape (m, d) each: of the year so far, the coverage of the month.
+    """Indicators of the year so far, by local day, shape (m, d) each. The coverage is of the month.
 
     Attributes:
         keys: scope and indicator of each row, shape (m,).
@@ -136,8 +136,8 @@ class StoredSeries:
     async def indicators(self, start: date, end: date) -> IndicatorDays:
         """Return indicators on the days from `start` up to `end`.
 
-        Value, path and verdict are those of the year so far. The coverage is that of the month so
-        far: a site that begins in November would be covered too little until the end of the year.
+        Value, path and verdict are of the year so far. The coverage is of the month so far: if a
+        site begins in November, its coverage of the year stays low until the end of the year.
         """
         edges = periods.edges_ms(start, end, "day", self._site.zone)
         found: dict[str, dict[tuple[str, str], NDArray[np.float64]]] = {}
@@ -169,7 +169,7 @@ class StoredSeries:
     async def _of_period(
         self, field: str, period: Period, edges_ms: "NDArray[np.int64]"
     ) -> "list[tuple[Mapping[str, str], NDArray[np.float64]]]":
-        """Return a field of the indicators of a period, by day; of the status, 1 for a verdict."""
+        """Return a field of the indicators of a period, by day; the status as 1 for a verdict."""
         zone = self._site.zone
         start_ms = max(int(edges_ms[0]), periods.midnight_ms(period.start, zone))
         end_ms = min(int(edges_ms[-1]), periods.midnight_ms(period.end, zone))

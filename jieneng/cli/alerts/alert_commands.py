@@ -54,7 +54,7 @@ def alerts() -> None: ...
     type=seconds,
     default="7d",
     metavar=tr("TIME"),
-    help=tr("Also those that ended within this time, such as 24h; 7d where omitted."),
+    help=tr("Also list alerts that ended within this time, such as 24h. Default: 7d."),
 )
 @click.option(
     "--format",
@@ -98,12 +98,13 @@ def _print_tables(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_m
     from jieneng.cli.alerts import alert_list, notice_list
 
     console = Console()
-    console.width = max(console.width, _TABLE_WIDTH)  # a cut-off key would be another one
+    # a key that is cut off could be taken for another key
+    console.width = max(console.width, _TABLE_WIDTH)
     rows = alert_rows(found.alerts, of.rules, of.tr, of.labels, now_ms, since_ms=since_ms)
     if rows:
         console.print(alert_tables.terminal_table(rows, of.tr))
     else:
-        click.echo(of.tr("No alert fires, and none did lately."))
+        click.echo(of.tr("No alert fires now, and no alert ended lately."))
     if silences := silences_of(found.marks, now_ms):
         console.print(alert_list.silences_table(silences, of, now_ms))
     if notices := notice_list.undelivered(of):

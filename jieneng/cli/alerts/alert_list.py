@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from analytics.pipeline.alerting.current_alerts import CurrentAlerts
     from jieneng.cli.alerts.site_alerts import SiteAlerts
 
-#: Time without an evaluation after which a list is old [ms].
+#: Time since the last evaluation of the alerts after which a warning is printed [ms].
 OLD_MS: Final = 120_000
 
 
@@ -25,9 +25,9 @@ def to_json(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int
 
     Args:
         of: the site.
-        found: its alerts.
+        found: alerts of the site.
         now_ms: the time [UTC, ms].
-        since_ms: time before which alerts that are over are left out [UTC, ms].
+        since_ms: alerts that ended before this time are left out [UTC, ms].
     """
     from analytics.alerts.planning.marked_alerts import silences_of
 
@@ -82,14 +82,14 @@ def _silence(mark: "AlertMark", of: "SiteAlerts") -> dict[str, Any]:
 
 
 def _time(time_ms: int | None, of: "SiteAlerts") -> str | None:
-    """Return a local time with its offset; None for none."""
+    """Return a local time with its offset; None if the time is unknown."""
     if not time_ms:
         return None
     return datetime.fromtimestamp(time_ms // 1000, of.labels.zone).isoformat()
 
 
 def silences_table(silences: "Sequence[AlertMark]", of: "SiteAlerts", now_ms: int) -> "Table":
-    """Return the table of the silences that hold."""
+    """Return the table of the silences in force."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -119,7 +119,7 @@ def silences_table(silences: "Sequence[AlertMark]", of: "SiteAlerts", now_ms: in
 
 
 def evaluation_line(of: "SiteAlerts", evaluated_ms: int | None, now_ms: int) -> str | None:
-    """Return a sentence if the alerts were not evaluated lately; None if all is well."""
+    """Return a warning if the alerts were not evaluated lately, None otherwise."""
     from analytics.alerts.texts import alert_texts
 
     tr = of.tr
@@ -130,6 +130,6 @@ def evaluation_line(of: "SiteAlerts", evaluated_ms: int | None, now_ms: int) -> 
     if now_ms - evaluated_ms < OLD_MS:
         return None
     return tr(
-        "The alerts were last evaluated {time} ago: these may be out of date. Start: jieneng "
-        "analytics run."
+        "The alerts were last evaluated {time} ago: this list may be out of date. Start:"
+        " jieneng analytics run."
     ).format(time=alert_texts.duration((now_ms - evaluated_ms) / 1000, tr))

@@ -1,4 +1,4 @@
-"""The commands `jieneng alerts ack`, `silence` and `unsilence`: marks that people leave."""
+"""The commands `jieneng alerts ack`, `silence` and `unsilence`: acknowledge and silence alerts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +15,18 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from jieneng.cli.alerts.site_alerts import SiteAlerts
 
 _by_option = click.option(
-    "--by", required=True, metavar=tr("NAME"), help=tr("Your name, which is shown to the others.")
+    "--by", required=True, metavar=tr("NAME"), help=tr("Your name. Other users see it.")
 )
 _reason_option = click.option(
-    "--reason", default="", metavar=tr("TEXT"), help=tr("The reason, which is shown, too.")
+    "--reason", default="", metavar=tr("TEXT"), help=tr("The reason. Other users see it.")
 )
 
 
 @click.command(
     help=tr(
-        "Acknowledge alerts that fire: you look after them. There are no more reminders until "
-        "the alert ends; the end is told. RULE means all alerts of the rule that fire now."
+        "Acknowledge alerts that fire, to show that you handle them. No reminders are sent"
+        " until an alert ends; its end is reported. RULE means all alerts of the rule that"
+        " fire now."
     ),
     epilog=examples(
         "jieneng alerts ack water-at-night/w-b1 --by 王工 --reason 正在查漏",
@@ -74,9 +75,9 @@ async def _acknowledge(
 
 @click.command(
     help=tr(
-        "Send no notices about a rule, a meter, an area, a bus or an agent for a while, or about "
-        "one alert, RULE/SUBJECT. The alerts are still evaluated and listed; what still fires "
-        "when the silence ends is told then."
+        "Send no notices about a rule, a meter, an area, a bus or an agent for a while, or"
+        " about one alert, RULE/SUBJECT. The alerts are still evaluated and listed. If an"
+        " alert still fires when the silence ends, a notice is sent then."
     ),
     epilog=examples(
         "jieneng alerts silence water-at-night --for 4h --by 王工 --reason 冲洗水箱",
@@ -142,7 +143,7 @@ async def _write_silences(
 
 
 @click.command(
-    help=tr("End silences before their time, whoever began them."),
+    help=tr("End silences early, also silences that someone else began."),
     epilog=examples(
         "jieneng alerts unsilence water-at-night --by 王工",
         "jieneng alerts unsilence block-1 --by Wang --site my-site",
@@ -170,7 +171,7 @@ def unsilence(site_dir: Path, config_file: Path, by: str, names: tuple[str, ...]
 
 
 async def _end_silences(of: "SiteAlerts", targets: "list[Target]", by: str) -> "list[AlertMark]":
-    """Overwrite the silences of some targets with ones that are over, and return them."""
+    """End the silences of some targets by overwriting them, and return the ended silences."""
     from msgspec.structs import replace
 
     from analytics.alerts.planning.marked_alerts import silences_of

@@ -1,7 +1,7 @@
-"""Understand what a person names to acknowledge or to silence: a rule, an alert, or a place. Pure.
+"""Find the rule, alert or place that a person names to acknowledge or to silence. Pure.
 
-Laws: a rule is meant before a place of the same id. A name that nothing has is refused with the
-nearest one that there is.
+Laws: if a rule and a place have the same id, the id means the rule. An unknown name is refused, and
+the error suggests the known name that is most similar.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from analytics.alerts.alert_rule import AlertRules
     from jieneng.metering.site import Site
 
-#: Rule or subject that means all.
+#: Text that means all rules, or all subjects.
 ALL: Final = "*"
 
 
@@ -35,7 +35,7 @@ def silence_target(text: str, rules: "AlertRules", site: "Site") -> Target:
     """Return the target of a silence: `RULE`, `RULE/SUBJECT`, or a meter, area, bus or agent.
 
     Raises:
-        UsageError: there is nothing of that name.
+        UsageError: the text names no rule, alert or place.
     """
     rule, _, subject = text.partition("/")
     known_rules = [one.id for one in (*rules.rules, *rules.disabled)]
@@ -48,10 +48,10 @@ def silence_target(text: str, rules: "AlertRules", site: "Site") -> Target:
 
 
 def alerts_to_acknowledge(names: Sequence[str], alerts: Iterable["Alert"]) -> "list[Alert]":
-    """Return the alerts that are named by `RULE` or `RULE/SUBJECT`, of those that are not over.
+    """Return the alerts named by `RULE` or `RULE/SUBJECT` that are not over.
 
     Raises:
-        UsageError: a name means no alert that fires or is pending.
+        UsageError: a name matches no alert that fires or is pending.
     """
     active = [one for one in alerts if one.phase != "inactive" or one.flapping_ms]
     found: dict[str, Alert] = {}

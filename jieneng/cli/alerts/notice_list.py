@@ -11,12 +11,12 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from analytics.alerts.delivery.outbox_entry import OutboxEntry
     from jieneng.cli.alerts.site_alerts import SiteAlerts
 
-#: Greatest width of a notice [columns], so that the words of a server find room beside it.
+#: Greatest width of a notice [columns]. It leaves room for the server's error message beside it.
 _NOTICE_WIDTH: Final = 40
 
 
 def undelivered(of: "SiteAlerts") -> "list[OutboxEntry]":
-    """Return the notices that were given up, and those that were tried in vain, the oldest first.
+    """Return the notices that were given up or whose attempts failed so far, the oldest first.
 
     Raises:
         OutboxUnavailable: the outbox can't be read.

@@ -1,4 +1,4 @@
-"""The command `jieneng alerts notify`: send a sample to receivers, and say how it went."""
+"""The command `jieneng alerts notify`: send a sample to receivers, and print the results."""
 
 import sys
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 @click.command(
     help=tr(
-        "Send a sample notice to one receiver of alerts.toml, or to all, and say how each took "
-        "it. Exit with 1 if one did not."
+        "Send a sample notice to one receiver of alerts.toml, or to all, and print each"
+        " result. Exit with 1 if a notice was not delivered."
     ),
     epilog=examples(
         "jieneng alerts notify --try --site my-site", "jieneng alerts notify --try duty"
@@ -44,7 +44,7 @@ def notify(site_dir: Path, config_file: Path, receivers: tuple[str, ...]) -> Non
 
 
 def _attempt(of: "SiteAlerts", receiver: "Receiver") -> str | None:
-    """Send a sample, and return why it did not arrive; None if it did."""
+    """Send a sample, and return the reason if it could not be delivered, otherwise None."""
     from jieneng.locale import say
 
     try:
@@ -59,7 +59,7 @@ def _chosen(of: "SiteAlerts", names: Sequence[str]) -> "list[Receiver]":
     """Return the receivers of these names, or all.
 
     Raises:
-        UsageError: there is none, or none of a name.
+        UsageError: there are no receivers, or there is none with a given name.
     """
     known = {one.id: one for one in of.rules.receivers}
     if not known:

@@ -1,4 +1,4 @@
-"""The command `jieneng alerts rules`: the rules of a site, and where they come from."""
+"""The command `jieneng alerts rules`: list the rules of a site and the files that define them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,7 +40,8 @@ def rules(site_dir: Path, config_file: Path) -> None:
     for rule in (*of.rules.rules, *of.rules.disabled):
         table.add_row(*_cells(rule, of, packaged.get(rule.id)))
     console = Console()
-    console.width = max(console.width, _TABLE_WIDTH)  # a cut-off id would be another one
+    # an id that is cut off could be taken for another id
+    console.width = max(console.width, _TABLE_WIDTH)
     console.print(table)
 
 

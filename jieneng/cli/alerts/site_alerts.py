@@ -79,7 +79,7 @@ async def read_alerts(of: SiteAlerts, store: "Store", now_ms: int) -> "CurrentAl
 
 
 async def write_marks(of: SiteAlerts, store: "Store", marks: "list[AlertMark]") -> None:
-    """Write marks for the service, which reads them in its next round."""
+    """Write marks. The service reads them in its next round."""
     from analytics.pipeline.alerting.alert_store import AlertStore
 
     alert_store = AlertStore(of.folder.site.id, store)

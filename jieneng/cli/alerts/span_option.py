@@ -1,4 +1,4 @@
-"""A length of time as an option: `90s`, `30m`, `4h`, `2d`."""
+"""Parse a length of time that is given as an option: `90s`, `30m`, `4h`, `2d`."""
 
 import re
 from typing import Final
@@ -12,10 +12,10 @@ _FORM: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])\Z")
 
 
 def seconds(text: str) -> float:
-    """Return the seconds of a text such as `4h`, for click.
+    """Return the seconds of a text such as `4h`; a callback for click.
 
     Raises:
-        click.BadParameter: it is no length of time.
+        click.BadParameter: the text is no length of time.
     """
     found = _FORM.match(text.strip().lower())
     if found is None or not float(found[1]):

@@ -1,4 +1,4 @@
-"""The command `jieneng alerts test`: try a rule on the past, before it annoys anybody."""
+"""The command `jieneng alerts test`: try a rule on past data before it sends notices."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +124,7 @@ def _find(rule_id: str, rules: "AlertRules") -> "AlertRule":
 def _with_limits(
     rule: "AlertRule", above: float | None, below: float | None, clear: float | None
 ) -> "AlertRule":
-    """Return a rule with the limits that were typed; the hysteresis keeps its proportion."""
+    """Return a rule with the limits of the options; the hysteresis keeps its proportion."""
     from msgspec.structs import replace
 
     if above is not None and below is not None:
@@ -140,7 +140,8 @@ def _with_limits(
     is_wrong = rule.clear_limit > rule.limit if rule.is_above else rule.clear_limit < rule.limit
     if is_wrong:
         raise UsageError(
-            "--clear {clear} lies beyond the limit {limit}: a rule recovers on its other side.",
+            "--clear {clear} lies beyond the limit {limit}: the recovery value must lie on"
+            " the other side of the limit.",
             clear=rule.clear_limit,
             limit=rule.limit,
         )

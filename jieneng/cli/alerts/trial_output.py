@@ -18,11 +18,11 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 #: Width of the tables, in either language.
 _TABLE_WIDTH: Final = 100
-#: Subjects that are listed one by one.
+#: Greatest number of subjects that are listed one by one.
 _LISTED: Final = 12
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _DAY_MS: Final = 86_400_000
-#: Known share of the time below which a trial says little.
+#: If the signal is known for less than this share of the time, the output warns about it.
 _THIN: Final = 0.9
 
 
@@ -56,7 +56,7 @@ def print_trial(trial: "Trial", of: "SiteAlerts", *, is_changed: bool) -> None:
         click.echo(line)
     if summary.fires:
         console.print(_subjects_table(summary, of))
-        click.echo(tr("Time of day at which it fires"))
+        click.echo(tr("Time of day at which the rule fires"))
         click.echo(_hours(summary.by_hour))
     if len(trial.ladder) > 1:
         console.print(_ladder_table(trial, of))
@@ -97,7 +97,7 @@ def _sentences(summary: "ReplaySummary", of: "SiteAlerts") -> list[str]:
 
 
 def _data_line(summary: "ReplaySummary", of: "SiteAlerts") -> str:
-    """Return a sentence about the data: what was not measured can't have fired."""
+    """Return sentences about the known share of the data, because alerts need values to fire."""
     tr = of.tr
     line = tr(
         "{start} to {end}: {subjects} subjects, values known for {share} of the time."
@@ -109,9 +109,9 @@ def _data_line(summary: "ReplaySummary", of: "SiteAlerts") -> str:
     )
     late = (summary.known_from_ms or 0) - summary.start_ms > _DAY_MS
     if late and summary.known_from_ms is not None:
-        line += tr(" They begin on {day}.").format(day=_day(summary.known_from_ms, of))
+        line += tr(" Known values begin on {day}.").format(day=_day(summary.known_from_ms, of))
     if summary.known is not None and summary.known < _THIN:
-        line += tr(" What was not measured could not fire.")
+        line += tr(" An alert cannot fire at times without values.")
     return line
 
 
@@ -213,7 +213,7 @@ def _hours(by_hour: Sequence[int]) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share with two digits: a rule that fired for an hour in a month did fire."""
+    """Return a share with two digits, so that one hour in a month is not rounded to 0 %."""
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
