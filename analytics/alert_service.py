@@ -115,7 +115,15 @@ class AlertService:
             await self.attempt_round()
             spent_s = self._clock.monotonic() - begun_s
             self._metrics.seconds.observe(spent_s)
-            await self._clock.sleep(max(self._settings.every_s - spent_s, 0.0))
+            await self._clock.sleep(self._pause_s(spent_s))
+
+    def _pause_s(self, spent_s: float) -> float:
+        """Return the time to the next round [s]: shorter if a notice has waited before."""
+        pause_s = max(self._settings.every_s - spent_s, 0.0)
+        waits_until_ms = 0 if self._evaluator is None else self._evaluator.waits_until_ms
+        if not waits_until_ms:
+            return pause_s
+        return min(pause_s, max((waits_until_ms - self._clock.now_ms()) / 1000, 0.0))
 
     async def attempt_round(self) -> None:
         """Run a round. Log a failure once; the next round repeats the work."""

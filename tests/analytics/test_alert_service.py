@@ -162,6 +162,22 @@ async def test_fire_and_recovery_are_told_once_though_the_service_is_restarted_e
     assert "恢复" in rig.titles[1]
 
 
+@sqlite_only
+async def test_a_notice_that_waits_for_its_group_does_not_wait_for_the_next_round(rig: Rig) -> None:
+    rig.write_rules(RULES.replace("wait_s = 0.0", "wait_s = 4.0"))
+    service = rig.service()
+    await rig.rounds([service], 10)
+    assert service._pause_s(0.5) == 9.5
+    await rig.rounds([service], 60)
+    assert rig.titles == []
+    pause_s = service._pause_s(0.5)
+    assert 0 < pause_s <= 4.0
+    rig.clock.time_ms += round(pause_s * 1000)
+    await rig.round([service])
+    assert len(rig.titles) == 1
+    assert service._pause_s(0.5) == 9.5
+
+
 async def test_an_episode_that_is_over_is_one_point_at_the_time_at_which_it_fired(
     rig: Rig,
 ) -> None:

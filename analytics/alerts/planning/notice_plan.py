@@ -68,6 +68,10 @@ class NoticePlanner:
         rules: the rules.
         site: the site.
         calendar: the working calendar, with the quiet hours.
+
+    Attributes:
+        waits_until_ms: time at which the next notice will have waited for others of its group, as
+            of the last plan [UTC, ms]; 0 if none waits.
     """
 
     def __init__(self, rules: AlertRules, site: Site, calendar: WorkingCalendar) -> None:
@@ -76,6 +80,7 @@ class NoticePlanner:
         self._calendar = calendar
         self._places = AlertPlaces(site)
         self._watched = _Watched(rules, site)
+        self.waits_until_ms = 0
 
     def plan(
         self,
@@ -98,8 +103,11 @@ class NoticePlanner:
         ]
         self._account(opened, alerts, ends, marks, now_ms)
         due = DueEvents(rules, places, self._calendar.is_quiet(now_ms), now_ms)
-        events = [due.find(alerts[key], before.get(key)) for key in opened]
-        groups = ready_groups([one for one in events if one is not None], now_ms)
+        found = (due.find(alerts[key], before.get(key)) for key in opened)
+        events = [event for event in found if event is not None]
+        waits = (event.waits_until_ms for event in events if event.waits_until_ms > now_ms)
+        self.waits_until_ms = min(waits, default=0)
+        groups = ready_groups(events, now_ms)
         explained = _explained(alerts, opened)
         for one in [one for group in groups for one in group if one.alert.signal in CAUSES]:
             explained.setdefault(one.alert.key, []).extend(

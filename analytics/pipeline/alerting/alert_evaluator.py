@@ -67,6 +67,11 @@ class AlertEvaluator:
         """True if a backlog of readings did not fit into the last step."""
         return self._signals.is_behind
 
+    @property
+    def waits_until_ms(self) -> int:
+        """Time at which the next notice will have waited long enough [UTC, ms]; 0 if none waits."""
+        return self._planner.waits_until_ms
+
     async def step(self, marks: Sequence[AlertMark], now_ms: int) -> tuple[Notice, ...]:
         """Evaluate the readings stored since the last step, and return the notices that are due.
 
