@@ -132,7 +132,8 @@ def rounds(of: BoardSite) -> Json:
         of,
         "Evaluation",
         "Copies of the analytics that evaluated alerts within the last 10 minutes, and their latest"
-        " evaluation. One copy evaluates and plans the notices; another takes over when it falls silent.",
+        " evaluation. One copy evaluates and plans the notices; another takes over when it falls"
+        " silent.",
         "The analytics has not evaluated alerts for 10 minutes. Start it: jieneng analytics run.",
     )
     columns = {
