@@ -101,7 +101,7 @@ def test_a_person_reads_the_trial_and_the_row_to_write(site: Path) -> None:
         (("leak", "--above", "1", "--below", "1"), 2, "leave out"),
         (("leak", "--above", "1", "--clear", "2"), 2, "beyond the limit"),
         (("leak", "--since", "soon"), 2, "no length of time"),
-        (("phase-a-lost", "--since", "2d"), 1, "nothing is stored in this time"),
+        (("phase-a-lost", "--since", "2d"), 1, "no data for a trial of rule phase-a-lost"),
     ],
 )
 def test_what_can_not_be_tried_is_said_in_a_sentence(
