@@ -1,4 +1,4 @@
-"""One copy holds the lead, whichever starts, dies, hangs or has a wrong clock."""
+"""The lead is held by exactly one copy, whichever copy starts, dies, hangs or has a wrong clock."""
 
 from collections.abc import Callable
 

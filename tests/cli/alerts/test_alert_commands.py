@@ -1,4 +1,4 @@
-"""What fires is listed, acknowledged and silenced, in the words of the site."""
+"""Firing alerts are listed, acknowledged and silenced, with the names of the site."""
 
 import asyncio
 import json
@@ -177,7 +177,7 @@ def test_the_rules_are_listed_with_limit_and_source(tmp_path: Path) -> None:
 
 
 def test_notices_that_did_not_arrive_are_listed_with_the_reason(site: Path) -> None:
-    """Those that were given up, and those that are tried again; no others."""
+    """Notices that were given up or are tried again are listed, and no others."""
     outbox = NoticeOutbox(site / "outbox.sqlite")
     outcomes = {
         "sent": [Outcome("sent")],

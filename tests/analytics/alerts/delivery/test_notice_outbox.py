@@ -195,7 +195,7 @@ while True:
 def test_whatever_was_added_is_there_after_the_process_was_killed_at_any_moment(
     tmp_path: Path,
 ) -> None:
-    """What was said to be added is waiting or sent, and what was said to be sent is not waiting."""
+    """Entries reported as added are waiting or sent; entries reported as sent are not waiting."""
     path = tmp_path / "outbox.sqlite"
     said: dict[str, set[int]] = {"added": set(), "sent": set()}
     for round_number, lines in enumerate((1, 4, 7, 30, 61)):

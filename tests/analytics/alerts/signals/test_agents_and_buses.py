@@ -21,7 +21,7 @@ def test_the_share_of_failed_polls_is_that_of_all_meters_of_a_bus() -> None:
 
 
 def test_a_poll_counts_until_the_next_one_so_that_pauses_hide_no_failure() -> None:
-    """One meter stops to answer at 300 s and is asked after 10, 20, 40, 80 and 160 s only."""
+    """A meter stops answering at 300 s; it is polled after 10, 20, 40, 80 and 160 s only."""
     failures = [(300.0 + wait, 0.0) for wait in (10.0, 30.0, 70.0, 150.0, 310.0)]
     found = failed_polls(given({0: ANSWERED + failures}, range(46, 77, 15), hold_s=600))
     np.testing.assert_allclose(found, [[50.0, 100.0, 100.0]])
