@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
-from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.alerts.alert_files import load_alert_rules
+from analytics.figure_service import (
+    BEGIN,
+    FigureMetrics,
+    FigureService,
+    ignore_progress,
+    local_today,
+    publish,
+)
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
@@ -28,15 +35,13 @@ from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
 from jieneng import config_file
 from jieneng.clock import Clock
-from jieneng.metering.errors import ConfigError, Problem, StoreUnavailable
+from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.findings import Finding
-from jieneng.observe import LoggedFault, log, serving_metrics
+from jieneng.observe import log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
 
 _DEFAULTS: Final = AnalyticsSettings()
-#: A day before all readings.
-_BEGIN: Final = date(1980, 1, 1)
 
 
 def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
@@ -118,7 +123,7 @@ async def indicators(
         NoData: `require_data` is True, and the period has no stored consumption.
     """
     async with _open(folder, settings) as (_, pipeline):
-        await _catch_up(pipeline, _today(folder, clock))
+        await _catch_up(pipeline, local_today(folder, clock))
         if require_data:
             await pipeline.require_data(period)
         return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
@@ -133,7 +138,7 @@ async def report(
         NoData: the year has no stored consumption.
     """
     async with _open(folder, settings) as (store, pipeline):
-        await _catch_up(pipeline, _today(folder, clock))
+        await _catch_up(pipeline, local_today(folder, clock))
         await pipeline.require_data(period)
         now_ms = clock.now_ms()
         data = await report_reader.page_data(pipeline, store, period, now_ms)
@@ -152,7 +157,7 @@ async def quotas(
     """
     async with _open(folder, settings) as (_, pipeline):
         _require_scopes(pipeline)
-        await _catch_up(pipeline, _today(folder, clock))
+        await _catch_up(pipeline, local_today(folder, clock))
         await pipeline.require_data(year)
         return await pipeline.quotas(year, clock.now_ms())
 
@@ -200,10 +205,10 @@ async def publication(
         NoData: the period has no stored consumption.
         UsageError: the period is not over.
     """
-    whole = require_over(period, _today(folder, clock))
+    whole = require_over(period, local_today(folder, clock))
     rules = load_rules(folder.path, settings)
     async with _open(folder, settings) as (store, pipeline):
-        await _catch_up(pipeline, _today(folder, clock))
+        await _catch_up(pipeline, local_today(folder, clock))
         await pipeline.require_data(period)
         figures = render(await figures_with(folder.site, rules, store, whole))
         now = Publication(
@@ -236,7 +241,7 @@ async def backfill(
     """
     async with _open(folder, settings) as (_, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        await _publish(pipeline, folder, clock, await pipeline.stored_periods())
+        await publish(pipeline, folder, clock, await pipeline.stored_periods())
         return findings
 
 
@@ -245,7 +250,7 @@ async def metered(
 ) -> list[MeteredAmount]:
     """Compute missing consumption, and return the consumption of meters in periods."""
     async with _open(folder, settings) as (store, pipeline):
-        await _catch_up(pipeline, _today(folder, clock))
+        await _catch_up(pipeline, local_today(folder, clock))
         consumption = ConsumptionStore(folder.site, store)
         return await metered_amounts(consumption, folder.site, wanted)
 
@@ -256,30 +261,30 @@ async def _catch_up(pipeline: Pipeline, today: date) -> None:
     Missing days come first, because they are mostly consecutive. Marks on these days are then
     settled, too.
     """
-    await pipeline.compute_missing_days(today, _ignore_progress)
-    await pipeline.recompute_marked(_BEGIN, today)
+    await pipeline.compute_missing_days(today, ignore_progress)
+    await pipeline.recompute_marked(BEGIN, today)
 
 
 async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> list[Figure]:
     """Bring consumption and indicators up to date, once."""
     async with _open(folder, settings) as (_, pipeline):
-        today = _today(folder, clock)
+        today = local_today(folder, clock)
         await _catch_up(pipeline, today)
-        await pipeline.backfill(today - timedelta(days=1), today, _ignore_progress)
-        return await _publish(pipeline, folder, clock, await pipeline.stored_periods())
+        await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
+        return await publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
     """Keep consumption and indicators up to date, until cancelled."""
     registry = CollectorRegistry()
-    metrics = _Metrics(registry)
+    metrics = FigureMetrics(registry)
     async with (
         serving_metrics(settings.metrics, registry, log("analytics")),
         _open_unprepared(folder, settings) as (store, pipeline),
         _alert_service(folder, settings, clock, registry) as alerts,
         asyncio.TaskGroup() as tasks,
     ):
-        service = _Service(folder, settings, clock, store, pipeline, metrics)
+        service = FigureService(folder, settings, clock, store, pipeline, metrics)
         tasks.create_task(service.run(), name="figures")
         if alerts is not None:
             tasks.create_task(alerts.run(), name="alerts")
@@ -301,126 +306,3 @@ async def _alert_service(
         yield AlertService(folder, settings.alerts, clock, store, registry)
     finally:
         await store.close()
-
-
-class _Metrics:
-    """Metrics for Prometheus."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.cycles = Counter(
-            "jieneng_analytics_cycles", "Rounds of computing", ["outcome"], registry=registry
-        )
-        self.seconds = Histogram(
-            "jieneng_analytics_cycle_seconds", "Duration of the last round", registry=registry
-        )
-        self.success = Gauge(
-            "jieneng_analytics_last_success_timestamp_seconds",
-            "Time of the last successful round, UTC",
-            registry=registry,
-        )
-        self.coverage = Gauge(
-            "jieneng_analytics_coverage_ratio",
-            "Lowest coverage of the running year's indicators",
-            ["scope"],
-            registry=registry,
-        )
-
-
-class _Service:
-    """Computes recent days at short intervals, and gaps of earlier days at longer intervals."""
-
-    def __init__(
-        self,
-        folder: SiteFolder,
-        settings: AnalyticsSettings,
-        clock: Clock,
-        store: Store,
-        pipeline: Pipeline,
-        metrics: _Metrics,
-    ) -> None:
-        self._folder = folder
-        self._settings = settings
-        self._clock = clock
-        self._store = store
-        self._pipeline = pipeline
-        self._metrics = metrics
-        self._log = log("analytics")
-        self._failing = LoggedFault(self._log, "round failed")
-        self._caught_up = False
-        self._last_gap_check_s = float("-inf")
-
-    async def run(self) -> None:
-        down = False
-        while True:
-            begun = self._clock.monotonic()
-            try:
-                await self._run_cycle()
-            except StoreUnavailable as error:
-                self._metrics.cycles.labels("store_unavailable").inc()
-                if not down:
-                    self._log.error("store unavailable", reason=str(error))
-                down = True
-            except Exception as error:  # noqa: BLE001 - the outermost loop
-                self._metrics.cycles.labels("failed").inc()
-                self._failing.report(repr(error), exc_info=True)
-            else:
-                self._failing.clear()
-                self._metrics.cycles.labels("ok").inc()
-                self._metrics.success.set(self._clock.now_ms() / 1000)
-                if down:
-                    self._log.info("store available again")
-                down = False
-            self._metrics.seconds.observe(self._clock.monotonic() - begun)
-            await self._clock.sleep(self._settings.every_s)
-
-    async def _run_cycle(self) -> None:
-        today = _today(self._folder, self._clock)
-        yesterday = today - timedelta(days=1)
-        period_ids = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
-        first = today - timedelta(days=self._settings.late_days)
-        since_s = self._clock.monotonic() - self._last_gap_check_s
-        is_gap_check_due = since_s >= self._settings.late_every_s
-        if not self._caught_up:
-            await self._store.prepare()
-            await self._pipeline.compute_missing_days(today, _ignore_progress)
-            period_ids.update(await self._pipeline.stored_periods())
-        marked = await self._pipeline.recompute_marked(_BEGIN if is_gap_check_due else first, today)
-        period_ids.update(f"{day:{form}}" for day in marked for form in ("%Y", "%Y-%m"))
-        await self._pipeline.backfill(yesterday, today, _ignore_progress)
-        if is_gap_check_due:
-            await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
-            self._last_gap_check_s = self._clock.monotonic()
-            period_ids.add(f"{first:%Y}")
-        figures = await _publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        self._caught_up = True
-        self._export_coverage(figures, f"{today:%Y}")
-
-    def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
-        """Export the lowest coverage of each scope's indicators in a year."""
-        least: dict[str, float] = {}
-        for figure in figures:
-            if figure.coverage is not None and figure.period == year:
-                least[figure.scope] = min(least.get(figure.scope, 1.0), figure.coverage)
-        for scope, coverage in least.items():
-            self._metrics.coverage.labels(scope).set(coverage)
-
-
-async def _publish(
-    pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
-) -> list[Figure]:
-    """Publish the figures of periods: as of now, or as of the last day if the period is over."""
-    now_ms, zone = clock.now_ms(), folder.site.zone
-    return await pipeline.publish(
-        {
-            period: min(now_ms, periods.midnight_ms(periods.parse(period).end, zone))
-            for period in period_ids
-        }
-    )
-
-
-def _today(folder: SiteFolder, clock: Clock) -> date:
-    return periods.local_day(clock.now_ms(), folder.site.zone)
-
-
-def _ignore_progress(_: float) -> None:
-    """Discard the progress."""
