@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from analytics.figures.figure import FactorSeries, Figure
+from analytics.figures.figure import FactorSeries, Figure, rounded
 from analytics.figures.forecasts.forecast import Forecast
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import (
@@ -23,18 +23,17 @@ from analytics.figures.indicator_results import (
     IndicatorResult,
     PeriodInputs,
     indicator_result,
+    period_inputs,
 )
-from analytics.figures.meter_doubts import period_findings
 from analytics.figures.plan_comparison import (
     Comparison,
     applies_to,
-    rounded,
     with_cap,
     with_target,
 )
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors, scope_inputs
+from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from jieneng.metering import indicators
@@ -80,16 +79,7 @@ def assess(
         part: Period, consumption: SiteConsumption, scopes: Sequence[Scope] = scopes
     ) -> PeriodInputs:
         factors = period_factors(rules, site, part, fixed_on)
-        floor = rules.coverage_floor
-        found = period_findings(consumption.findings, part, site)
-        return PeriodInputs(
-            part,
-            factors,
-            {
-                scope.id: scope_inputs(consumption, part, scope, factors, floor, found, counted)
-                for scope in scopes
-            },
-        )
+        return period_inputs(site, rules, scopes, part, consumption, factors, counted)
 
     same_days = whole_base_year = None
     if year is not None and base_year is not None:

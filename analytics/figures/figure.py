@@ -6,8 +6,9 @@ example an indicator per capita to a canteen, it is `not_applicable`.
 `analytics.report.figure_json` writes figures as the JSON of `jieneng indicators --format json`.
 """
 
+import math
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -25,6 +26,9 @@ Status = Literal[
 ]
 Convention = Literal["equivalent", "coal_consumption"]
 FactorSeries = Literal["fixed", "current"]
+
+#: Decimals of a figure's numbers.
+_DECIMALS: Final = 6
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,3 +95,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     year_limit: float | None = None
     to_save: float | None = None
     to_save_unit: str | None = None
+
+
+def rounded(value: float) -> float | None:
+    """Return the rounded value for a figure, never -0.0; None if the value is unknown."""
+    return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None

@@ -15,19 +15,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from analytics.figures.boundary.flows import CarbonSource
+from analytics.figures.boundary.flows import CarbonSource, CountedFlows
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.forecasts.forecast import Forecast
 from analytics.figures.forecasts.year_end import NO_YEAR_END, YearEnd, year_end
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
+from analytics.figures.meter_doubts import period_findings
 from analytics.figures.roll_up import Scope
-from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs
+from analytics.figures.rule_files import Rules
+from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs, scope_inputs
+from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Range
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.site import Site
 
 #: Decimals of a finding's weight.
 _WEIGHT_DECIMALS = 6
@@ -57,6 +61,38 @@ class PeriodInputs(msgspec.Struct, frozen=True):
     factors: PeriodFactors
     scopes: Mapping[str, ScopeInputs]
     forecasts: Mapping[str, Mapping[Medium, Forecast]] = {}
+
+
+def period_inputs(
+    site: Site,
+    rules: Rules,
+    scopes: Sequence[Scope],
+    period: Period,
+    consumption: SiteConsumption,
+    factors: PeriodFactors,
+    counted: CountedFlows,
+) -> PeriodInputs:
+    """Return the inputs of the indicators of scopes in a period, without forecasts.
+
+    Args:
+        site: the site.
+        rules: the rules, for their coverage floor.
+        scopes: the scopes.
+        period: the period.
+        consumption: consumption on the days of the period, at least.
+        factors: the factors on the days of the period.
+        counted: flows that enter into energy and into carbon.
+    """
+    floor = rules.coverage_floor
+    found = period_findings(consumption.findings, period, site)
+    return PeriodInputs(
+        period,
+        factors,
+        {
+            scope.id: scope_inputs(consumption, period, scope, factors, floor, found, counted)
+            for scope in scopes
+        },
+    )
 
 
 class IndicatorResult(msgspec.Struct, frozen=True):

@@ -12,12 +12,11 @@ Pure: structs in, figures out.
 import math
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Final
 
 import msgspec
 
 from analytics.figures import targets
-from analytics.figures.figure import Figure, Status
+from analytics.figures.figure import Figure, Status, rounded
 from analytics.figures.indicator_results import IndicatorResult, PeriodInputs
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
@@ -25,8 +24,6 @@ from analytics.figures.targets import Cap, Plan, Range, Target
 from analytics.periods import Period, calendar_year
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
-
-_DECIMALS: Final = 6
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -188,8 +185,3 @@ def _plan_findings(plan: Plan) -> Iterator[Finding]:
 def applies_to(cap: Cap, scope: Scope) -> bool:
     """Return True if a cap applies to a scope. A cap of a whole division applies to no scope."""
     return cap.scope == scope.id or (cap.scope == "site" and scope.kind == "site")
-
-
-def rounded(value: float) -> float | None:
-    """Return the rounded value for a figure, never -0.0; None if the value is unknown."""
-    return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None

@@ -21,14 +21,19 @@ import msgspec
 import numpy as np
 
 from analytics.figures.factors import DailyFactor
-from analytics.figures.figure import FactorSeries
+from analytics.figures.figure import FactorSeries, rounded
+from analytics.figures.forecasts.forecast import Forecast
 from analytics.figures.forecasts.year_end import scope_forecasts
-from analytics.figures.indicator_results import IndicatorResult, PeriodInputs, indicator_result
-from analytics.figures.meter_doubts import period_findings
+from analytics.figures.indicator_results import (
+    IndicatorResult,
+    PeriodInputs,
+    indicator_result,
+    period_inputs,
+)
 from analytics.figures.quota import Quota
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import PeriodFactors, period_factors, scope_inputs
+from analytics.figures.scope_inputs import PeriodFactors, period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Range
 from analytics.periods import Period
@@ -103,22 +108,33 @@ def quota_results(
     """
     elapsed = period.until(today)
     is_running = 0 < elapsed.days < period.days
+    counted = rules.counted_flows(period.year)
+    wanted = {
+        quota.id: [scope for scope in scopes if _applies(quota, scope, site)]
+        for quota in rules.quotas
+        if quota.covers(period.year)
+    }
+    forecasts: dict[str, dict[Medium, Forecast]] = {}
+    if is_running:
+        concerned = {scope.id: scope for of_quota in wanted.values() for scope in of_quota}
+        forecasts = {
+            scope.id: scope_forecasts(scope, history, elapsed, current, counted)
+            for scope in concerned.values()
+        }
+    year = rules.base_year(period)
+    factors = period_factors(rules, site, elapsed, elapsed.start if year is None else year.start)
     results: list[QuotaResult] = []
     for quota in rules.quotas:
-        if not quota.covers(period.year):
+        if quota.id not in wanted:
             continue
-        wanted = [scope for scope in scopes if _applies(quota, scope, site)]
-        inputs = _inputs(site, rules, quota, wanted, elapsed, current)
-        if is_running:
-            counted = rules.counted_flows(period.year)
-            forecasts = {
-                scope.id: scope_forecasts(scope, history, elapsed, current, counted)
-                for scope in wanted
-            }
-            inputs = msgspec.structs.replace(inputs, forecasts=forecasts)
+        own = _own_factors(factors, quota, elapsed.days)
+        inputs = msgspec.structs.replace(
+            period_inputs(site, rules, wanted[quota.id], elapsed, current, own, counted),
+            forecasts=forecasts,
+        )
         results += _ranked(
             _result(quota, scope, period, inputs, rules.coverage_floor, is_running=is_running)
-            for scope in wanted
+            for scope in wanted[quota.id]
         )
     return results
 
@@ -126,30 +142,6 @@ def quota_results(
 def _applies(quota: Quota, scope: Scope, site: Site) -> bool:
     return scope.id in quota.scope or (
         scope.kind == "area" and site.areas[scope.id].kind in quota.kind
-    )
-
-
-def _inputs(
-    site: Site,
-    rules: Rules,
-    quota: Quota,
-    scopes: Sequence[Scope],
-    elapsed: Period,
-    current: SiteConsumption,
-) -> PeriodInputs:
-    """Return the inputs of scopes, computed with the factors of a quota."""
-    year = rules.base_year(elapsed)
-    factors = period_factors(rules, site, elapsed, elapsed.start if year is None else year.start)
-    factors = _own_factors(factors, quota, elapsed.days)
-    found = period_findings(current.findings, elapsed, site)
-    counted, floor = rules.counted_flows(elapsed.year), rules.coverage_floor
-    return PeriodInputs(
-        elapsed,
-        factors,
-        {
-            scope.id: scope_inputs(current, elapsed, scope, factors, floor, found, counted)
-            for scope in scopes
-        },
     )
 
 
@@ -191,10 +183,10 @@ def _result(
         quota=quota,
         scope=scope.id,
         period=period.id,
-        value=_rounded(expected.value),
+        value=rounded(expected.value),
         level=_level(quota, found, expected, coverage_floor),
         is_forecast=is_running and math.isfinite(expected.value),
-        coverage=_rounded(found.coverage),
+        coverage=rounded(found.coverage),
         findings=found.findings,
     )
 
@@ -241,7 +233,3 @@ def _ranked(results: Iterable[QuotaResult]) -> list[QuotaResult]:
         )
         for one in ordered
     ]
-
-
-def _rounded(value: float) -> float | None:
-    return round(value, 6) + 0.0 if math.isfinite(value) else None
