@@ -1,7 +1,7 @@
 """Run the analytics, as a service and as commands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from importlib import resources
@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from prometheus_client import CollectorRegistry
 
 from analytics.alert_service import AlertService
@@ -31,10 +30,13 @@ from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, meter
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.publications.publication import Publication
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
+from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
 from jieneng import config_file
 from jieneng.clock import Clock
+from jieneng.locale import translator
+from jieneng.locale.finding_text import labels
 from jieneng.metering.errors import ConfigError, Problem
 from jieneng.metering.findings import Finding
 from jieneng.observe import log, serving_metrics
@@ -184,9 +186,8 @@ async def publication(
     settings: AnalyticsSettings,
     period: str,
     clock: Clock,
-    render: Callable[[Sequence[Figure]], str],
     published: Publication | None = None,
-) -> tuple[Publication, str]:
+) -> tuple[Publication, tuple[dict[str, Any], ...]]:
     """Compute missing consumption, and return a publication of the figures of a period.
 
     Args:
@@ -194,36 +195,37 @@ async def publication(
         settings: settings of the analytics.
         period: id of a period that is over.
         clock: the clock.
-        render: function that returns figures as JSON.
         published: the publication of the period, if there is one.
 
     Returns:
         The publication, which nobody answers for yet. And the figures that the site and rules of
-        `published`, or without one those of today, give with the consumption of today, as JSON.
+        `published`, or without one those of today, give with the consumption of today, as elements
+        of their JSON form.
 
     Raises:
         NoData: the period has no stored consumption.
         UsageError: the period is not over.
     """
     whole = require_over(period, local_today(folder, clock))
-    rules = load_rules(folder.path, settings)
+    translate, names = translator(folder.site.site.language), labels(folder.site)
     async with _open(folder, settings) as (store, pipeline):
         await _catch_up(pipeline, local_today(folder, clock))
         await pipeline.require_data(period)
-        figures = render(await figures_with(folder.site, rules, store, whole))
+        site, rules = folder.site, pipeline.rules
+        figures = json_elements(await figures_with(site, rules, store, whole), translate, names)
         now = Publication(
             period=period,
             by="",
             version=version("jieneng"),
-            consumption=await consumption_digest(folder.site, rules, store, whole),
-            site=folder.site,
+            consumption=await consumption_digest(site, rules, store, whole),
+            site=site,
             rules=rules,
-            figures=msgspec.json.decode(figures, type=tuple[dict[str, Any], ...]),
+            figures=figures,
         )
         if published is None:
             return now, figures
         again = await figures_with(published.site, published.rules, store, whole)
-        return now, render(again)
+        return now, json_elements(again, translate, names)
 
 
 async def backfill(

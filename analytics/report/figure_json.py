@@ -6,6 +6,7 @@ language.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,15 @@ from jieneng.metering.findings import Finding
 
 def to_json(figures: Sequence[Figure], translate: Translate, labels: Labels) -> str:
     """Return the figures as the text of one JSON array."""
-    elements = [
+    elements = json_elements(figures, translate, labels)
+    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+
+
+def json_elements(
+    figures: Sequence[Figure], translate: Translate, labels: Labels
+) -> tuple[dict[str, Any], ...]:
+    """Return the elements of the JSON array: one object of JSON's own types for each figure."""
+    elements = (
         {
             **msgspec.structs.asdict(figure),
             "findings": [_finding(finding, translate, labels) for finding in figure.findings],
@@ -26,8 +35,8 @@ def to_json(figures: Sequence[Figure], translate: Translate, labels: Labels) -> 
             "definition": figure_texts.indicator_definition(figure.indicator, translate),
         }
         for figure in figures
-    ]
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    )
+    return tuple(msgspec.to_builtins(element) for element in elements)
 
 
 def _finding(finding: Finding, translate: Translate, labels: Labels) -> dict[str, object]:

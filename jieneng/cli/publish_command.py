@@ -12,7 +12,6 @@ from jieneng.metering.errors import UsageError
 if TYPE_CHECKING:  # imported when the command runs, so that `--help` is quick
     from collections.abc import Sequence
 
-    from analytics.figures.figure import Figure
     from analytics.publications.publication import Publication
     from analytics.publications.restatement import Difference
     from jieneng.site_folder import SiteFolder
@@ -45,11 +44,8 @@ def publish(
     from analytics import app
     from analytics.publications import publication_files
     from analytics.publications.restatement import changed_inputs, differences
-    from analytics.report import figure_json
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import translator
-    from jieneng.locale.finding_text import labels
     from jieneng.site_folder import load, read_settings
 
     if restate and not (by and reason):
@@ -63,18 +59,11 @@ def publish(
         raise UsageError(
             "name the person responsible for the figures of {period}: --by NAME.", period=period
         )
-    names, translate = labels(folder.site), translator(folder.site.site.language)
-
-    def render(figures: "Sequence[Figure]") -> str:
-        return figure_json.to_json(figures, translate, names)
-
-    now, again = run_once(
-        app.publication(folder, settings, period, SystemClock(), render, published)
-    )
+    now, again = run_once(app.publication(folder, settings, period, SystemClock(), published))
     if published is None:
         _write(site_dir, msgspec.structs.replace(now, by=by))
         return
-    found = differences(published, msgspec.json.decode(again), now)
+    found = differences(published, again, now)
     causes = changed_inputs(published, now)
     if not found:
         text = tr(
