@@ -80,18 +80,36 @@ class ConsumptionStore:
         Returns:
             Arrays of shape (days,) by (meter id, field); NaN if nothing is stored.
         """
+        if start >= end:
+            return {}
         midnights = periods.edges_ms(start, end, "day", self._site.zone)
-        tags = {"site": self._site.id, "kind": "meter", "interval": "day", **where}
+        tags = {"kind": "meter", "interval": "day", **where}
+        return await self.aligned_rows(midnights, fields, **tags)
+
+    async def aligned_rows(
+        self, edges_ms: "NDArray[np.int64]", fields: Iterable[str], **where: str
+    ) -> "dict[tuple[str, str], NDArray[np.float64]]":
+        """Return the stored values of scopes by interval.
+
+        Args:
+            edges_ms: shape (intervals + 1,), starts of the intervals and the end of the last one
+                [UTC, ms].
+            fields: fields of `consumption`.
+            where: tags that the series must have, beside the site.
+
+        Returns:
+            Arrays of shape (intervals,) by (scope id, field); NaN if nothing is stored.
+        """
         rows: dict[tuple[str, str], NDArray[np.float64]] = {}
-        for field in fields if start < end else ():
+        for field in fields:
             for series in await self._store.read(
                 schema.CONSUMPTION,
                 field,
-                where=tags,
-                start_ms=int(midnights[0]),
-                end_ms=int(midnights[-1]),
+                where={"site": self._site.id, **where},
+                start_ms=int(edges_ms[0]),
+                end_ms=int(edges_ms[-1]),
             ):
-                row = align_to_grid(series.times_ms, series.values, midnights)
+                row = align_to_grid(series.times_ms, series.values, edges_ms)
                 rows[series.tags["scope"], field] = row
         return rows
 
@@ -101,28 +119,15 @@ class ConsumptionStore:
         """Return the stored consumption of a medium's meters, from `start` up to `end`."""
         zone = self._site.zone
         edges = periods.edges_ms(start, end, interval, zone)
-        kinds: dict[str, dict[tuple[str, str], NDArray[np.float64]]] = {"meter": {}, "export": {}}
-        for kind, rows in kinds.items():
-            for field in consumption_fields(medium):
-                for series in await self._store.read(
-                    schema.CONSUMPTION,
-                    field,
-                    where={
-                        "site": self._site.id,
-                        "kind": kind,
-                        "medium": medium,
-                        "interval": interval,
-                    },
-                    start_ms=int(edges[0]),
-                    end_ms=int(edges[-1]),
-                ):
-                    row = align_to_grid(series.times_ms, series.values, edges)
-                    rows[series.tags["scope"], field] = row
+        meters, exports = [
+            await self.aligned_rows(
+                edges, consumption_fields(medium), kind=kind, medium=medium, interval=interval
+            )
+            for kind in ("meter", "export")
+        ]
         interval_days = periods.interval_days(edges, zone)
-        begins = await self._begins(kinds["export"])
-        return meter_consumption(
-            self._structure, medium, interval_days, kinds["meter"], kinds["export"], begins
-        )
+        begins = await self._begins(exports)
+        return meter_consumption(self._structure, medium, interval_days, meters, exports, begins)
 
     async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
         """Return the stored consumption of all meters by day, from `start` up to `end`."""

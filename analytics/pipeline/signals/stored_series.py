@@ -16,6 +16,7 @@ from analytics.alerts.signals.indicator_days import VERDICTS
 from analytics.alerts.signals.meter_balance import DayBalance
 from analytics.figures.site_consumption import align_to_grid
 from analytics.periods import Period
+from analytics.pipeline.consumption_store import ConsumptionStore
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, Medium
 from jieneng.metering.site import Site
@@ -60,6 +61,7 @@ class StoredSeries:
     def __init__(self, site: Site, store: Store) -> None:
         self._site = site
         self._store = store
+        self._stored = ConsumptionStore(site, store)
 
     async def hours(
         self,
@@ -112,25 +114,18 @@ class StoredSeries:
             fields[schema.BOUNDED] = np.zeros(shape)
             fields |= {name: np.full(shape, np.nan) for name in _SPREADS}
         for medium in dict.fromkeys(medium for _, medium in rows):
-            for field in (CONSUMPTION[medium], *fields):
-                into = fields.get(field, amounts)
-                for series in await self._store.read(
-                    schema.CONSUMPTION,
-                    field,
-                    where={
-                        "site": self._site.id,
-                        "kind": kind,
-                        "medium": medium,
-                        "interval": interval,
-                    },
-                    start_ms=int(edges_ms[0]),
-                    end_ms=int(edges_ms[-1]),
-                ):
-                    number = numbers.get((series.tags["scope"], medium))
-                    if number is not None:
-                        row = align_to_grid(series.times_ms, series.values, edges_ms)
-                        is_known = np.isfinite(row)
-                        into[number, is_known] = row[is_known]
+            stored = await self._stored.aligned_rows(
+                edges_ms,
+                (CONSUMPTION[medium], *fields),
+                kind=kind,
+                medium=medium,
+                interval=interval,
+            )
+            for (scope, field), row in stored.items():
+                number = numbers.get((scope, medium))
+                if number is not None:
+                    is_known = np.isfinite(row)
+                    fields.get(field, amounts)[number, is_known] = row[is_known]
         return amounts, fields
 
     async def indicators(self, start: date, end: date) -> IndicatorDays:
