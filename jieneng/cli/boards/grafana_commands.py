@@ -34,6 +34,14 @@ _alerts_option = click.option(
 )
 
 
+_language_option = click.option(
+    "--language",
+    type=click.Choice(languages()),
+    default=None,
+    help=tr("Language of the boards; the site's if omitted."),
+)
+
+
 @click.group(help=tr("Grafana boards: built from Python into provisioning files."))
 def grafana() -> None: ...
 
@@ -59,12 +67,7 @@ def grafana() -> None: ...
 @click.option(
     "--check", "only_check", is_flag=True, help=tr("Write nothing; fail if a file differs.")
 )
-@click.option(
-    "--language",
-    type=click.Choice(languages()),
-    default=None,
-    help=tr("Language of the boards; the site's if omitted."),
-)
+@_language_option
 @_alerts_option
 def build(
     site_dir: Path,
@@ -129,12 +132,7 @@ def build(
     metavar=tr("FILE"),
     help=tr("File with that account's password or token."),
 )
-@click.option(
-    "--language",
-    type=click.Choice(languages()),
-    default=None,
-    help=tr("Language of the boards; the site's if omitted."),
-)
+@_language_option
 @_alerts_option
 def push(
     site_dir: Path,
