@@ -24,6 +24,7 @@ from jieneng.cli import (
     up,
 )
 from jieneng.cli.alerts import alert_commands
+from jieneng.cli.analyses import carbon_command
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.options import Reader, tr
@@ -65,6 +66,7 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    carbon_command.carbon,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,
