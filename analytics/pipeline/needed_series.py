@@ -9,14 +9,11 @@ Laws:
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-import numpy as np
-
 from analytics import periods
-from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import FlowKind, flows_of
-from analytics.figures.interval_series import IntervalSeries, SeriesNeed
-from analytics.figures.roll_up import Scope, boundary_weights, roll_up
-from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.figures.interval_series import IntervalSeries, SeriesNeed, joined
+from analytics.figures.roll_up import Scope, boundary_weights
+from analytics.pipeline.interval_reader import IntervalReader
 from jieneng.metering.site import Site
 
 
@@ -24,7 +21,7 @@ async def needed_series(
     needs: Iterable[SeriesNeed],
     scopes: Sequence[Scope],
     site: Site,
-    consumption: ConsumptionStore,
+    reader: IntervalReader,
     days: tuple[date, date],
     counted: frozenset[FlowKind],
 ) -> dict[SeriesNeed, Mapping[str, IntervalSeries]]:
@@ -34,45 +31,29 @@ async def needed_series(
         needs: the needed series.
         scopes: the scopes.
         site: the site.
-        consumption: stored consumption of the site.
+        reader: reader of the site's consumption by interval.
         days: the first local day, and the day after the last one.
         counted: kinds of flows that count.
     """
-    return {
-        need: await _of_scopes(need, scopes, site, consumption, days, counted) for need in needs
-    }
+    return {need: await _of_scopes(need, scopes, site, reader, days, counted) for need in needs}
 
 
 async def _of_scopes(
     need: SeriesNeed,
     scopes: Sequence[Scope],
     site: Site,
-    consumption: ConsumptionStore,
+    reader: IntervalReader,
     days: tuple[date, date],
     counted: frozenset[FlowKind],
 ) -> dict[str, IntervalSeries]:
-    meters = [meter for meter in site.meter if meter.medium == need.medium]
+    flows = flows_of([meter for meter in site.meter if meter.medium == need.medium], [])
+    every_day = periods.days(*days)
     measured = [
-        scope
-        for scope in scopes
-        if boundary_weights(scope, flows_of(meters, []), periods.days(*days), counted).any()
+        scope for scope in scopes if boundary_weights(scope, flows, every_day, counted).any()
     ]
-    parts: dict[str, list[Consumption]] = {scope.id: [] for scope in measured}
-    for start, end in periods.windows(*days, months=1) if measured else ():
-        metered = await consumption.interval_consumption(start, end, need.medium, need.interval)
-        edges = periods.edges_ms(start, end, need.interval, site.zone)
-        interval_days = periods.interval_days(edges, site.zone)
-        for scope in measured:
-            weight = boundary_weights(scope, metered.flows(site), interval_days, counted)
-            parts[scope.id].append(roll_up(weight, metered.consumption))
-    starts_ms = periods.edges_ms(*days, need.interval, site.zone)[:-1]
-    return {
-        scope_id: IntervalSeries(
-            starts_ms,
-            *(
-                np.concatenate([np.zeros(0), *(getattr(part, column) for part in of_windows)])
-                for column in ("amount", "coverage", "estimated")
-            ),
-        )
-        for scope_id, of_windows in parts.items()
-    }
+    parts: dict[str, list[IntervalSeries]] = {scope.id: [] for scope in measured}
+    if measured:
+        async for window in reader.windows(need.medium, need.interval, *days):
+            for scope in measured:
+                parts[scope.id].append(window.of_scope(scope, counted, site.zone))
+    return {scope_id: joined(of_windows) for scope_id, of_windows in parts.items() if of_windows}
