@@ -28,8 +28,8 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.interval_reader import IntervalReader
-from analytics.pipeline.needed_series import needed_series
+from analytics.pipeline.intervals.interval_reader import IntervalReader
+from analytics.pipeline.intervals.needed_series import needed_series
 from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site

@@ -32,7 +32,7 @@ from analytics.figures.site_consumption import contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.interval_reader import IntervalReader
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings

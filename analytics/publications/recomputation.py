@@ -15,7 +15,7 @@ from analytics.figures.site_consumption import consumption_fields
 from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.interval_reader import IntervalReader
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import MEDIA

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from analytics.alerts.signals.hours import HourGrid
 from analytics.figures.boundary.flows import CountedFlows, flows_of
 from analytics.figures.roll_up import boundary_weights, scopes
-from analytics.pipeline.measured_intervals import MeasuredIntervals
+from analytics.pipeline.intervals.measured_intervals import MeasuredIntervals
 from jieneng.metering.site import Meter, Site
 from jieneng.storage import Store
 

@@ -12,7 +12,7 @@ from analytics.alerts.signals.hours import HourConsumption, HourGrid
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.interval_series import IntervalSeries, MeterIntervals
 from analytics.figures.roll_up import scopes
-from analytics.pipeline.interval_reader import IntervalReader
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from jieneng.metering.quantities import Medium
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store

@@ -27,7 +27,7 @@ from analytics.figures.interval_series import MeterIntervals
 from analytics.figures.roll_up import stacked
 from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore
-from analytics.pipeline.measured_intervals import MeasuredIntervals
+from analytics.pipeline.intervals.measured_intervals import MeasuredIntervals
 from analytics.pipeline.register_reader import MeterRecords, RegisterReader
 from jieneng.metering import schema
 from jieneng.metering.quantities import Medium

@@ -10,7 +10,7 @@ from analytics.app import load_rules
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.interval_series import IntervalSeries, joined
 from analytics.figures.roll_up import scopes
-from analytics.pipeline.interval_reader import IntervalReader
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering import schema
 from jieneng.site_folder import SiteFolder

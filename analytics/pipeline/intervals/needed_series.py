@@ -13,7 +13,7 @@ from analytics import periods
 from analytics.figures.boundary.flows import FlowKind, flows_of
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed, joined
 from analytics.figures.roll_up import Scope, boundary_weights
-from analytics.pipeline.interval_reader import IntervalReader
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from jieneng.metering.site import Site
 
 
