@@ -35,7 +35,7 @@ from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
 #: Number of earlier years that a forecast rests on: last year, and five errors for the band.
-_MOST_YEARS: Final = 6
+_MAX_YEARS: Final = 6
 
 
 class WantedFigures(msgspec.Struct, frozen=True):
@@ -141,7 +141,7 @@ class PeriodFigures:
         if self._history is None or self._history[:2] != (today, period.year):
             years: list[SiteConsumption] = []
             span = await self._consumption.day_span()
-            first = period.year if span is None else max(span[0].year, period.year - _MOST_YEARS)
+            first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
             for year in range(first, period.year):
                 whole = calendar_year(year)
                 years.append(await self._consumption.daily_consumption(whole.start, whole.end))
