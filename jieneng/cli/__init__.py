@@ -20,11 +20,11 @@ from jieneng.cli import (
     up,
 )
 from jieneng.cli.alerts import alert_commands
-from jieneng.cli.analyses import carbon_command
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
+    carbon_command,
     indicator_commands,
     publish_command,
     quota_command,
