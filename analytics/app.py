@@ -229,9 +229,9 @@ async def publication(
         published: the publication of the period, if there is one.
 
     Returns:
-        The publication, which nobody answers for yet. And the figures that the site and rules of
-        `published`, or without one those of today, give with the consumption of today, as elements
-        of their JSON form.
+        Two results: the publication, still without the name of a person; and figures with the
+            consumption of today, as elements of their JSON form. The second are computed with the
+            site and rules of `published`, or with those of today if there is no `published`.
 
     Raises:
         NoData: the period has no stored consumption.
@@ -292,8 +292,8 @@ async def metered(
 async def _catch_up(pipeline: Pipeline, today: date) -> None:
     """Compute the days up to today that are missing or marked for computing.
 
-    Missing days come first, because they are mostly consecutive. Marks on these days are then
-    settled, too.
+    Missing days come first, because they are mostly consecutive. This also handles the marks on
+    these days.
     """
     await pipeline.compute_missing_days(today, ignore_progress)
     await pipeline.recompute_marked(BEGIN, today)

@@ -301,8 +301,8 @@ class Pipeline:
     async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        The time of the points is the start of the local day of the period's time. A time at
-        midnight counts to the day before, so figures as of the end of a year are dated 31 December.
+        The points are dated to the start of the local day in which the time of the figures lies.
+        Midnight counts to the day before, so figures as of the end of a year are dated 31 December.
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.
