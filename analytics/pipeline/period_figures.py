@@ -20,6 +20,7 @@ from analytics import periods
 from analytics.figures import indicator_values
 from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
+from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import Scope
@@ -28,13 +29,14 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.needed_series import needed_series
+from analytics.pipeline.intervals.interval_reader import IntervalReader
+from analytics.pipeline.intervals.needed_series import needed_series
 from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
 #: Number of earlier years that a forecast rests on: last year, and five errors for the band.
-_MOST_YEARS: Final = 6
+_MAX_YEARS: Final = 6
 
 
 class WantedFigures(msgspec.Struct, frozen=True):
@@ -64,6 +66,7 @@ class PeriodFigures:
         scopes: scopes of the site.
         consumption: stored consumption of the site.
         findings: stored findings of the site.
+        intervals: reader of the site's consumption by interval, for indicators that need it.
     """
 
     def __init__(
@@ -73,12 +76,14 @@ class PeriodFigures:
         scopes: Sequence[Scope],
         consumption: ConsumptionStore,
         findings: FindingStore,
+        intervals: IntervalReader,
     ) -> None:
         self._site = site
         self._rules = rules
         self._scopes = {scope.id: scope for scope in scopes}
         self._consumption = consumption
         self._findings = findings
+        self._intervals = intervals
         self._history: tuple[date, int, list[SiteConsumption]] | None = None
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
@@ -112,6 +117,31 @@ class PeriodFigures:
             await self._years_before(whole_period, today),
         )
 
+    async def carbon(self, wanted: WantedFigures, base: Period | None) -> list[CarbonSplit]:
+        """Return the change of carbon in a period against a base year, by source and cause.
+
+        Args:
+            wanted: the period.
+            base: a calendar year; None for the base year of the period's plan.
+
+        Raises:
+            UsageError: the period or a scope does not exist.
+        """
+        period = periods.parse(wanted.period)
+        scopes = self._scopes_of(wanted.scope_ids)
+        today = periods.local_day(wanted.as_of_ms, self._site.zone)
+        counted = self._rules.counted_flows(period.year).energy
+        year = base or self._rules.base_year(period)
+        return carbon_splits(
+            self._site,
+            self._rules,
+            scopes,
+            period,
+            today,
+            await self._site_consumption(scopes, period.until(today), counted),
+            None if year is None else (year, await self._site_consumption(scopes, year, counted)),
+        )
+
     async def quotas(self, year: Period, as_of_ms: int) -> list[QuotaResult]:
         """Return the results of all quotas of a year, as of a given time."""
         scopes = tuple(self._scopes.values())
@@ -137,7 +167,7 @@ class PeriodFigures:
         if self._history is None or self._history[:2] != (today, period.year):
             years: list[SiteConsumption] = []
             span = await self._consumption.day_span()
-            first = period.year if span is None else max(span[0].year, period.year - _MOST_YEARS)
+            first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
             for year in range(first, period.year):
                 whole = calendar_year(year)
                 years.append(await self._consumption.daily_consumption(whole.start, whole.end))
@@ -155,7 +185,7 @@ class PeriodFigures:
             for need in indicator_values.series_needs(indicator)
         }
         days = period.start, period.end
-        series = await needed_series(needs, scopes, self._site, self._consumption, days, counted)
+        series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
         # Read one day more: a confirmation for the day after the period concerns findings that
         # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)

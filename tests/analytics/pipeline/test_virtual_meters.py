@@ -1,17 +1,20 @@
 """A virtual meter is stored like others, and follows the readings of the meters in its formula."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from analytics import periods
 from analytics.app import load_rules
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.pipeline import Pipeline
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
+from jieneng.site_folder import load
 from jieneng.storage import Store
 from tests.analytics.sites import folder as site_folder
 
@@ -81,6 +84,21 @@ async def test_it_is_stored_by_day_and_hour_and_is_a_sub_item(tmp_path: Path, st
     assert await stored(store, "special", kind="item") == [144.0] * 4
     assert await stored(store, "main", kind="rest") == [0.0] * 4
     assert await stored(store, "block", kind="area") == [240.0] * 4, "its parent counts it"
+
+
+async def test_its_hours_are_the_same_stored_or_computed(tmp_path: Path, store: Store) -> None:
+    """Of four days, the latest is stored by hour; the others are computed from the readings."""
+    await write(store, "main", range(97), 10.0)
+    await write(store, "canteen", [*range(40), *range(44, 97)], 4.0)
+    await pipeline(tmp_path, METERS + NET, store).backfill(FIRST, LAST, silent)
+    reader = IntervalReader(load(tmp_path), store)
+    end = LAST + timedelta(days=1)
+    windows = [one async for one in reader.windows("electricity", "hour", FIRST, end, ["net"])]
+    assert [[flow.meter.id for flow in one.flows] for one in windows] == [["net"], ["net"]]
+    hours = [one.of_flow(one.flows[0]) for one in windows]
+    assert np.allclose(np.concatenate([one.amount for one in hours]), 6.0)
+    measured = np.concatenate([one.is_measured for one in hours])
+    assert np.flatnonzero(~measured).tolist() == [39, 40, 41, 42, 43], "not read from 39 to 44"
 
 
 async def test_late_readings_of_a_meter_reach_it(tmp_path: Path, store: Store) -> None:
