@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from jieneng.metering.formulas.meter_formula import FormulaTerm, parse_formula
 from jieneng.metering.quantities import Medium
-from jieneng.metering.site_rules.meter_formula import FormulaTerm, parse_formula
 
 Id = Annotated[
     str,

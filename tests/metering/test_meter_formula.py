@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jieneng.metering.errors import ConfigError
+from jieneng.metering.formulas.meter_formula import FormulaError, FormulaTerm, parse_formula
 from jieneng.metering.site_rules import site_warnings
-from jieneng.metering.site_rules.meter_formula import FormulaError, FormulaTerm, parse_formula
 from jieneng.metering.site_rules.nameplate_check import nameplate_problems
 from jieneng.site_folder import load
 

@@ -14,8 +14,8 @@ from datetime import date
 from typing import Final, Literal
 
 from jieneng.metering.errors import Problem, UnreadKeys
+from jieneng.metering.formulas.meter_formula import FormulaError
 from jieneng.metering.site import Area, Meter, Site, value_in_force
-from jieneng.metering.site_rules.meter_formula import FormulaError
 
 _TOLERANCE: Final = 1.001  # floor areas are rounded to the square metre
 

@@ -15,8 +15,8 @@ import msgspec
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem, UnreadKeys
+from jieneng.metering.formulas.meter_formula import FormulaError, FormulaTerm
 from jieneng.metering.site import Meter, Site
-from jieneng.metering.site_rules.meter_formula import FormulaError, FormulaTerm
 from jieneng.metering.spelling import nearest
 
 #: Keys of a meter that a virtual meter may have. All others describe a device.
