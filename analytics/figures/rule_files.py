@@ -17,7 +17,7 @@ from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
 from analytics.figures.quota import Quota, QuotasFile
-from analytics.figures.targets import Cap, Plan, PlanFile, Target
+from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
 from jieneng.config_file import Document, decode
 from jieneng.metering import indicators
@@ -39,6 +39,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     caps: tuple[Cap, ...]
     quotas: tuple[Quota, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     convention: Convention = "equivalent"
     coverage_floor: float = 0.95
 
@@ -61,6 +62,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the base year of a period's plan; None if the period is before the first plan."""
         plan = self.plan_for(period.year)
         return None if plan is None else calendar_year(plan.base)
+
+    def baselines_of(self, period: Period) -> tuple[Baseline, ...]:
+        """Return the further baselines with which a period is compared: those of earlier years."""
+        return tuple(row for row in self.baselines if row.years[-1] < period.year)
+
+    def compared_years(self, period: Period) -> list[Period]:
+        """Return the calendar years with which a period is compared, the plan's base year first."""
+        base = self.base_year(period)
+        further = (year for row in self.baselines_of(period) for year in row.years)
+        years = [*([] if base is None else [base.year]), *further]
+        return [calendar_year(year) for year in dict.fromkeys(years)]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -123,6 +135,7 @@ def merge_rules(
     plans = _merge_rows((form.plan, document) for form, document in plan_forms)
     target_rows = _merge_rows((form.target, document) for form, document in plan_forms)
     caps = _merge_rows((form.cap, document) for form, document in plan_forms)
+    baselines = _merge_rows((form.baseline, document) for form, document in plan_forms)
     quotas = _merge_rows((form.quota, document) for form, document in quota_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
@@ -131,6 +144,7 @@ def merge_rules(
         *_check_located("plan", plans, targets.check_plans),
         *_check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
         *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
+        *_check_located("baseline", baselines, targets.check_baselines),
         *_check_located("quota", quotas, quota_rows.check_quotas),
     ]
     if problems:
@@ -141,6 +155,7 @@ def merge_rules(
         targets=_rows(target_rows),
         caps=_rows(caps),
         quotas=_rows(quotas),
+        baselines=_rows(baselines),
         convention=convention,
         coverage_floor=coverage_floor,
     )
