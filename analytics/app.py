@@ -22,6 +22,7 @@ from analytics.figure_service import (
     local_today,
     publish,
 )
+from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
@@ -147,6 +148,35 @@ async def report(
         data = await report_reader.page_data(pipeline, store, period, now_ms)
         rules = load_alert_rules(folder.path, folder.site)
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
+
+
+async def carbon(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    base: str | None,
+    scope: str | None,
+    clock: Clock,
+) -> list[CarbonSplit]:
+    """Compute missing consumption, and return the change of carbon by source and cause.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        base: a calendar year; None for the base year of the period's plan.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (_, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        return await pipeline.carbon(
+            period, base, None if scope is None else [scope], clock.now_ms()
+        )
 
 
 async def quotas(
