@@ -7,91 +7,113 @@ Laws:
    in one transaction, and never removed.
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from itertools import repeat
+from typing import TypeAlias
 
+from jieneng.metering.schema import TEXT_FIELDS
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
-from jieneng.storage.store import Series, TextSeries
+from jieneng.storage.sqlite_series import SqliteSeries
+from jieneng.storage.store import SeriesColumns, SeriesSpan, TextSeries, Where
+
+#: Measurement and fields of a row. Rows of one shape are written by one statement.
+Shape: TypeAlias = tuple[str, tuple[str, ...]]
+#: Parameters of the statement of a shape: series, time and values.
+Row: TypeAlias = tuple[object, ...]
 
 
-def read(
+def read_columns(
     connection: sqlite3.Connection,
+    known: SqliteSeries,
     table: str,
-    field: str,
-    where: Mapping[str, str],
+    fields: Sequence[str],
+    where: Where,
     start_ms: int,
     end_ms: int,
-) -> list[Series]:
-    """Return series as `Store.read` does."""
+) -> list[SeriesColumns]:
+    """Return series as `Store.read_columns` does."""
     import numpy as np
 
-    if field not in columns(connection, table):
+    there = columns(connection, table)
+    stored = [field for field in dict.fromkeys(fields) if field in there]
+    if not stored:
         return []
-    statement = _select(table, field)
+    statement = _select(table, stored)
+    row = np.dtype([("time_ms", np.int64), *((field, np.float64) for field in stored)])
     found = []
     with transaction(connection, "DEFERRED"):  # all series from one snapshot
-        for series, tags in _matching_series(connection, table, where):
-            cursor = connection.execute(statement, (series, *_clamp_times(start_ms, end_ms)))
-            rows = np.fromiter(cursor, dtype=[("time_ms", np.int64), ("value", np.float64)])
+        for number, tags in known.matching(connection, table, where):
+            cursor = connection.execute(statement, (number, *_clamp_times(start_ms, end_ms)))
+            rows = np.fromiter(cursor, dtype=row)  # NULL becomes NaN
             if len(rows):
-                found.append(Series(tags, rows["time_ms"].copy(), rows["value"].copy()))
+                by_field = {
+                    field: rows[field].copy() if field in there else np.full(len(rows), np.nan)
+                    for field in fields
+                }
+                found.append(SeriesColumns(tags, rows["time_ms"].copy(), by_field))
     return found
 
 
 def read_text(
     connection: sqlite3.Connection,
+    known: SqliteSeries,
     table: str,
     field: str,
-    where: Mapping[str, str],
+    where: Where,
     start_ms: int,
     end_ms: int,
 ) -> list[TextSeries]:
     """Return series as `Store.read_text` does."""
     if field not in columns(connection, table):
         return []
-    statement, times = _select(table, field), _clamp_times(start_ms, end_ms)
+    statement, times = _select(table, [field]), _clamp_times(start_ms, end_ms)
     with transaction(connection, "DEFERRED"):
         found = [
-            TextSeries(tags, dict(connection.execute(statement, (series, *times)).fetchall()))
-            for series, tags in _matching_series(connection, table, where)
+            TextSeries(tags, dict(connection.execute(statement, (number, *times)).fetchall()))
+            for number, tags in known.matching(connection, table, where)
         ]
     return [series for series in found if series.values]
 
 
-def _select(table: str, field: str) -> str:
-    """Return the statement that selects a field of a series; table and column must exist."""
+def _select(table: str, fields: Sequence[str]) -> str:
+    """Return the statement that selects fields of a series; table and columns must exist."""
+    names = [f'"{field}"' for field in fields]
+    is_there = " OR ".join(f"{name} IS NOT NULL" for name in names)
     return (
-        f'SELECT time_ms, "{field}" FROM "{table}" WHERE series = ? AND time_ms >= ? '  # noqa: S608 - a column that is there
-        f'AND time_ms < ? AND "{field}" IS NOT NULL ORDER BY time_ms'
+        f'SELECT time_ms, {", ".join(names)} FROM "{table}" WHERE series = ? '  # noqa: S608 - columns that are there
+        f"AND time_ms >= ? AND time_ms < ? AND ({is_there}) ORDER BY time_ms"
     )
 
 
-def span(
-    connection: sqlite3.Connection, table: str, where: Mapping[str, str], field: str | None
-) -> tuple[int, int] | None:
-    """Return the first and last time as `Store.span` does."""
+def spans(
+    connection: sqlite3.Connection,
+    known: SqliteSeries,
+    table: str,
+    where: Where,
+    field: str | None,
+) -> list[SeriesSpan]:
+    """Return first and last times as `Store.spans` does."""
     if field is not None and field not in columns(connection, table):
-        return None
+        return []
     # Two subqueries, because SQLite uses the primary key for min or max, but not for both at once.
     points = f'SELECT time_ms FROM "{table}" WHERE series = :id'  # noqa: S608 - a table that is there
     if field is not None:
         points += f' AND "{field}" IS NOT NULL'
-    ends = [
-        connection.execute(
-            f"SELECT ({points} ORDER BY time_ms LIMIT 1), ({points} ORDER BY time_ms DESC LIMIT 1)",
-            {"id": series},
-        ).fetchone()
-        for series, _ in _matching_series(connection, table, where)
-    ]
-    known = [(first, last) for first, last in ends if first is not None]
-    return (min(f for f, _ in known), max(last for _, last in known)) if known else None
+    ends = f"SELECT ({points} ORDER BY time_ms LIMIT 1), ({points} ORDER BY time_ms DESC LIMIT 1)"
+    found = []
+    with transaction(connection, "DEFERRED"):
+        for number, tags in known.matching(connection, table, where):
+            first, last = connection.execute(ends, {"id": number}).fetchone()
+            if first is not None:
+                found.append(SeriesSpan(tags, first, last))
+    return found
 
 
 def delete(
     connection: sqlite3.Connection,
+    known: SqliteSeries,
     table: str,
     where: Mapping[str, str],
     start_ms: int,
@@ -100,28 +122,43 @@ def delete(
     """Delete points as `Store.delete` does."""
     statement = f'DELETE FROM "{table}" WHERE series = ? AND time_ms >= ? AND time_ms < ?'  # noqa: S608 - a table that is there
     with transaction(connection, "IMMEDIATE"):
-        for series, _ in _matching_series(connection, table, where):
-            connection.execute(statement, (series, *_clamp_times(start_ms, end_ms)))
+        for number, _ in known.matching(connection, table, where):
+            connection.execute(statement, (number, *_clamp_times(start_ms, end_ms)))
 
 
-def _matching_series(
-    connection: sqlite3.Connection, measurement: str, where: Mapping[str, str]
-) -> list[tuple[int, dict[str, str]]]:
-    """Return id and tags of the series that have the given tags."""
-    rows = connection.execute(
-        "SELECT id, tags FROM _series WHERE measurement = ? ORDER BY id", (measurement,)
+def upsert(connection: sqlite3.Connection, shape: Shape, rows: Iterable[Row]) -> None:
+    """Write rows of one shape, in a transaction. `point_rules` must have checked the names."""
+    table, fields = shape
+    names = ", ".join(f'"{field}"' for field in fields)
+    marks = ", ".join("?" * (2 + len(fields)))
+    updates = ", ".join(f'"{field}" = excluded."{field}"' for field in fields)
+    statement = (
+        f'INSERT INTO "{table}" (series, time_ms, {names}) VALUES ({marks}) '  # noqa: S608 - plain words
+        f"ON CONFLICT DO UPDATE SET {updates}"
     )
-    wanted = where.items()
-    return [
-        (series, dict(tags)) for series, text in rows if wanted <= (tags := _tags(text)).items()
-    ]
+    connection.executemany(statement, rows)
 
 
-@lru_cache(maxsize=16384)  # each read asks for the tags of all series of a measurement
-def _tags(text: str) -> Mapping[str, str]:
-    """Return tags that are stored as JSON."""
-    tags: dict[str, str] = json.loads(text)
-    return tags
+def rows_of(number: int, series: SeriesColumns) -> Iterable[Row]:
+    """Return the rows of a series without NaN."""
+    values = (column.tolist() for column in series.columns.values())
+    return zip(repeat(number), series.times_ms.tolist(), *values, strict=False)
+
+
+def add_columns(connection: sqlite3.Connection, shape: Shape) -> set[str]:
+    """Add the table and the columns of a shape that do not exist; return the table's fields."""
+    table, fields = shape
+    there = columns(connection, table)
+    if not there:
+        connection.execute(
+            f'CREATE TABLE "{table}" (series INTEGER NOT NULL, time_ms INTEGER NOT NULL, '
+            "PRIMARY KEY (series, time_ms)) WITHOUT ROWID"
+        )
+    for field in fields:
+        if field not in there:
+            kind = "TEXT" if field in TEXT_FIELDS else "REAL"
+            connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{field}" {kind}')
+    return there.union(fields)
 
 
 def columns(connection: sqlite3.Connection, table: str) -> set[str]:
