@@ -377,6 +377,20 @@ _ROWS: Final = (
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
     ),
     FindingKind(
+        code="negative_formula",
+        severity="warning",
+        en="{subject:name}: the consumption by its formula is below 0 on the day from"
+        " {first_ms:time}: {amount:number} {unit:unit}; a meter, its ratio or the formula is"
+        " wrong.",
+        zh="{subject:name}：{first_ms:time} 起一天按公式计算的用量为负（{amount:number}"
+        " {unit:unit}），请核对各表读数、倍率和公式",
+        many_en="{subject:name}: the consumption by its formula is below 0 on {count} days from"
+        " {first_ms:time} to {until_ms:time}, for example {amount:number} {unit:unit}; a meter,"
+        " its ratio or the formula is wrong.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 天按公式计算的用量"
+        "为负（如 {amount:number} {unit:unit}），请核对各表读数、倍率和公式",
+    ),
+    FindingKind(
         code="no_meter",
         severity="warning",
         en="{subject:name}: no meter for {media:words}.",
