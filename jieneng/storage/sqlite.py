@@ -29,11 +29,11 @@ from typing import Final, TypeVar
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point
-from jieneng.storage import sqlite_series, sqlite_statements
+from jieneng.storage.embedded import sqlite_series, sqlite_statements
+from jieneng.storage.embedded.sqlite_series import SqliteSeries
+from jieneng.storage.embedded.sqlite_statements import Row, Shape
 from jieneng.storage.point_rules import is_plain, rejection_reason
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.sqlite_series import SqliteSeries
-from jieneng.storage.sqlite_statements import Row, Shape
 from jieneng.storage.sqlite_wal import make_durable
 from jieneng.storage.store import (
     INVALID,

@@ -14,8 +14,8 @@ from itertools import repeat
 from typing import TypeAlias
 
 from jieneng.metering.schema import TEXT_FIELDS
+from jieneng.storage.embedded.sqlite_series import SqliteSeries
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
-from jieneng.storage.sqlite_series import SqliteSeries
 from jieneng.storage.store import SeriesColumns, SeriesSpan, TextSeries, Where
 
 #: Measurement and fields of a row. Rows of one shape are written by one statement.
