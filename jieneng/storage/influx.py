@@ -134,6 +134,21 @@ class InfluxStore:
         query = influxql.select(measurement, [field], where, start_ms, end_ms)
         return influxql.join_text_blocks(await self._query("GET", query))
 
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        """Return the number of points of a field in each interval, by series."""
+        query = influxql.count(measurement, field, where, start_ms, end_ms, step_ms)
+        found = influxql.join_blocks(await self._query("GET", query), [field])
+        return [Series(one.tags, one.times_ms, one.columns[field]) for one in found]
+
     async def span(
         self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:

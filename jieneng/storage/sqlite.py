@@ -139,6 +139,22 @@ class SqliteStore:
             )
         )
 
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        """Return the number of points of a field in each interval, by series."""
+        times = (start_ms, end_ms, step_ms)
+        return await self._in_thread(
+            lambda c: sqlite_statements.count(c, self._series, measurement, field, where, times)
+        )
+
     async def span(
         self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:

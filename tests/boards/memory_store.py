@@ -18,6 +18,7 @@ from jieneng.storage.store import (
     WriteResult,
     has_tags,
 )
+from tests.storage.toy_store import counts
 
 #: Points in a write: a busy server refuses writes that take it longer than ten seconds.
 _PORTION: Final = 10_000
@@ -111,6 +112,19 @@ class MemoryStore:
             if values:
                 found.append(TextSeries(dict(key[1]), values))
         return found
+
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        found = await self.read(measurement, field, where=where, start_ms=start_ms, end_ms=end_ms)
+        return [counts(series, start_ms, step_ms) for series in found]
 
     async def span(
         self, measurement: str, *, where: Where, field: str | None = None

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from jieneng.metering.schema import TEXT_FIELDS
 from jieneng.storage.embedded.sqlite_series import SqliteSeries
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
-from jieneng.storage.store import SeriesColumns, SeriesSpan, TextSeries, Where
+from jieneng.storage.store import Series, SeriesColumns, SeriesSpan, TextSeries, Where
 
 #: Measurement and fields of a row. Rows of one shape are written by one statement.
 Shape: TypeAlias = tuple[str, tuple[str, ...]]
@@ -85,6 +85,35 @@ def _select(table: str, fields: Sequence[str]) -> str:
         f'SELECT time_ms, {", ".join(names)} FROM "{table}" WHERE series = ? '  # noqa: S608 - columns that are there
         f"AND time_ms >= ? AND time_ms < ? AND ({is_there}) ORDER BY time_ms"
     )
+
+
+def count(
+    connection: sqlite3.Connection,
+    known: SqliteSeries,
+    table: str,
+    field: str,
+    where: Where,
+    times: tuple[int, int, int],
+) -> list[Series]:
+    """Return counts as `Store.count` does; `times` are start, end and length of an interval."""
+    import numpy as np
+
+    if field not in columns(connection, table):
+        return []
+    start_ms, end_ms, step_ms = times
+    statement = (
+        f'SELECT (time_ms - ?) / ? AS number, COUNT(*) FROM "{table}" WHERE series = ? '  # noqa: S608 - a column that is there
+        f'AND time_ms >= ? AND time_ms < ? AND "{field}" IS NOT NULL GROUP BY number ORDER BY 1'
+    )
+    found = []
+    with transaction(connection, "DEFERRED"):
+        for series, tags in known.matching(connection, table, where):
+            clamped = _clamp_times(start_ms, end_ms)
+            rows = connection.execute(statement, (start_ms, step_ms, series, *clamped)).fetchall()
+            if rows:
+                numbers, counts = np.array(rows, dtype=np.int64).T
+                found.append(Series(tags, start_ms + numbers * step_ms, counts.astype(float)))
+    return found
 
 
 def spans(
