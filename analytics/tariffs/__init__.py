@@ -1,7 +1,7 @@
-"""Tariffs and costs: the price of each moment, and the cost of accounts, areas and institutions.
+"""Tariffs: which price applies at which time, to which amount and to which account.
 
-In: rows of `tariffs.toml`, consumption by interval, and bills. Out: amounts and costs by account
-and scope, with what makes them doubtful.
-Laws: pure, except `tariff_files`, which reads the files. Costs are in yuan. An unknown price or
-amount gives an unknown cost, never 0.
+In: rows of `tariffs.toml`. Out: for each account and day, the price period of each half hour, the
+price of each period, and the charge for demand.
+Laws: pure, except `tariff_files`, which reads the files. A price that was not published is unknown
+(NaN), never 0 and never that of another month.
 """

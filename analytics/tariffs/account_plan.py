@@ -57,6 +57,11 @@ class AccountPlan(msgspec.Struct, frozen=True):
     periods: "NDArray[np.int8]"
     prices: "NDArray[np.float64]"
 
+    def span(self, start: date, end: date) -> slice:
+        """Return the numbers of the plan's days from `start` to before `end`."""
+        first, following = ((day - self.days[0]).days for day in (start, end))
+        return slice(*(min(max(one, 0), len(self.days)) for one in (first, following)))
+
     def demand_on(self, day: date) -> DatedDemand | None:
         """Return how demand is charged on a local day; None if it is not charged."""
         begun = [row for row in self.account.demand if row.from_ <= day]

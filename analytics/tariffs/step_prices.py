@@ -1,16 +1,15 @@
 """Compute the cost of consumption whose price rises in steps (阶梯价格), for gas and water.
 
-Laws:
+Law: a step applies to the part of the consumption since the last reset that lies above its amount.
+So the cost of an amount is the cost of all consumption since the reset, less the cost of what came
+before the amount.
 
-1. A step applies to the consumption since the last reset that lies above its amount. The cost of a
-   day is the cost of all consumption since the reset, less the cost of what came before the day.
-2. The costs of days add up to the cost of their sum, as long as prices do not change.
-
-Pure: arrays in, arrays out.
+Pure: numbers in, numbers out.
 """
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,26 +20,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def stepped_cost(
-    steps: Sequence[PriceStep], before: "NDArray[np.float64]", amount: "NDArray[np.float64]"
-) -> "NDArray[np.float64]":
-    """Return the cost of amounts [yuan].
+def stepped_cost(steps: Sequence[PriceStep], before: float, amount: float) -> float:
+    """Return the cost of an amount [yuan].
 
     Args:
         steps: steps in ascending order, the first one above 0.
-        before: shape (n,), amount since the reset that came before each amount.
-        amount: shape (n,), amounts in the unit of the steps.
+        before: amount since the reset that came before.
+        amount: the amount, in the unit of the steps.
     """
+    return _cost_until(steps, before + amount) - _cost_until(steps, before)
 
-    def cost_until(total: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        lower = np.array([step.above for step in steps])
-        upper = np.array([*lower[1:], np.inf])
-        prices = np.array([step.price for step in steps])
-        inside = np.clip(total[:, np.newaxis], lower, upper) - lower
-        cost: NDArray[np.float64] = inside @ prices
-        return cost
 
-    return cost_until(before + amount) - cost_until(before)
+def average_price(steps: Sequence[PriceStep], before: float, amount: float) -> float:
+    """Return the average price of an amount; without an amount, the price of the next unit."""
+    if amount > 0:
+        return stepped_cost(steps, before, amount) / amount
+    return [step.price for step in steps if step.above <= before][-1]
+
+
+def _cost_until(steps: Sequence[PriceStep], total: float) -> float:
+    """Return the cost of everything from the reset up to a total [yuan]."""
+    limits = [*(step.above for step in steps), float("inf")]
+    return sum(
+        step.price * max(min(total, upper) - lower, 0.0)
+        for step, (lower, upper) in zip(steps, pairwise(limits), strict=True)
+    )
 
 
 def amount_before(
@@ -56,6 +60,5 @@ def amount_before(
     is_reset = np.array([day.day == 1 and (resets == "monthly" or day.month == 1) for day in days])
     is_reset[:1] = True
     counted = np.cumsum(amount) - amount
-    group = np.cumsum(is_reset) - 1
-    before: NDArray[np.float64] = counted - counted[is_reset][group]
+    before: NDArray[np.float64] = counted - counted[is_reset][np.cumsum(is_reset) - 1]
     return before

@@ -46,7 +46,7 @@ class Season(msgspec.Struct, frozen=True, kw_only=True):
         peak: peak hours (峰).
         flat: flat hours (平).
         valley: valley hours (谷).
-        deep_valley: deep valley hours (深谷). They take precedence over peak, flat and valley hours.
+        deep_valley: deep valley hours (深谷). They take precedence in the same way.
     """
 
     months: tuple[_Month, ...] = ()

@@ -72,7 +72,7 @@ class _DayGrid(msgspec.Struct, frozen=True):
     def sums(self, rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return the sums of each row by day; (rows, intervals) in, (rows, days) out."""
         found = [np.bincount(self.numbers, row, self.size) for row in rows]
-        return np.array(found).reshape(len(rows), self.size)
+        return np.array(found, dtype=np.float64).reshape(len(rows), self.size)
 
     def means(self, rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return the means of each row by day; (rows, intervals) in, (rows, days) out."""
@@ -85,7 +85,7 @@ class _DayGrid(msgspec.Struct, frozen=True):
         count = len(PRICE_PERIODS)
         cells = self.numbers * count + periods
         found = [np.bincount(cells, row, self.size * count) for row in rows]
-        return np.array(found).reshape(len(rows), self.size, count)
+        return np.array(found, dtype=np.float64).reshape(len(rows), self.size, count)
 
 
 def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo) -> PeriodAmounts:
@@ -104,7 +104,7 @@ def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo)
     periods = plan.periods[days, half_hours].astype(np.int64)
     rows = [row for row, flow in enumerate(intervals.flows) if not flow.is_export]
     meters = tuple(intervals.flows[row].meter.id for row in rows)
-    amount, is_measured = intervals.amounts.amount[rows], intervals.is_measured[rows]
+    amount, is_measured = intervals.consumption.amount[rows], intervals.is_measured[rows]
     is_known = np.isfinite(amount)
     counted = zero_where_unknown(amount)
     too_high, too_low = _possible_errors(counted, is_measured, plan.prices[days, periods])
@@ -114,7 +114,7 @@ def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo)
         meters,
         first,
         grid.by_period(counted, periods),
-        grid.sums(intervals.amounts.estimated[rows]),
+        grid.sums(intervals.consumption.estimated[rows]),
         grid.means(is_known.astype(np.float64)),
         grid.sums(np.where((too_high > 0) | (too_low > 0), counted, 0.0)),
         grid.sums(too_high),
@@ -155,7 +155,7 @@ def _daily_demand(
     greatest = np.full(grid.size, np.nan)
     if plan.interval != DEMAND_INTERVAL or not len(amount):
         return greatest, np.zeros(grid.size)
-    is_certain = (np.isfinite(amount) & is_measured).all(axis=0)
+    is_certain: NDArray[np.bool_] = np.all(np.isfinite(amount) & is_measured, axis=0)
     power_kw = amount.sum(axis=0)[is_certain] * _QUARTERS
     np.fmax.at(greatest, grid.numbers[is_certain], power_kw)
     return greatest, grid.means(is_certain[np.newaxis].astype(np.float64))[0]
