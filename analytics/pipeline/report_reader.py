@@ -72,6 +72,7 @@ async def page_data(
         scopes=shown,
         figures=tuple(history[len(years) - 1]),
         history=tuple(figure for of_period in history for figure in of_period),
+        carbon=tuple(await pipeline.carbon(period, None, ids, now_ms)),
         labels=labels(site),
         readings=await latest_readings(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,
