@@ -100,18 +100,22 @@ def _meter_problems(row: Account, site: Site, media: set[Medium]) -> Iterator[Pr
             path=("id",),
         )
     for meter_id in found:
-        meter: Meter | None = site.meters.get(meter_id)
-        if meter is None:
-            text: Msgid = "account {id}: {meter} is no meter of site.toml."
-        elif meter.role != "consumption":
-            text = "account {id}: meter {meter} does not measure consumption."
-        elif media and meter.medium not in media:
-            text = "account {id}: meter {meter} is of another medium than the tariff."
-        else:
-            continue
-        values = {"id": row.id, "meter": meter_id}
-        fix: Msgid = "Correct the meter, or remove it."
-        yield Problem(text=text, fix=fix, values=values, path=("meters",))
+        text = _meter_mistake(site.meters.get(meter_id), media)
+        if text is not None:
+            values = {"id": row.id, "meter": meter_id}
+            fix: Msgid = "Correct the meter, or remove it."
+            yield Problem(text=text, fix=fix, values=values, path=("meters",))
+
+
+def _meter_mistake(meter: Meter | None, media: set[Medium]) -> Msgid | None:
+    """Return the mistake of a meter that an account names; None if there is none."""
+    if meter is None:
+        return "account {id}: {meter} is no meter of site.toml."
+    if meter.role != "consumption":
+        return "account {id}: meter {meter} does not measure consumption."
+    if media and meter.medium not in media:
+        return "account {id}: meter {meter} is of another medium than the tariff."
+    return None
 
 
 def _problem(row: Account, text: Msgid, fix: Msgid, key: str) -> Problem:
