@@ -100,7 +100,7 @@ def _meter_problems(row: Account, site: Site, media: set[Medium]) -> Iterator[Pr
             path=("id",),
         )
     for meter_id in found:
-        text = _meter_mistake(site.meters.get(meter_id), media)
+        text: Msgid | None = _meter_mistake(site.meters.get(meter_id), media)
         if text is not None:
             values = {"id": row.id, "meter": meter_id}
             fix: Msgid = "Correct the meter, or remove it."

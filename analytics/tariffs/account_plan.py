@@ -34,7 +34,7 @@ DEMAND_INTERVAL: Final[Interval] = "15min"
 
 
 class AccountPlan(msgspec.Struct, frozen=True):
-    """What an account pays on each day.
+    """Prices and charges of an account by day.
 
     Attributes:
         account: the account.

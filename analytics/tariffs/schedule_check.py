@@ -41,27 +41,41 @@ def _problems(row: Schedule) -> Iterator[Problem]:
             )
     basic = np.sum([period_counts(row, period) for period in _BASIC], axis=0)
     overriding = np.sum([period_counts(row, period) for period in OVERRIDING], axis=0)
-    mistakes: tuple[tuple[NDArray[np.bool_], Msgid], ...] = (
-        (basic == 0, "schedule {id}: in month {month}, on a {day}, {time} has no price period."),
-        (basic > 1, "schedule {id}: in month {month}, on a {day}, {time} has two price periods."),
-        (
-            overriding > 1,
-            "schedule {id}: in month {month}, on a {day}, {time} is sharp or deep valley twice.",
-        ),
+    yield from _wrong_half_hours(
+        row, basic == 0, "schedule {id}: in month {month}, on a {day}, {time} has no price period."
     )
-    for is_wrong, text in mistakes:
-        if is_wrong.any():
-            month, day_type, number = (int(one) for one in np.argwhere(is_wrong)[0])
-            yield Problem(
-                text=text,
-                fix="Each half hour of each month and type of day (workday, weekend, holiday) must"
-                " be in exactly one span of peak, flat and valley, and in at most one of sharp and"
-                " deep_valley.",
-                values={
-                    "id": row.id,
-                    "month": month + 1,
-                    "day": DAY_TYPES[day_type],
-                    "time": f"{number // 2:02}:{number % 2 * 30:02}",
-                },
-                path=("season",),
-            )
+    yield from _wrong_half_hours(
+        row, basic > 1, "schedule {id}: in month {month}, on a {day}, {time} has two price periods."
+    )
+    yield from _wrong_half_hours(
+        row,
+        overriding > 1,
+        "schedule {id}: in month {month}, on a {day}, {time} is sharp or deep valley twice.",
+    )
+
+
+def _wrong_half_hours(
+    row: Schedule, is_wrong: "NDArray[np.bool_]", text: Msgid
+) -> Iterator[Problem]:
+    """Yield a problem for the first wrong half hour.
+
+    Args:
+        row: the schedule.
+        is_wrong: shape (12, 3, 48), True for each wrong half hour.
+        text: sentence of the problem.
+    """
+    if not is_wrong.any():
+        return
+    month, day_type, number = (int(one) for one in np.argwhere(is_wrong)[0])
+    yield Problem(
+        text=text,
+        fix="Each half hour of each month and type of day (workday, weekend, holiday) must be in"
+        " exactly one span of peak, flat and valley, and in at most one of sharp and deep_valley.",
+        values={
+            "id": row.id,
+            "month": month + 1,
+            "day": DAY_TYPES[day_type],
+            "time": f"{number // 2:02}:{number % 2 * 30:02}",
+        },
+        path=("season",),
+    )

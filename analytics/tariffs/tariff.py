@@ -178,7 +178,7 @@ class DatedTariff(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class DatedDemand(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """How an account is charged for demand from the first day of a month, until the next row.
+    """The charge for demand of an account from the first day of a month, until the next row.
 
     Attributes:
         basis: transformer capacity, contract demand, or the greatest demand of 15 min.
