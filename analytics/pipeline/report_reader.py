@@ -98,7 +98,7 @@ def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:
 
 
 async def latest_readings(store: Store, site: Site, now_ms: int) -> tuple[LatestReading, ...]:
-    """Return the latest reading of each meter from the last quarter of an hour."""
+    """Return the latest reading of each meter that is read, from the last quarter of an hour."""
     found: dict[tuple[str, str], tuple[int, float]] = {}
     for medium in {meter.medium for meter in site.meter}:
         for field in (CONSUMPTION[medium], _RATE[medium]):
@@ -111,7 +111,7 @@ async def latest_readings(store: Store, site: Site, now_ms: int) -> tuple[Latest
             ):
                 last = (int(series.times_ms[-1]), float(series.values[-1]))
                 found[series.tags["meter"], field] = last
-    return tuple(_reading(site, meter.id, found) for meter in site.meter)
+    return tuple(_reading(site, meter_id, found) for meter_id in site.read_meters)
 
 
 def _reading(
