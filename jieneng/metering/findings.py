@@ -439,6 +439,29 @@ _ROWS: Final = (
         " {value:exact} {unit:unit}（{subject}）",
     ),
     FindingKind(
+        code="hours_not_measured",
+        severity="warning",
+        en="{subject:name}: only {share:share} of the hours were measured, less than"
+        " {floor:share}. Peaks and other figures that need all hours are not given.",
+        zh="{subject:name}：实测小时仅占 {share:share}，低于 {floor:share}，不给出最大需量等需要"
+        "完整小时数据的数值",
+    ),
+    FindingKind(
+        code="peak_of_hours",
+        severity="info",
+        en="{subject:name}: the peak demand is that of hours, because the meters are read too"
+        " rarely for quarters of an hour. The peak of 15 minutes is at least as high.",
+        zh="{subject:name}：抄表间隔较长，最大需量按小时平均负荷统计，15 分钟最大需量不低于该值",
+    ),
+    FindingKind(
+        code="no_it_meter",
+        severity="info",
+        en="{subject:name}: there is no PUE, because no meter measures the IT equipment. In"
+        ' site.toml, write item = "special" and the data room\'s meter as parent.',
+        zh="{subject:name}：无信息设备电表，不能计算 PUE；请在 site.toml 中为该表填写"
+        ' item = "special"，并以机房总表为 parent',
+    ),
+    FindingKind(
         code="not_begun",
         severity="info",
         en="No day of {subject} is complete yet.",
