@@ -43,7 +43,7 @@ from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
 #: Steps of a round that catches up with a backlog of readings.
-_MOST_STEPS: Final = 20
+_MAX_STEPS: Final = 20
 
 
 class AlertService:
@@ -204,7 +204,7 @@ class AlertService:
             since_ms = await self._alerts.last_evaluation_ms()
             self._evaluator = self._new_evaluator(stored, since_ms)
         self._marks = await self._alerts.marks(now_ms)
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             now_ms = self._clock.now_ms()
             notices = await self._evaluator.step(self._marks, now_ms)
             await self._hand_over(notices, now_ms)

@@ -28,13 +28,14 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.needed_series import needed_series
+from analytics.pipeline.intervals.interval_reader import IntervalReader
+from analytics.pipeline.intervals.needed_series import needed_series
 from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
 #: Number of earlier years that a forecast rests on: last year, and five errors for the band.
-_MOST_YEARS: Final = 6
+_MAX_YEARS: Final = 6
 
 
 class WantedFigures(msgspec.Struct, frozen=True):
@@ -64,6 +65,7 @@ class PeriodFigures:
         scopes: scopes of the site.
         consumption: stored consumption of the site.
         findings: stored findings of the site.
+        intervals: reader of the site's consumption by interval, for indicators that need it.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class PeriodFigures:
         scopes: Sequence[Scope],
         consumption: ConsumptionStore,
         findings: FindingStore,
+        intervals: IntervalReader,
     ) -> None:
         self._site = site
         self._rules = rules
         self._scopes = {scope.id: scope for scope in scopes}
         self._consumption = consumption
         self._findings = findings
+        self._intervals = intervals
         self._history: tuple[date, int, list[SiteConsumption]] | None = None
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
@@ -137,7 +141,7 @@ class PeriodFigures:
         if self._history is None or self._history[:2] != (today, period.year):
             years: list[SiteConsumption] = []
             span = await self._consumption.day_span()
-            first = period.year if span is None else max(span[0].year, period.year - _MOST_YEARS)
+            first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
             for year in range(first, period.year):
                 whole = calendar_year(year)
                 years.append(await self._consumption.daily_consumption(whole.start, whole.end))
@@ -155,7 +159,7 @@ class PeriodFigures:
             for need in indicator_values.series_needs(indicator)
         }
         days = period.start, period.end
-        series = await needed_series(needs, scopes, self._site, self._consumption, days, counted)
+        series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
         # Read one day more: a confirmation for the day after the period concerns findings that
         # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)

@@ -35,13 +35,13 @@ from jieneng.observe import Log, LoggedFault
 #: Interval at which the outbox is read for due entries [s].
 _POLL_S: Final = 5.0
 #: Greatest number of messages to one receiver within `_PAUSE_MS`: chat robots accept 20 a minute.
-_MOST_MESSAGES: Final = 10
+_MAX_MESSAGES: Final = 10
 _PAUSE_MS: Final = 60_000
 #: Time after which another process may take an entry [ms]; longer than a try.
 _LEASE_MS: Final = round(notify.TIMEOUT_S * 1000) + 60_000
 #: Refusals in a row after which no more is sent until the next try. A single refusal may be caused
 #: by the message.
-_MOST_REFUSALS: Final = 2
+_MAX_REFUSALS: Final = 2
 _PRUNE_MS: Final = 86_400_000
 
 
@@ -145,9 +145,9 @@ class NoticeDispatch:
                 refusals = refusals + 1 if outcome.kind == "refused" else 0
                 next_ms = now_ms + _PAUSE_MS
                 if outcome.kind == "sent":
-                    goes_on = number + 1 < _MOST_MESSAGES
+                    goes_on = number + 1 < _MAX_MESSAGES
                 else:
-                    goes_on = 0 < refusals < _MOST_REFUSALS
+                    goes_on = 0 < refusals < _MAX_REFUSALS
                     next_ms = after_failure(message[0].retry, outcome, now_ms)[1] or next_ms
                 if not goes_on:
                     left = [entry for later in waiting[number + 1 :] for entry in later]

@@ -90,8 +90,9 @@ class SeriesFinder:
         found = self.meters.find(
             name,
             self._media(quantity or words, unit_of_name),
-            is_said=medium_of(quantity or words) is not None,
-            is_titled=not (self._options.unit or unit_of_name) and self._title_medium is not None,
+            is_medium_stated=medium_of(quantity or words) is not None,
+            is_medium_in_title=not (self._options.unit or unit_of_name)
+            and self._title_medium is not None,
         )
         if found.meter is None:
             other = self.meters.find(name).meter

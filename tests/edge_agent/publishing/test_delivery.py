@@ -129,5 +129,5 @@ async def test_an_ingest_that_is_down_is_said_as_that_where_the_broker_tells(
     if version == "5":
         assert reason == "no ingest is connected to the broker"
     else:
-        assert reason.startswith("no ingest runs, or it waits for its store; or the broker drops")
+        assert reason.startswith("no ingest runs; or the ingest waits for its store; or the broker")
     assert not [one for one in logs if "reached" in one["event"]]
