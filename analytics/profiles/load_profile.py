@@ -37,8 +37,6 @@ SubjectKind = Literal["meter"] | ScopeKind
 
 #: Hours in 365 days.
 _YEAR_H: Final = 8760.0
-#: Lengths of the intervals of which the peak is the largest load, the preferred one first.
-_INTERVALS: Final[tuple[Interval, ...]] = ("15min", "hour")
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -109,7 +107,9 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
         medium: the medium.
         period: the complete days of the period.
         hours: consumption by hour [kWh or m3], with coverage 0 where it was not measured.
-        peaks: peak loads of each month by the month's id, for quarters of an hour and for hours.
+        quarter_peaks: peak loads of the quarters of an hour of each month, by the month's id;
+            empty for a medium without a peak demand.
+        hour_peaks: the same for hours.
         pue: PUE and its coverage of the subjects that are data rooms with an IT meter, by id.
         without_it_meter: ids of the subjects that are data rooms without an IT meter.
         coverage_floor: the coverage floor of `analytics.toml`, 0 to 1.
@@ -119,7 +119,8 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
     medium: Medium
     period: Period
     hours: HourConsumption
-    peaks: Mapping[Interval, Mapping[str, PeakLoads]]
+    quarter_peaks: Mapping[str, PeakLoads]
+    hour_peaks: Mapping[str, PeakLoads]
     pue: Mapping[str, tuple[float, float]] = {}
     without_it_meter: frozenset[str] = frozenset()
     coverage_floor: float = 0.95
@@ -133,9 +134,9 @@ def load_profiles(inputs: ProfileInputs) -> list[LoadProfile]:
     measured = _measured_share(inputs.hours)
     profiles = []
     for row, subject in enumerate(inputs.subjects):
-        interval = _peak_interval(inputs, row)
+        interval, peaks = _peaks(inputs, row)
         found = {
-            **_peak_figures(inputs, interval, row),
+            **_peak_figures(interval, peaks, row),
             **nights.figures(row),
             "days_off_share": _value(off[row], measured[row]),
         }
@@ -151,7 +152,10 @@ def load_profiles(inputs: ProfileInputs) -> list[LoadProfile]:
             medium=inputs.medium,
             period=inputs.period,
             figures=figures,
-            peaks=_peaks_by_month(inputs, interval, row),
+            peaks={
+                month: _above_floor(inputs, "peak_demand", _peak(of_month, interval, row))
+                for month, of_month in peaks.items()
+            },
             week=weeks[row],
             days=inputs.hours.grid.days,
             night_least=nights.least[row],
@@ -209,30 +213,30 @@ def _above_floor(inputs: ProfileInputs, name: str, found: ProfileValue) -> Profi
     return found if found.coverage >= floor else msgspec.structs.replace(found, value=None)
 
 
-def _peak_interval(inputs: ProfileInputs, row: int) -> Interval:
-    """Return the length of the intervals of which the peak is the largest load (law 2)."""
-    quarters, hours = (
-        of_whole_span([*inputs.peaks[interval].values()]).coverage[row] for interval in _INTERVALS
-    )
-    return "hour" if quarters < inputs.coverage_floor <= hours else "15min"
+def _peaks(inputs: ProfileInputs, row: int) -> tuple[Interval, Mapping[str, PeakLoads]]:
+    """Return the intervals of which the peak is the largest load, and the peaks (law 2)."""
+    quarters, hours = inputs.quarter_peaks, inputs.hour_peaks
+    if quarters and _coverage(quarters, row) < inputs.coverage_floor <= _coverage(hours, row):
+        return "hour", hours
+    return "15min", quarters
 
 
-def _peak_figures(inputs: ProfileInputs, interval: Interval, row: int) -> dict[str, ProfileValue]:
-    whole = of_whole_span([*inputs.peaks[interval].values()])
-    peak = _peak(whole, interval, row)
-    load_factor = ProfileValue(
-        rounded(float(whole.load_factor[row])), peak.coverage, interval=interval
-    )
-    return {"peak_demand": peak, "load_factor": load_factor}
+def _coverage(peaks: Mapping[str, PeakLoads], row: int) -> float:
+    return float(of_whole_span([*peaks.values()]).coverage[row])
 
 
-def _peaks_by_month(inputs: ProfileInputs, interval: Interval, row: int) -> dict[str, ProfileValue]:
-    """Return the peak of each month; none for media without a peak demand."""
-    if inputs.medium not in PROFILE_FIGURES["peak_demand"].media:
+def _peak_figures(
+    interval: Interval, peaks: Mapping[str, PeakLoads], row: int
+) -> dict[str, ProfileValue]:
+    """Return peak demand and load factor; nothing without peaks."""
+    if not peaks:
         return {}
+    whole = of_whole_span([*peaks.values()])
+    peak = _peak(whole, interval, row)
+    load_factor = rounded(float(whole.load_factor[row]))
     return {
-        month: _above_floor(inputs, "peak_demand", _peak(of_month, interval, row))
-        for month, of_month in inputs.peaks[interval].items()
+        "peak_demand": peak,
+        "load_factor": ProfileValue(load_factor, peak.coverage, interval=interval),
     }
 
 

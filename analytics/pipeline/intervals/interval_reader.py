@@ -8,6 +8,9 @@ Laws:
 1. Computed values equal those that the analytics would have stored.
 2. The memory needed is limited: one month of the wanted meters at a time.
 3. Days that are not stored, and whose readings were deleted, are unknown: NaN, with coverage 0.
+4. A covered interval without consumption is measured, whatever the time between the readings: a
+   register that stands still does so in every part of this time. So a meter that was removed does
+   not hide what the others measure.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -165,4 +168,5 @@ class IntervalReader:
             is_measured[number] = measured[flow.meter.id]
         nothing = Consumption(*[np.zeros(is_measured.shape)] * 6)
         amounts = stacked([row for _, row in rows]) if rows else nothing
+        is_measured |= (amounts.amount == 0.0) & (amounts.coverage >= 1.0)
         return MeterIntervals(edges_ms, flows, amounts, is_measured)
