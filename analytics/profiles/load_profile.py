@@ -4,8 +4,8 @@ Laws:
 
 1. A figure whose coverage is below its floor has no value, and the profile says why. An unknown
    value is None, never 0.
-2. The peak is that of quarters of an hour. If these are measured in less than the coverage floor,
-   and hours are not, the peak is that of hours, and the profile says so.
+2. The peak is that of quarters of an hour. If less of these is measured than the coverage floor,
+   and enough of the hours is, the peak is that of hours. A peak says which one it is.
 3. A period that is not over has the figures of its complete days.
 
 Pure: structs in, structs out.
@@ -83,7 +83,7 @@ class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
         night_least: smallest load of the night that ends on each day, shape (days,) [kW or m3/h].
         night_leak: leak level of each day, shape (days,) [m3/h]; NaN for other media than water.
         coverage: share of the hours that are measured, 0 to 1.
-        findings: reasons why values are missing, and remarks.
+        findings: reasons why values are missing.
     """
 
     subject: Subject
@@ -247,13 +247,15 @@ def _peak(peaks: PeakLoads, interval: Interval, row: int) -> ProfileValue:
 
 
 def _findings(inputs: ProfileInputs, profile: LoadProfile) -> Iterator[Finding]:
-    """Yield the reasons why values are missing, and remarks."""
-    subject = profile.subject.id
-    if profile.coverage < inputs.coverage_floor:
-        floor = inputs.coverage_floor
-        yield Finding.of("hours_not_measured", subject, share=profile.coverage, floor=floor)
-    peak = profile.figures.get("peak_demand")
-    if peak is not None and peak.interval == "hour" and peak.value is not None:
-        yield Finding.of("peak_of_hours", subject)
+    """Yield the reasons why values are missing."""
+    subject, floor = profile.subject.id, inputs.coverage_floor
+    if profile.coverage < floor:
+        yield Finding.of(
+            "hours_not_measured",
+            subject,
+            medium=profile.medium,
+            share=profile.coverage,
+            floor=floor,
+        )
     if subject in inputs.without_it_meter:
         yield Finding.of("no_it_meter", subject)

@@ -25,6 +25,7 @@ from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
     indicator_commands,
+    profile_command,
     publish_command,
     quota_command,
 )
@@ -67,6 +68,7 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,

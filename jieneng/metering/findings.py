@@ -441,17 +441,10 @@ _ROWS: Final = (
     FindingKind(
         code="hours_not_measured",
         severity="warning",
-        en="{subject:name}: only {share:share} of the hours were measured, less than"
-        " {floor:share}. Peaks and other figures that need all hours are not given.",
-        zh="{subject:name}：实测小时仅占 {share:share}，低于 {floor:share}，不给出最大需量等需要"
-        "完整小时数据的数值",
-    ),
-    FindingKind(
-        code="peak_of_hours",
-        severity="info",
-        en="{subject:name}: the peak demand is that of hours, because the meters are read too"
-        " rarely for quarters of an hour. The peak of 15 minutes is at least as high.",
-        zh="{subject:name}：抄表间隔较长，最大需量按小时平均负荷统计，15 分钟最大需量不低于该值",
+        en="{subject:name}, {medium:word}: only {share:share} of the hours were measured, less"
+        " than {floor:share}. Peaks and other figures that need all hours are not given.",
+        zh="{subject:name}（{medium:word}）：实测小时仅占 {share:share}，低于 {floor:share}，不给出"
+        "最大需量等需要完整小时数据的数值",
     ),
     FindingKind(
         code="no_it_meter",

@@ -34,6 +34,7 @@ class ProfileFigure(msgspec.Struct, frozen=True, kw_only=True):
         definition_en: definition in English, which is also the msgid.
         definition_zh: definition in Chinese.
         media: media for which the figure is computed.
+        is_share: True if people read the value in percent.
         least_coverage: smallest coverage with which the figure is shown, 0 to 1; None for the
             coverage floor of `analytics.toml`.
     """
@@ -45,6 +46,7 @@ class ProfileFigure(msgspec.Struct, frozen=True, kw_only=True):
     definition_en: Msgid
     definition_zh: str
     media: tuple[Medium, ...] = MEDIA
+    is_share: bool = False
     least_coverage: float | None = None
 
     def unit_of(self, medium: Medium) -> str:
@@ -70,6 +72,7 @@ _ROWS: Final = (
         definition_en="Mean load, divided by the peak demand.",
         definition_zh="平均负荷与最大需量之比。",
         media=CARRIERS,
+        is_share=True,
     ),
     ProfileFigure(
         id="night_base_load",
@@ -87,6 +90,7 @@ _ROWS: Final = (
         definition_en="Consumption on weekends and public holidays, divided by the consumption of"
         " all days. Working days that were moved to a weekend are no days off.",
         definition_zh="周末和法定节假日用量占全部用量的比例，调休上班日不计为休息日。",
+        is_share=True,
     ),
     ProfileFigure(
         id="leak_level",
