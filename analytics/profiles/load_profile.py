@@ -26,8 +26,8 @@ from analytics.periods import Interval, Period
 from analytics.profiles.night_loads import days_off_share, leak_levels, night_base_load
 from analytics.profiles.peak_loads import PeakLoads, of_whole_span
 from analytics.profiles.week_profile import WeekProfile, week_profiles
+from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
 from jieneng.metering.findings import Finding
-from jieneng.metering.profile_figures import PROFILE_FIGURES
 from jieneng.metering.quantities import Medium
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from analytics.profiles.data_room import is_data_room, it_meters, pue
 from analytics.profiles.load_profile import LoadProfile, ProfileInputs, Subject, load_profiles
 from analytics.profiles.peak_loads import PeakLoads, of_whole_span, peak_loads
 from jieneng.metering.errors import UsageError
-from jieneng.metering.profile_figures import PROFILE_FIGURES
+from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
 from jieneng.metering.quantities import CONSUMPTION, GROWTH_PER_HOUR, MEDIA, QUANTITIES, Medium
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store

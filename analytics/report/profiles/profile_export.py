@@ -17,7 +17,7 @@ from analytics.profiles.load_profile import LoadProfile, ProfileValue
 from analytics.report.figure_json import finding_element
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
-from jieneng.metering.profile_figures import LOAD_UNITS, PROFILE_FIGURES
+from jieneng.metering.figures.profile_figures import LOAD_UNITS, PROFILE_FIGURES
 
 #: Name of the rows of the usual week in the CSV file.
 _WEEK: Final = "week"

@@ -16,7 +16,7 @@ from analytics.profiles.load_profile import LoadProfile, ProfileValue
 from analytics.report import figure_texts
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
-from jieneng.metering.profile_figures import LOAD_UNITS, PROFILE_FIGURES
+from jieneng.metering.figures.profile_figures import LOAD_UNITS, PROFILE_FIGURES
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _UNKNOWN_HOUR: Final = "·"
