@@ -20,6 +20,7 @@ from analytics import periods
 from analytics.figures import indicator_values
 from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
+from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import Scope
@@ -114,6 +115,31 @@ class PeriodFigures:
             await self._site_consumption(scopes, whole_period.until(today), counted),
             None if base_year is None else base_years[key],
             await self._years_before(whole_period, today),
+        )
+
+    async def carbon(self, wanted: WantedFigures, base: Period | None) -> list[CarbonSplit]:
+        """Return the change of carbon in a period against a base year, by source and cause.
+
+        Args:
+            wanted: the period.
+            base: a calendar year; None for the base year of the period's plan.
+
+        Raises:
+            UsageError: the period or a scope does not exist.
+        """
+        period = periods.parse(wanted.period)
+        scopes = self._scopes_of(wanted.scope_ids)
+        today = periods.local_day(wanted.as_of_ms, self._site.zone)
+        counted = self._rules.counted_flows(period.year).energy
+        year = base or self._rules.base_year(period)
+        return carbon_splits(
+            self._site,
+            self._rules,
+            scopes,
+            period,
+            today,
+            await self._site_consumption(scopes, period.until(today), counted),
+            None if year is None else (year, await self._site_consumption(scopes, year, counted)),
         )
 
     async def quotas(self, year: Period, as_of_ms: int) -> list[QuotaResult]:

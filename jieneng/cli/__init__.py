@@ -24,6 +24,7 @@ from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
+    carbon_command,
     indicator_commands,
     profile_command,
     publish_command,
@@ -68,6 +69,7 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    carbon_command.carbon,
     profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,

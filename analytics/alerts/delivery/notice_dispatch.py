@@ -137,10 +137,12 @@ class NoticeDispatch:
         try:
             for number, message in enumerate(waiting):
                 if number:
-                    await self._book(self._outbox.renew, message, self._clock.now_ms() + _LEASE_MS)
+                    await self._in_thread(
+                        self._outbox.renew, message, self._clock.now_ms() + _LEASE_MS
+                    )
                 outcome = await self._send(receiver, message)
                 now_ms = self._clock.now_ms()
-                await self._book(self._outbox.settle, message, outcome, now_ms)
+                await self._in_thread(self._outbox.settle, message, outcome, now_ms)
                 self._report(receiver, message, outcome, now_ms)
                 refusals = refusals + 1 if outcome.kind == "refused" else 0
                 next_ms = now_ms + _PAUSE_MS
@@ -151,13 +153,13 @@ class NoticeDispatch:
                     next_ms = after_failure(message[0].retry, outcome, now_ms)[1] or next_ms
                 if not goes_on:
                     left = [entry for later in waiting[number + 1 :] for entry in later]
-                    await self._book(self._outbox.release, left, next_ms)
+                    await self._in_thread(self._outbox.release, left, next_ms)
                     return
         except OutboxUnavailable as error:
             # The lease expires, and messages whose outcome was not recorded are sent again.
             self._outbox_fault.report(error)
 
-    async def _book(self, work: Callable[..., None], *arguments: object) -> None:
+    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
         await asyncio.to_thread(work, *arguments)
 
     async def _send(self, receiver_id: str, message: Sequence[OutboxEntry]) -> Outcome:

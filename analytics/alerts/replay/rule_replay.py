@@ -89,7 +89,7 @@ class RuleReplay:
 
     def take(self, values: SignalValues) -> None:
         """Evaluate the rule on the next values."""
-        values = replace(values, is_anew=False)
+        values = replace(values, is_replacement=False)
         end_ms = int(values.times_ms[-1]) if values.times_ms.size else 0
         ahead = advance(self._rule, self._states, values)
         times = {time for one in ahead.episodes for time in (one.fired_ms, one.ended_ms)}

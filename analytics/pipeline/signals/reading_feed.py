@@ -2,8 +2,8 @@
 
 Laws:
 
-1. A round reads all series of a field in one query, from shortly before the end of the last round
-   or, if all readings are stored later than that, before the newest of them.
+1. A round reads all series of a field in one query, from shortly before the end of the last round.
+   If all readings are stored with a longer delay, the query begins before the newest reading.
 2. When a subject returns after a silence, its agent may have kept older readings on disk. The agent
    sends them oldest first, so when the newest reading is stored, the older ones are stored too.
    They are read then: by queries for this subject or, if many subjects return, for all series.

@@ -61,7 +61,7 @@ class MeterFinder:
         self._named: dict[str, list[Meter]] = defaultdict(list)
         self._of_area: dict[str, list[Meter]] = defaultdict(list)
         areas = {area.id: area for area in site.area}
-        for meter in site.meter:
+        for meter in site.read_meters.values():
             for name in {plain(meter.id), plain(meter.name)}:
                 self._named[name].append(meter)
             area = areas.get(meter.last_area)
@@ -102,7 +102,7 @@ class MeterFinder:
         """
         mapped = self._mapped_id(name)
         if mapped is not None:
-            return FoundMeter(self._site.meters.get(mapped), unit=split_unit(name)[1])
+            return FoundMeter(self._site.read_meters.get(mapped), unit=split_unit(name)[1])
         bare, unit = split_unit(name)
         found = (
             self._by_name(

@@ -119,7 +119,7 @@ class SeriesFinder:
 
     def only_meter(self, line: int) -> str | None:
         """Return the id of the site's only main meter; None after a problem was reported."""
-        mains = [meter.id for meter in self._site.meter if meter.parent is None]
+        mains = [meter.id for meter in self._site.read_meters.values() if meter.parent is None]
         if len(mains) == 1:
             return mains[0]
         self._report(

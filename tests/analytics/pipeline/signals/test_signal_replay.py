@@ -29,7 +29,7 @@ async def replayed(source: SignalReader, rule: AlertRule, *span: float, step_s: 
     found: Cells = {}
     start, end = span
     async for values in source.replay(rule, at(start), at(end), step_s):
-        assert not values.is_anew
+        assert not values.is_replacement
         note(values, found)
     return found
 
