@@ -1,13 +1,9 @@
 """Merge rule files into one object: factors, plans, targets, caps and the settings for them.
 
-Laws: a row in a site's file replaces the whole packaged row with the same id; all other packaged
-rows stay. A mistake is reported with the file and the line of its row.
-
 Pure: documents in, rules out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,11 +15,10 @@ from analytics.figures.figure import Convention
 from analytics.figures.quota import Quota, QuotasFile
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
-from jieneng.config_file import Document, decode
+from analytics.rule_rows import check_located, decoded, merge_rows, rows_of
+from jieneng.config_file import Document
 from jieneng.metering import indicators
 from jieneng.metering.errors import ConfigError, Problem
-
-_File = TypeVar("_File", bound=msgspec.Struct)
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,29 +67,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return (*plans, *(f"{row.id} = {row.value} {row.unit}: {row.source}" for row in used))
 
 
-def _decoded(
-    documents: Sequence[Document], form: type[_File], problems: list[Problem]
-) -> list[tuple[_File, Document]]:
-    """Return the decoded documents. Documents with a wrong form are added to `problems`."""
-    decoded = []
-    for document in documents:
-        try:
-            decoded.append((decode(document, form), document))
-        except ConfigError as error:
-            problems += error.problems
-    return decoded
-
-
-class _Row(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_AnyRow = TypeVar("_AnyRow", bound=_Row)
-#: (row, its document, its index in the document).
-_LocatedRow = tuple[_AnyRow, Document, int]
-
-
 def merge_rules(
     factor_files: Sequence[Document],
     plan_files: Sequence[Document],
@@ -116,58 +88,31 @@ def merge_rules(
         ConfigError: lists all mistakes in all documents.
     """
     problems = list[Problem]()
-    factor_forms = _decoded(factor_files, FactorsFile, problems)
-    plan_forms = _decoded(plan_files, PlanFile, problems)
-    quota_forms = _decoded(quota_files, QuotasFile, problems)
-    factor_rows = _merge_rows((form.factor, document) for form, document in factor_forms)
-    plans = _merge_rows((form.plan, document) for form, document in plan_forms)
-    target_rows = _merge_rows((form.target, document) for form, document in plan_forms)
-    caps = _merge_rows((form.cap, document) for form, document in plan_forms)
-    quotas = _merge_rows((form.quota, document) for form, document in quota_forms)
+    factor_forms = decoded(factor_files, FactorsFile, problems)
+    plan_forms = decoded(plan_files, PlanFile, problems)
+    quota_forms = decoded(quota_files, QuotasFile, problems)
+    factor_rows = merge_rows((form.factor, document) for form, document in factor_forms)
+    plans = merge_rows((form.plan, document) for form, document in plan_forms)
+    target_rows = merge_rows((form.target, document) for form, document in plan_forms)
+    caps = merge_rows((form.cap, document) for form, document in plan_forms)
+    quotas = merge_rows((form.quota, document) for form, document in quota_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
     problems += [
-        *_check_located("factor", factor_rows, factors.check_factors),
-        *_check_located("plan", plans, targets.check_plans),
-        *_check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
-        *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
-        *_check_located("quota", quotas, quota_rows.check_quotas),
+        *check_located("factor", factor_rows, factors.check_factors),
+        *check_located("plan", plans, targets.check_plans),
+        *check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
+        *check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
+        *check_located("quota", quotas, quota_rows.check_quotas),
     ]
     if problems:
         raise ConfigError(problems)
     return Rules(
-        factors=_rows(factor_rows),
-        plans=_rows(plans),
-        targets=_rows(target_rows),
-        caps=_rows(caps),
-        quotas=_rows(quotas),
+        factors=rows_of(factor_rows),
+        plans=rows_of(plans),
+        targets=rows_of(target_rows),
+        caps=rows_of(caps),
+        quotas=rows_of(quotas),
         convention=convention,
         coverage_floor=coverage_floor,
     )
-
-
-def _merge_rows(
-    files: Iterable[tuple[Sequence[_AnyRow], Document]],
-) -> list[_LocatedRow[_AnyRow]]:
-    """Return one row for each id: the one of the last document that contains the id."""
-    merged: dict[str, _LocatedRow[_AnyRow]] = {}
-    for rows, document in files:
-        for number, row in enumerate(rows):
-            merged[row.id] = (row, document, number)
-    return list(merged.values())
-
-
-def _rows(located: Sequence[_LocatedRow[_AnyRow]]) -> tuple[_AnyRow, ...]:
-    return tuple(row for row, _, _ in located)
-
-
-def _check_located(
-    table: str,
-    located: Sequence[_LocatedRow[_AnyRow]],
-    check: Callable[[Sequence[_AnyRow]], Iterable[tuple[int, Problem]]],
-) -> Iterator[Problem]:
-    """Yield the problems that a check finds in rows, each with the file and line of its row."""
-    for number, problem in check(_rows(located)):
-        _, document, row_index = located[number]
-        path = (table, row_index, *problem.path)
-        yield document.locate(msgspec.structs.replace(problem, path=path))
