@@ -1,4 +1,4 @@
-"""Merge rule files into one object: factors, plans, targets, caps and the settings for them.
+"""Merge rule files into one object: factors, plans, targets, caps, quotas and their settings.
 
 Laws: a row in a site's file replaces the whole packaged row with the same id; all other packaged
 rows stay. A mistake is reported with the file and the line of its row.
@@ -12,11 +12,11 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from analytics.figures import factors, targets
-from analytics.figures import quota as quota_rows
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
-from analytics.figures.quota import Quota, QuotasFile
+from analytics.figures.quotas.annual_quota import AnnualQuota, check_annual_quotas
+from analytics.figures.quotas.quota import Quota, check_quotas
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
 from jieneng.config_file import Document, decode
@@ -26,8 +26,15 @@ from jieneng.metering.errors import ConfigError, Problem
 _File = TypeVar("_File", bound=msgspec.Struct)
 
 
+class QuotasFile(msgspec.Struct, frozen=True):
+    """The content of `quotas.toml`."""
+
+    quota: tuple[Quota, ...] = ()
+    annual_quota: tuple[AnnualQuota, ...] = ()
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Factors, plans, targets and caps of a site.
+    """Factors, plans, targets, caps and quotas of a site.
 
     Attributes:
         convention: convention of electricity's coal equivalent.
@@ -39,6 +46,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     caps: tuple[Cap, ...]
     quotas: tuple[Quota, ...] = ()
+    annual_quotas: tuple[AnnualQuota, ...] = ()
     convention: Convention = "equivalent"
     coverage_floor: float = 0.95
 
@@ -124,6 +132,7 @@ def merge_rules(
     target_rows = _merge_rows((form.target, document) for form, document in plan_forms)
     caps = _merge_rows((form.cap, document) for form, document in plan_forms)
     quotas = _merge_rows((form.quota, document) for form, document in quota_forms)
+    annual = _merge_rows((form.annual_quota, document) for form, document in quota_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
     problems += [
@@ -131,7 +140,8 @@ def merge_rules(
         *_check_located("plan", plans, targets.check_plans),
         *_check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
         *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
-        *_check_located("quota", quotas, quota_rows.check_quotas),
+        *_check_located("quota", quotas, check_quotas),
+        *_check_located("annual_quota", annual, check_annual_quotas),
     ]
     if problems:
         raise ConfigError(problems)
@@ -141,6 +151,7 @@ def merge_rules(
         targets=_rows(target_rows),
         caps=_rows(caps),
         quotas=_rows(quotas),
+        annual_quotas=_rows(annual),
         convention=convention,
         coverage_floor=coverage_floor,
     )

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from analytics.app import load_rules
 from analytics.figures.factors import Factor, FactorsFile
-from analytics.figures.quota import Quota
+from analytics.figures.quotas.quota import Quota
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.settings import AnalyticsSettings
 from ingest.settings import IngestSettings
