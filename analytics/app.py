@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from analytics.alert_service import AlertService
@@ -212,7 +213,7 @@ async def publication(
         await _catch_up(pipeline, local_today(folder, clock))
         await pipeline.require_data(period)
         site, rules = folder.site, pipeline.rules
-        figures = json_elements(await figures_with(site, rules, store, whole), translate, names)
+        figures = json_elements(await figures_with(folder, rules, store, whole), translate, names)
         now = Publication(
             period=period,
             by="",
@@ -224,7 +225,8 @@ async def publication(
         )
         if published is None:
             return now, figures
-        again = await figures_with(published.site, published.rules, store, whole)
+        then = msgspec.structs.replace(folder, site=published.site)
+        again = await figures_with(then, published.rules, store, whole)
         return now, json_elements(again, translate, names)
 
 

@@ -28,7 +28,8 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.needed_series import needed_series
+from analytics.pipeline.intervals.interval_reader import IntervalReader
+from analytics.pipeline.intervals.needed_series import needed_series
 from jieneng.metering import indicators
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
@@ -64,6 +65,7 @@ class PeriodFigures:
         scopes: scopes of the site.
         consumption: stored consumption of the site.
         findings: stored findings of the site.
+        intervals: reader of the site's consumption by interval, for indicators that need it.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class PeriodFigures:
         scopes: Sequence[Scope],
         consumption: ConsumptionStore,
         findings: FindingStore,
+        intervals: IntervalReader,
     ) -> None:
         self._site = site
         self._rules = rules
         self._scopes = {scope.id: scope for scope in scopes}
         self._consumption = consumption
         self._findings = findings
+        self._intervals = intervals
         self._history: tuple[date, int, list[SiteConsumption]] | None = None
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
@@ -155,7 +159,7 @@ class PeriodFigures:
             for need in indicator_values.series_needs(indicator)
         }
         days = period.start, period.end
-        series = await needed_series(needs, scopes, self._site, self._consumption, days, counted)
+        series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
         # Read one day more: a confirmation for the day after the period concerns findings that
         # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)

@@ -32,6 +32,7 @@ from analytics.figures.site_consumption import contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.finding_store import FindingStore
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
@@ -101,7 +102,12 @@ class Pipeline:
             window_months=window_months,
         )
         self._figures = PeriodFigures(
-            folder.site, rules, self.scopes, self._consumption, self._findings
+            folder.site,
+            rules,
+            self.scopes,
+            self._consumption,
+            self._findings,
+            IntervalReader(folder, store),
         )
         self._log = log("analytics")
         self._reported: set[tuple[str, str, date]] = set()

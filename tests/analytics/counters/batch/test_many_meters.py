@@ -1,0 +1,134 @@
+"""Many meters at once have the digits that each has alone."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import ArrayLike, NDArray
+
+from analytics.counters.batch.many_meters import MeterReadings, consumption_of_meters
+from analytics.counters.believed_register import believed_register
+from analytics.counters.consumption import consumption_between
+from analytics.counters.imported_consumption import ImportedConsumption
+from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
+from analytics.periods import Interval
+
+DAY_MS = 24 * HOUR_MS
+DAYS = 12
+GRIDS: Mapping[Interval, NDArray[np.int64]] = {
+    "day": np.arange(1, DAYS, dtype=np.int64) * DAY_MS,
+    "hour": np.arange(24, 24 * (DAYS - 1) + 1, dtype=np.int64) * HOUR_MS,
+}
+#: Disturbances of a part of the values, given the part and a source of random numbers.
+WRONG_VALUES: Mapping[str, Callable[[NDArray[np.float64], np.random.Generator], ArrayLike]] = {
+    "zero": lambda part, rng: np.append(0.0, part[1:]),
+    "zeros": lambda part, rng: 0.0,
+    "spike": lambda part, rng: np.append(1e7, part[1:]),
+    "fast": lambda part, rng: part + 5000.0,
+    "negative": lambda part, rng: -3.0,
+    "no_value": lambda part, rng: 6553.5,
+    "infinite": lambda part, rng: np.inf,
+    "unknown": lambda part, rng: np.nan,
+    "other_meter": lambda part, rng: 70_000 + np.arange(len(part)),
+    "jitter": lambda part, rng: part - 0.01 * rng.integers(0, 2, len(part)),
+    "standstill": lambda part, rng: part[0],
+}
+#: Other disturbances.
+OTHERS = ("gap", "duplicate", "disorder", "reset", "leading_zeros")
+
+
+@st.composite
+def counted(draw: st.DrawFn) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Readings of a register that only grows, at regular or irregular times."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    step_ms = draw(st.sampled_from([600_000, 900_000, HOUR_MS, 3 * HOUR_MS, DAY_MS]))
+    times = np.arange(draw(st.integers(0, DAY_MS)), (DAYS + 1) * DAY_MS, step_ms)
+    if draw(st.booleans()):
+        times = times + rng.integers(0, step_ms // 2, len(times))
+    most = 40.0 * step_ms / HOUR_MS
+    steps = rng.uniform(0, most, len(times)) * (rng.random(len(times)) > 0.2)
+    first = draw(st.sampled_from([0.0, 5.0, 655.0, 6500.0, 2e6]))
+    return times.astype(np.int64), np.round(first + np.cumsum(steps), 2)
+
+
+def dirty(
+    dirt: str, times: NDArray[np.int64], values: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the readings with one disturbance at a random place."""
+    times, values = times.copy(), values.copy()
+    at = int(rng.integers(0, len(values)))
+    part = slice(at, at + int(rng.integers(1, 30)))
+    if dirt in WRONG_VALUES:
+        values[part] = WRONG_VALUES[dirt](values[part], rng)
+    match dirt:
+        case "leading_zeros":
+            values[: part.stop - part.start] = 0.0
+        case "reset":
+            values[at:] -= values[at]
+        case "gap":
+            return np.delete(times, part), np.delete(values, part)
+        case "duplicate":
+            times[part] = times[at]
+        case "disorder":
+            times[part] = times[part][::-1]
+    return times, values
+
+
+DEVICES = (
+    MeterDevices("unknown"),
+    MeterDevices("rated", (Device(step=0.01, modulus=100_000.0),), 50.0),
+    MeterDevices("ratio", (Device(step=0.01, ratios=((-(2**62), 40.0),)),), 50.0),
+    MeterDevices("new ratio", (Device(ratios=((-(2**62), 2.0), (5 * DAY_MS, 3.0))),), 50.0),
+    MeterDevices(
+        "replaced",
+        (Device(until_ms=6 * DAY_MS, final=9000.0), Device(from_ms=6 * DAY_MS, initial=0.0)),
+        50.0,
+    ),
+    MeterDevices("float", (Device(step=1.0, is_float32=True, no_values=(6553.5,)),)),
+)
+
+
+@st.composite
+def meters(draw: st.DrawFn) -> list[MeterReadings]:
+    """Clean and disturbed meters, some of them with imports, some in a part of their history."""
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        times, values = draw(counted())
+        rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+        for dirt in draw(st.lists(st.sampled_from((*WRONG_VALUES, *OTHERS)), max_size=2)):
+            if len(times):
+                times, values = dirty(dirt, times, values, rng)
+        window = None
+        if draw(st.booleans()):
+            window = draw(st.integers(-2, 6)) * DAY_MS, draw(st.integers(7, 15)) * DAY_MS
+            inside = (times >= window[0]) & (times < window[1])
+            times, values = times[inside], values[inside]
+        imported = None
+        if draw(st.integers(0, 4)) == 0:
+            start = np.array(draw(st.lists(st.integers(0, 250), min_size=1, unique=True)))
+            start = np.sort(start).astype(np.int64) * HOUR_MS
+            ones = np.ones(len(start))
+            imported = ImportedConsumption(start, start + HOUR_MS, ones, ones > 1)
+        devices = draw(st.sampled_from(DEVICES))
+        found.append(MeterReadings(devices, times, values, window, imported))
+    return found
+
+
+def assert_each_as_alone(found: list[MeterReadings]) -> None:
+    for meter, outcome in zip(found, consumption_of_meters(found, GRIDS), strict=True):
+        register = believed_register(meter.times_ms, meter.values, meter.devices, meter.window)
+        assert outcome.findings == register.findings
+        assert outcome.stable_ms == register.stable_ms
+        for interval, edges in GRIDS.items():
+            alone = consumption_between(register, edges, meter.imported)
+            for name in alone.__struct_fields__:
+                np.testing.assert_array_equal(
+                    getattr(outcome.consumption[interval], name), getattr(alone, name), name
+                )
+
+
+@settings(max_examples=60)
+@given(meters())
+def test_many_meters_have_the_digits_of_each_alone(found: list[MeterReadings]) -> None:
+    assert_each_as_alone(found)
