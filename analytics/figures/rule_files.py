@@ -6,7 +6,7 @@ rows stay. A mistake is reported with the file and the line of its row.
 Pure: documents in, rules out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -15,8 +15,8 @@ from analytics.figures import factors, targets
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
-from analytics.figures.quotas.annual_quota import AnnualQuota, check_annual_quotas
-from analytics.figures.quotas.quota import Quota, check_quotas
+from analytics.figures.quota_rows.annual_quota import AnnualQuota, check_annual_quotas
+from analytics.figures.quota_rows.quota import Quota, check_quotas
 from analytics.figures.targets import Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
 from jieneng.config_file import Document, decode
@@ -110,6 +110,7 @@ def merge_rules(
     *,
     convention: Convention,
     coverage_floor: float,
+    scope_ids: Collection[str] | None = None,
 ) -> Rules:
     """Merge the rows of documents.
 
@@ -119,6 +120,8 @@ def merge_rules(
         quota_files: packaged `quotas.toml`, then that of the site.
         convention: convention of electricity's coal equivalent.
         coverage_floor: smallest coverage for a verdict, 0 to 1.
+        scope_ids: ids of the site, its areas and institutions, which caps and quotas may name;
+            None to accept any id.
 
     Raises:
         ConfigError: lists all mistakes in all documents.
@@ -142,6 +145,9 @@ def merge_rules(
         *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
         *_check_located("quota", quotas, check_quotas),
         *_check_located("annual_quota", annual, check_annual_quotas),
+        *_check_scopes("cap", caps, lambda row: _named_scopes(row.scope), scope_ids),
+        *_check_scopes("quota", quotas, lambda row: row.scope, scope_ids),
+        *_check_scopes("annual_quota", annual, lambda row: (row.scope,), scope_ids),
     ]
     if problems:
         raise ConfigError(problems)
@@ -155,6 +161,36 @@ def merge_rules(
         convention=convention,
         coverage_floor=coverage_floor,
     )
+
+
+def _named_scopes(cap_scope: str) -> tuple[str, ...]:
+    """Return the id that the scope of a cap names; none for the division and the whole site."""
+    return () if cap_scope in ("division", "site") else (cap_scope,)
+
+
+def _check_scopes(
+    table: str,
+    located: Sequence[_LocatedRow[_AnyRow]],
+    named: Callable[[_AnyRow], Iterable[str]],
+    scope_ids: Collection[str] | None,
+) -> Iterator[Problem]:
+    """Yield a problem for each id in rows that is not the id of a scope of the site."""
+
+    def check(rows: Sequence[_AnyRow]) -> Iterator[tuple[int, Problem]]:
+        for number, row in enumerate(rows):
+            for scope in named(row):
+                if scope_ids is not None and scope not in scope_ids:
+                    yield (
+                        number,
+                        Problem(
+                            text="{id}: {scope} is no area or institution of site.toml.",
+                            fix="Use one of: {known}.",
+                            values={"id": row.id, "scope": scope, "known": ", ".join(scope_ids)},
+                            path=("scope",),
+                        ),
+                    )
+
+    return _check_located(table, located, check)
 
 
 def _merge_rows(

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Final
 from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
 from analytics.figures.figure import Figure
-from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
@@ -37,9 +36,10 @@ from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
+from analytics.pipeline.quotas.quota_figures import QuotaFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
-from jieneng.metering.errors import NoData, UsageError
+from jieneng.metering.errors import NoData
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.schema import Point
@@ -108,6 +108,9 @@ class Pipeline:
             self._consumption,
             self._findings,
             IntervalReader(folder, store),
+        )
+        self.quotas = QuotaFigures(
+            folder.site, rules, self.scopes, self._figures, self._consumption
         )
         self._log = log("analytics")
         self._reported: set[tuple[str, str, date]] = set()
@@ -242,17 +245,6 @@ class Pipeline:
             UsageError: a period or a scope does not exist.
         """
         return await self._figures.figures(wanted)
-
-    async def quotas(self, year: str, as_of_ms: int) -> list[QuotaResult]:
-        """Return the results of all quotas of a year, as of a given time.
-
-        Raises:
-            UsageError: `year` is no calendar year.
-        """
-        period = periods.parse(year)
-        if not period.whole_year:
-            raise UsageError("a quota is of a year, not of {period}: write 2025.", period=year)
-        return await self._figures.quotas(period, as_of_ms)
 
     async def require_data(self, period: str) -> None:
         """Check that the period has stored consumption.

@@ -16,7 +16,7 @@ Pure: structs in, structs out.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +28,7 @@ from analytics.figures import targets
 from analytics.figures.figure import Status, rounded
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import IndicatorResult
-from analytics.figures.quotas.annual_quota import AnnualQuota, annual_quotas_of_year
+from analytics.figures.quota_rows.annual_quota import AnnualQuota, annual_quotas_of_year
 from analytics.figures.quotas.quota_amounts import QuotaAmounts, months
 from analytics.figures.roll_up import Scope, daily_denominator
 from analytics.figures.rule_files import Rules
@@ -139,7 +139,7 @@ class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
 def annual_quota_results(
     site: Site,
     rules: Rules,
-    scopes: Sequence[Scope],
+    scopes: Iterable[Scope],
     year: Period,
     today: date,
     current: SiteConsumption,
@@ -151,7 +151,7 @@ def annual_quota_results(
     Args:
         site: the site.
         rules: the quotas, caps, factors and coverage floor.
-        scopes: all scopes of the site.
+        scopes: scopes of the site; annual quotas of others are left out.
         year: the year.
         today: the present local day; only days before it are complete.
         current: consumption on the complete days of the year, at least.
@@ -170,13 +170,16 @@ def annual_quota_results(
 
 def reference_years(rules: Rules, site: Site, year: Period) -> set[int]:
     """Return the earlier years by whose months the annual quotas of a year are divided."""
-    base = rules.base_year(year)
-    by_rule = {"last_year": year.year - 1, "base_year": None if base is None else base.year}
+    by_rule = {"last_year": year.year - 1, "base_year": _base_year(rules, year).year}
     quotas = annual_quotas_of_year(
         rules.annual_quotas, rules.caps, rules.plans, site.site.id, year.year
     )
-    found = {by_rule.get(quota.by_month) for quota in quotas}
-    return {one for one in found if one is not None and one < year.year}
+    return {by_rule[quota.by_month] for quota in quotas if quota.by_month in by_rule}
+
+
+def _base_year(rules: Rules, year: Period) -> Period:
+    """Return the base year of a year's plan; the year before if there is no plan."""
+    return rules.base_year(year) or calendar_year(year.year - 1)
 
 
 class _Use:
@@ -191,10 +194,10 @@ class _Use:
         self._elapsed = year.until(today)
         self._floor = rules.coverage_floor
         self._counted = rules.counted_flows(year.year)
-        base = rules.base_year(year)
-        self._base_year = None if base is None else base.year
-        fixed_on = year.start if base is None else base.start
-        self._amounts = QuotaAmounts(quota, scope, site, rules, self._counted, fixed_on)
+        self._base_year = _base_year(rules, year)
+        self._amounts = QuotaAmounts(
+            quota, scope, site, rules, self._counted, self._base_year.start
+        )
         self._limit = _limit(quota, scope, year)
 
     def result(
@@ -210,7 +213,9 @@ class _Use:
             forecasts = scope_forecasts(self._scope, history, elapsed, current, self._counted)
             inputs = msgspec.structs.replace(inputs, forecasts={self._scope.id: forecasts})
         found = self._amounts.result(inputs)
-        shares, findings = self._amounts.month_shares(self._year.year, self._base_year, earlier)
+        shares, findings = self._amounts.month_shares(
+            self._year.year, self._base_year.year, earlier
+        )
         parts = _MonthParts(self._year, elapsed, limit * shares)
         allowed = float(parts.allowed.sum())
         remains = limit - found.value

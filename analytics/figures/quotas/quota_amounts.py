@@ -27,7 +27,7 @@ from analytics.figures.indicator_results import (
     period_inputs,
 )
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value
-from analytics.figures.quotas.annual_quota import MONTHS, AnnualQuota
+from analytics.figures.quota_rows.annual_quota import MONTHS, AnnualQuota
 from analytics.figures.quotas.own_factors import own_factors
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
@@ -110,13 +110,13 @@ class QuotaAmounts:
         ]
 
     def month_shares(
-        self, year: int, base_year: int | None, earlier: Mapping[int, SiteConsumption]
+        self, year: int, base_year: int, earlier: Mapping[int, SiteConsumption]
     ) -> "tuple[NDArray[np.float64], tuple[Finding, ...]]":
         """Return the share of each month in the annual quota, shape (12,), with findings.
 
         Args:
             year: the year of the quota.
-            base_year: base year of the plan; None if there is none.
+            base_year: base year of the plan.
             earlier: consumption of the earlier years that are known, by year.
         """
         equal = np.full(MONTHS, 1 / MONTHS)
@@ -127,7 +127,7 @@ class QuotaAmounts:
                 stated = np.array(self._quota.shares)
                 return stated / stated.sum(), ()
             case "last_year":
-                reference: int | None = year - 1
+                reference = year - 1
             case "base_year":
                 reference = base_year
         if reference in earlier:
@@ -138,8 +138,7 @@ class QuotaAmounts:
             is_known = all(month.is_sufficient(floor) for month in found)
             if is_known and (amounts >= 0).all() and amounts.sum() > 0:
                 return amounts / amounts.sum(), ()
-        subject = self._quota.id if reference is None else f"{reference}"
-        return equal, (Finding.of("equal_months", subject),)
+        return equal, (Finding.of("equal_months", f"{reference}"),)
 
 
 def months(year: Period) -> list[Period]:

@@ -30,8 +30,8 @@ from analytics.figures.indicator_results import (
     indicator_result,
     period_inputs,
 )
+from analytics.figures.quota_rows.quota import Quota
 from analytics.figures.quotas.own_factors import own_factors
-from analytics.figures.quotas.quota import Quota
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_inputs import period_factors

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from analytics.figures.quotas.quota import intensity_unit
+from analytics.figures.quota_rows.quota import intensity_unit
 from analytics.figures.targets import Cap, Confidence, Operator, Plan
 from jieneng.metering.errors import Problem
 from jieneng.metering.indicators import INDICATORS, Denominator, Indicator
