@@ -23,6 +23,7 @@ from analytics.figure_service import (
     publish,
     publish_quotas,
 )
+from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.annual_quota_results import AnnualQuotaResult
 from analytics.figures.quotas.quota_results import QuotaResult
@@ -165,6 +166,35 @@ async def report(
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 
 
+async def carbon(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    base: str | None,
+    scope: str | None,
+    clock: Clock,
+) -> list[CarbonSplit]:
+    """Compute missing consumption, and return the change of carbon by source and cause.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        base: a calendar year; None for the base year of the period's plan.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (_, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        return await pipeline.carbon(
+            period, base, None if scope is None else [scope], clock.now_ms()
+        )
+
+
 async def quotas(
     folder: SiteFolder, settings: AnalyticsSettings, year: str, scope: str | None, clock: Clock
 ) -> tuple[list[QuotaResult], list[AnnualQuotaResult]]:
@@ -206,9 +236,9 @@ async def publication(
         published: the publication of the period, if there is one.
 
     Returns:
-        The publication, which nobody answers for yet. And the figures that the site and rules of
-        `published`, or without one those of today, give with the consumption of today, as elements
-        of their JSON form.
+        Two results: the publication, still without the name of a person; and figures with the
+            consumption of today, as elements of their JSON form. The second are computed with the
+            site and rules of `published`, or with those of today if there is no `published`.
 
     Raises:
         NoData: the period has no stored consumption.
@@ -271,8 +301,8 @@ async def metered(
 async def _catch_up(pipeline: Pipeline, today: date) -> None:
     """Compute the days up to today that are missing or marked for computing.
 
-    Missing days come first, because they are mostly consecutive. Marks on these days are then
-    settled, too.
+    Missing days come first, because they are mostly consecutive. This also handles the marks on
+    these days.
     """
     await pipeline.compute_missing_days(today, ignore_progress)
     await pipeline.recompute_marked(BEGIN, today)

@@ -67,7 +67,7 @@ def frame(
         of: the site and the language.
         variables: variables, the site first.
         rows: rows of panels.
-        begin: begin of the time range, e.g. `now-90d`.
+        begin: start of the time range, e.g. `now-90d`.
         end: end of the time range.
         refresh: time between two refreshes of the board.
     """

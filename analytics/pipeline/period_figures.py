@@ -20,6 +20,7 @@ from analytics import periods
 from analytics.figures import indicator_values
 from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
+from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
@@ -34,7 +35,7 @@ from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
 #: Number of earlier years that a forecast rests on: last year, and five errors for the band.
-_MOST_YEARS: Final = 6
+_MAX_YEARS: Final = 6
 
 
 class WantedFigures(msgspec.Struct, frozen=True):
@@ -115,6 +116,31 @@ class PeriodFigures:
             await self.years_before(whole_period, today),
         )
 
+    async def carbon(self, wanted: WantedFigures, base: Period | None) -> list[CarbonSplit]:
+        """Return the change of carbon in a period against a base year, by source and cause.
+
+        Args:
+            wanted: the period.
+            base: a calendar year; None for the base year of the period's plan.
+
+        Raises:
+            UsageError: the period or a scope does not exist.
+        """
+        period = periods.parse(wanted.period)
+        scopes = self.scopes_of(wanted.scope_ids)
+        today = periods.local_day(wanted.as_of_ms, self._site.zone)
+        counted = self._rules.counted_flows(period.year).energy
+        year = base or self._rules.base_year(period)
+        return carbon_splits(
+            self._site,
+            self._rules,
+            scopes,
+            period,
+            today,
+            await self._site_consumption(scopes, period.until(today), counted),
+            None if year is None else (year, await self._site_consumption(scopes, year, counted)),
+        )
+
     async def year_consumption(self, year: int) -> SiteConsumption:
         """Return the consumption of a calendar year by day, without findings and series."""
         whole = calendar_year(year)
@@ -129,7 +155,7 @@ class PeriodFigures:
             return []
         if self._history is None or self._history[:2] != (today, period.year):
             span = await self._consumption.day_span()
-            first = period.year if span is None else max(span[0].year, period.year - _MOST_YEARS)
+            first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
             years = [await self.year_consumption(year) for year in range(first, period.year)]
             self._history = (today, period.year, years)
         return self._history[2]

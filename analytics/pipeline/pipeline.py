@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
+from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
@@ -39,7 +40,7 @@ from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
 from analytics.pipeline.quotas.quota_figures import QuotaFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
-from jieneng.metering.errors import NoData
+from jieneng.metering.errors import NoData, UsageError
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
 from jieneng.metering.schema import Point
@@ -246,6 +247,26 @@ class Pipeline:
         """
         return await self._figures.figures(wanted)
 
+    async def carbon(
+        self, period: str, base: str | None, scope_ids: Sequence[str] | None, as_of_ms: int
+    ) -> list[CarbonSplit]:
+        """Return the change of carbon in a period against a base year, by source and cause.
+
+        Args:
+            period: id of the period.
+            base: a calendar year; None for the base year of the period's plan.
+            scope_ids: ids of areas, institutions or the site; None for all of them.
+            as_of_ms: the time [UTC, ms]; only local days before it are complete.
+
+        Raises:
+            UsageError: the period or a scope does not exist, or `base` is no calendar year.
+        """
+        year = None if base is None else periods.parse(base)
+        if year is not None and not year.whole_year:
+            raise UsageError("the base is a year, not {period}: write 2020.", period=base)
+        ids = None if scope_ids is None else tuple(scope_ids)
+        return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
+
     async def require_data(self, period: str) -> None:
         """Check that the period has stored consumption.
 
@@ -272,8 +293,8 @@ class Pipeline:
     async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        The time of the points is the start of the local day of the period's time. A time at
-        midnight counts to the day before, so figures as of the end of a year are dated 31 December.
+        The points are dated to the start of the local day in which the time of the figures lies.
+        Midnight counts to the day before, so figures as of the end of a year are dated 31 December.
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.

@@ -123,7 +123,7 @@ def _print_warnings(warnings: Iterable[Problem]) -> None:
 
 
 def _print_unrated(site: "Site") -> None:
-    unrated = [meter.id for meter in site.meter if meter.rated_max is None]
+    unrated = [meter.id for meter in site.read_meters.values() if meter.rated_max is None]
     if unrated:
         click.echo(
             tr(

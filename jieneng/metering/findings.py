@@ -352,9 +352,9 @@ _ROWS: Final = (
         " by its past, about {expected:number} were expected.",
         zh="{subject:name}：自 {first_ms:time} 起 {days:number} 天用量为 0，"
         "而按该表以往情况应约为 {expected:number}",
-        many_en="{subject:name}: {count} times no consumption from {first_ms:time} to"
-        " {until_ms:time}, for example for {days:number} days, for which, judging by its"
-        " past, about {expected:number} were expected.",
+        many_en="{subject:name}: no consumption in {count} spans from {first_ms:time} to"
+        " {until_ms:time}, for example for {days:number} days; judging by its past, about"
+        " {expected:number} were expected in these days.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 段时间用量为 0，"
         "其中一段为 {days:number} 天，而按该表以往情况应约为 {expected:number}",
         of_past=True,
@@ -375,6 +375,20 @@ _ROWS: Final = (
         en="{subject:name}: sub-meters of {medium:word} measured more than the meters above"
         " them; the difference is {amount:number} {unit:unit}.",
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
+    ),
+    FindingKind(
+        code="negative_formula",
+        severity="warning",
+        en="{subject:name}: the consumption by its formula is below 0 on the day from"
+        " {first_ms:time}: {amount:number} {unit:unit}; a meter, its ratio or the formula is"
+        " wrong.",
+        zh="{subject:name}：{first_ms:time} 起一天按公式计算的用量为负（{amount:number}"
+        " {unit:unit}），请核对各表读数、倍率和公式",
+        many_en="{subject:name}: the consumption by its formula is below 0 on {count} days from"
+        " {first_ms:time} to {until_ms:time}, for example {amount:number} {unit:unit}; a meter,"
+        " its ratio or the formula is wrong.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 天按公式计算的用量"
+        "为负（如 {amount:number} {unit:unit}），请核对各表读数、倍率和公式",
     ),
     FindingKind(
         code="no_meter",

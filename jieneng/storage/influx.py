@@ -111,6 +111,20 @@ class InfluxStore:
         query = influxql.select(measurement, field, where, start_ms, end_ms)
         return influxql.join_text_blocks(await self._query("GET", query))
 
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        """Return the number of points of a field in each interval, by series."""
+        query = influxql.count(measurement, field, where, start_ms, end_ms, step_ms)
+        return influxql.join_blocks(await self._query("GET", query))
+
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None
     ) -> tuple[int, int] | None:

@@ -87,6 +87,22 @@ def select(
     )
 
 
+def count(
+    measurement: str,
+    field: str,
+    where: Mapping[str, str],
+    start_ms: int,
+    end_ms: int,
+    step_ms: int,
+) -> str:
+    """Return the statement that counts the points of a field in intervals, grouped by series."""
+    interval = f"time({step_ms}ms, {start_ms % step_ms}ms)"
+    return (
+        f"SELECT count({identifier(field)}) FROM {identifier(measurement)} "  # noqa: S608 - quoted
+        f"WHERE {_condition(where, start_ms, end_ms)} GROUP BY *, {interval} fill(none)"
+    )
+
+
 def first_point(
     measurement: str, where: Mapping[str, str], order: str, field: str | None = None
 ) -> str:

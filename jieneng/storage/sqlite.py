@@ -120,6 +120,22 @@ class SqliteStore:
             lambda c: sqlite_statements.read_text(c, measurement, field, where, start_ms, end_ms)
         )
 
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        """Return the number of points of a field in each interval, by series."""
+        times = (start_ms, end_ms, step_ms)
+        return await self._in_thread(
+            lambda c: sqlite_statements.count(c, measurement, field, where, times)
+        )
+
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None
     ) -> tuple[int, int] | None:

@@ -148,12 +148,36 @@ class Store(Protocol):
     ) -> list[TextSeries]:
         """Return the series of a text field; the arguments are those of `read`."""
 
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        """Return the number of points of a field in each interval, by series.
+
+        Args:
+            measurement: name of a measurement in `schema.py`.
+            field: name of a float field of the measurement.
+            where: tags that the series must have; other tags may have any value.
+            start_ms: start of the first interval [UTC, ms].
+            end_ms: end of the last interval [UTC, ms].
+            step_ms: length of an interval [ms].
+
+        Returns:
+            Series whose times are starts of intervals. Intervals without a point are left out.
+        """
+
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None
     ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]; None if there are none.
 
-        If `field` is given, only points with this field are regarded.
+        If `field` is given, only points with this field match.
         """
 
     async def delete(

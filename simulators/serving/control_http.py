@@ -278,7 +278,7 @@ def kind_row(kind: type[Fault]) -> dict[str, object]:
 
 
 def placed_row(placed: PlacedFault, now_ms: int) -> dict[str, object]:
-    """Return a fault with its begin, its end, and whether it is active now."""
+    """Return a fault with its start, its end, and whether it is active now."""
     given = {
         name: value
         for name, value in msgspec.to_builtins(placed.fault).items()

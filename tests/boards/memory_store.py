@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jieneng.metering import line_protocol
 from jieneng.metering.schema import Point, Value
 from jieneng.storage.store import Series, TextSeries, WriteResult
+from tests.storage.toy_store import counts
 
 #: Points in a write: a busy server refuses writes that take it longer than ten seconds.
 _PORTION: Final = 10_000
@@ -81,6 +82,19 @@ class MemoryStore:
             if values:
                 found.append(TextSeries(dict(key[1]), values))
         return found
+
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        found = await self.read(measurement, field, where=where, start_ms=start_ms, end_ms=end_ms)
+        return [counts(series, start_ms, step_ms) for series in found]
 
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None

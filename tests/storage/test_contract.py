@@ -204,6 +204,26 @@ async def test_what_was_never_written_is_empty_and_no_error(store: Store) -> Non
     assert await rows(store, measurement="water") == {}
 
 
+async def test_points_are_counted_by_interval_and_series(store: Store) -> None:
+    """Intervals of 10 s from 3 s after START, so they are no multiples of 10 s since 1970."""
+    at = [START + 1000 * second for second in (2, 3, 12, 13, 33)]
+    await store.write([reading(time_ms) for time_ms in at])
+    await store.write([reading(at[1], meter="e-other"), reading(at[1] + 1, power_kw=1.0)])
+    found = await store.count(
+        "electricity",
+        "energy_kwh",
+        where={"site": "s"},
+        start_ms=START + 3000,
+        end_ms=START + 33_000,
+        step_ms=10_000,
+    )
+    by_meter = {one.tags["meter"]: one for one in found}
+    counted = by_meter["e-main"]
+    assert counted.times_ms.tolist() == [START + 3000, START + 13_000]
+    assert counted.values.tolist() == [2.0, 1.0]
+    assert by_meter["e-other"].values.tolist() == [1.0]
+
+
 async def test_the_span_is_of_any_field_and_narrowed_by_tags(store: Store) -> None:
     await store.write(
         [reading(START + 5), reading(START + 9, power_kw=1.0), reading(START + 2, meter="b")]

@@ -34,6 +34,12 @@ def open_store(settings: StoreSettings, folder: Path) -> "ToyStore":
     return ToyStore(folder / settings.path)
 
 
+def counts(series: Series, start_ms: int, step_ms: int) -> Series:
+    """Return the number of points in each interval, as `Store.count` does."""
+    numbers, points = np.unique((series.times_ms - start_ms) // step_ms, return_counts=True)
+    return Series(series.tags, start_ms + numbers * step_ms, points.astype(float))
+
+
 class ToyStore:
     """A `Store` that lasts as long as the process."""
 
@@ -92,6 +98,19 @@ class ToyStore:
             for tags, rows in self._matching_series(measurement, where)
         ]
         return [series for series in found if series.values]
+
+    async def count(
+        self,
+        measurement: str,
+        field: str,
+        *,
+        where: Mapping[str, str],
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+    ) -> list[Series]:
+        found = await self.read(measurement, field, where=where, start_ms=start_ms, end_ms=end_ms)
+        return [counts(series, start_ms, step_ms) for series in found]
 
     async def span(
         self, measurement: str, *, where: Mapping[str, str], field: str | None = None

@@ -71,7 +71,7 @@ class QuotaResult(msgspec.Struct, frozen=True, kw_only=True):
         value: the intensity, in the quota's unit, for a running year its forecast; None if unknown.
         level: the best level that is reached; `above` if the constraint is exceeded.
         is_forecast: True if `value` is a forecast.
-        coverage: share of meter-time of which the consumption is known, 0 to 1.
+        coverage: share of the meters' time for which consumption is known, 0 to 1.
         rank: place among the scopes of the quota, 1 for the lowest value; None without a value.
         ranked: number of scopes with a rank.
         percentile: percentile rank among the buildings of the same use, 0 to 100; small for a low

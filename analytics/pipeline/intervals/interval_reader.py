@@ -7,7 +7,8 @@ Laws:
 
 1. Computed values equal those that the analytics would have stored.
 2. The memory needed is limited: one month of the wanted meters at a time.
-3. Days that are not stored, and whose readings were deleted, are unknown: NaN, with coverage 0.
+3. An interval of a virtual meter is measured if it is measured for all meters in its formula.
+4. Days that are not stored, and whose readings were deleted, are unknown: NaN, with coverage 0.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -23,6 +24,8 @@ from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import Flow
 from analytics.figures.boundary.lifetime import Begins, lifetime
 from analytics.figures.boundary.site_structure import SiteStructure
+from analytics.figures.boundary.virtual_meters import operands_read
+from analytics.figures.consumption_sums.virtual_consumption import virtual_windows
 from analytics.figures.interval_series import MeterIntervals
 from analytics.figures.roll_up import stacked
 from analytics.periods import Interval
@@ -86,8 +89,10 @@ class IntervalReader:
                     rows = await self._stored(wanted, medium, interval, low, high)
                 else:
                     if records is None:
-                        records = await self._registers.meter_records(meters)
-                    rows = await self._computed(records, interval, low, high)
+                        read = operands_read(self._site, wanted)
+                        records = await self._registers.meter_records(read)
+                    computed = await self._computed(records, interval, low, high)
+                    rows = [row for row in computed if row[0].meter.id in wanted]
                 edges = periods.edges_ms(low, high, interval, self._site.zone)
                 yield await self._intervals(edges, rows)
 
@@ -128,7 +133,10 @@ class IntervalReader:
     async def _computed(
         self, records: Sequence[MeterRecords], interval: Interval, start: date, end: date
     ) -> list[tuple[Flow, Consumption]]:
-        """Return the consumption that is computed from readings, by flow."""
+        """Return the consumption that is computed from readings, by flow.
+
+        Virtual meters follow, if the records of all meters in their formulas are given.
+        """
         zone = self._site.zone
         grids: Mapping[Interval, NDArray[np.int64]] = {
             "day": periods.edges_ms(start, end, "day", zone),
@@ -136,13 +144,20 @@ class IntervalReader:
         }
         days = periods.interval_days(grids[interval], zone)
         begins = self._begins(records)
-        rows = []
-        for meter in records:
-            for flow, of_flow in meter.flows():
-                by_interval, _ = await self._registers.consumption(of_flow, grids)
-                life = lifetime(self._structure, flow, days, begins)
-                rows.append((flow, life.applied_to(by_interval[interval])))
-        return rows
+        computed: list[tuple[Flow, Mapping[Interval, Consumption]]] = [
+            (flow, (await self._registers.consumption(of_flow, grids))[0])
+            for meter in records
+            for flow, of_flow in meter.flows()
+        ]
+        measured = {flow.meter.id: amounts for flow, amounts in computed if not flow.is_export}
+        computed += [
+            (Flow(virtual.meter), virtual.consumption)
+            for virtual in virtual_windows(self._structure, measured, grids, begins)
+        ]
+        return [
+            (flow, lifetime(self._structure, flow, days, begins).applied_to(amounts[interval]))
+            for flow, amounts in computed
+        ]
 
     def _begins(self, records: Sequence[MeterRecords]) -> Begins:
         """Return the first day with readings of each flow."""
@@ -158,11 +173,13 @@ class IntervalReader:
     ) -> MeterIntervals:
         """Return the consumption of flows, with the intervals that are measured."""
         flows = tuple(flow for flow, _ in rows)
-        meters = {flow.meter.id: flow.meter for flow in flows}
-        measured = await self._measured.measured(edges_ms, list(meters.values()))
-        is_measured = np.zeros((len(flows), len(edges_ms) - 1), dtype=np.bool_)
+        members = {flow.meter.id: operands_read(self._site, [flow.meter.id]) for flow in flows}
+        read = operands_read(self._site, members)
+        measured = await self._measured.measured(edges_ms, read)
+        is_measured = np.ones((len(flows), len(edges_ms) - 1), dtype=np.bool_)
         for number, flow in enumerate(flows):
-            is_measured[number] = measured[flow.meter.id]
+            for meter in members[flow.meter.id]:
+                is_measured[number] &= measured[meter.id]
         nothing = Consumption(*[np.zeros(is_measured.shape)] * 6)
         amounts = stacked([row for _, row in rows]) if rows else nothing
         return MeterIntervals(edges_ms, flows, amounts, is_measured)

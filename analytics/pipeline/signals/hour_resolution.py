@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from analytics.alerts.signals.hours import HourGrid
 from analytics.figures.boundary.flows import CountedFlows, flows_of
+from analytics.figures.boundary.virtual_meters import operands_read
 from analytics.figures.roll_up import boundary_weights, scopes
 from analytics.pipeline.intervals.measured_intervals import MeasuredIntervals
 from jieneng.metering.site import Meter, Site
@@ -58,14 +59,14 @@ class HourResolution:
         return found
 
     def _members(self, subject: str, grid: HourGrid) -> list[Meter]:
-        """Return the meters that enter into the consumption of a meter or an area."""
-        meter = self._site.meters.get(subject)
-        if meter is not None:
-            return [meter]
+        """Return the meters with readings that enter into the consumption of a meter or an area."""
+        if subject in self._site.meters:
+            return operands_read(self._site, [subject])
         key = subject, grid.days[0], grid.days[-1]
         if key not in self._known_members:
             flows = flows_of([one for one in self._site.meter if one.medium == "electricity"], ())
             weights = boundary_weights(self._areas[subject], flows, grid.days, self._counted)
             pairs = zip(flows, weights, strict=True)
-            self._known_members[key] = [flow.meter for flow, row in pairs if row.any()]
+            members = [flow.meter.id for flow, row in pairs if row.any()]
+            self._known_members[key] = operands_read(self._site, members)
         return self._known_members[key]

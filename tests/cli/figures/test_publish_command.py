@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.figures.test_indicator_commands import write_site
 from tests.cli.run import jieneng
-from tests.cli.test_indicator_commands import write_site
 
 pytestmark = pytest.mark.server
 

@@ -10,7 +10,7 @@ from tests.cli.run import jieneng
 
 pytestmark = pytest.mark.server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def readme_site(name: str) -> str:

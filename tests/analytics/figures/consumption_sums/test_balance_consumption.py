@@ -9,8 +9,8 @@ from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import flows_of
 from analytics.figures.boundary.site_structure import SiteStructure
+from analytics.figures.consumption_sums.balance_consumption import balance_consumption
 from analytics.periods import Interval
-from analytics.pipeline.balance_consumption import balance_consumption
 from jieneng.metering.site import Area, Item, Meter, Site, SiteInfo
 
 NAN = float("nan")
