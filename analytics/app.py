@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +35,8 @@ from analytics.publications.publication import Publication
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
+from analytics.rule_documents import rule_documents
 from analytics.settings import AnalyticsSettings
-from jieneng import config_file
 from jieneng.clock import Clock
 from jieneng.locale import translator
 from jieneng.locale.finding_text import labels
@@ -67,9 +66,9 @@ def load_rules(
     problems = list[Problem]()
     try:
         loaded = merge_rules(
-            _rule_documents(path, "factors.toml", problems),
-            _rule_documents(path, "plan.toml", problems),
-            _rule_documents(path, "quotas.toml", problems),
+            rule_documents(path, "factors.toml", problems),
+            rule_documents(path, "plan.toml", problems),
+            rule_documents(path, "quotas.toml", problems),
             convention=settings.convention,
             coverage_floor=settings.coverage_floor,
             scope_ids=None if site is None else _scope_ids(site),
@@ -84,18 +83,6 @@ def load_rules(
 def _scope_ids(site: Site) -> tuple[str, ...]:
     """Return the ids of the site, its areas and its institutions."""
     return (site.id, *(one.id for one in site.area), *(one.id for one in site.institution))
-
-
-def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[config_file.Document]:
-    """Return the packaged document and the site's. Invalid TOML is added to `problems`."""
-    packaged = resources.files("analytics") / "data" / name
-    found = [config_file.parse(packaged.read_text(encoding="utf-8"), name)]
-    if (path / name).exists():
-        try:
-            found.append(config_file.read(path / name))
-        except ConfigError as error:
-            problems += error.problems
-    return found
 
 
 @asynccontextmanager
