@@ -419,6 +419,13 @@ _ROWS: Final = (
         zh="{subject} 规划目标目前仅据报道；本市公布后请写入 plan.toml",
     ),
     FindingKind(
+        code="equal_months",
+        severity="info",
+        en="Not every month of {subject} has enough data, so the annual quota is divided equally"
+        " among the months, and not by the shares of that year.",
+        zh="{subject} 年并非每个月都有足够数据，年度限额按月均分，未按该年各月占比分解",
+    ),
+    FindingKind(
         code="no_headcount",
         severity="warning",
         en="{subject:name}: the headcount is stated for {known} of {days} days.",
