@@ -327,16 +327,16 @@ def decrease_status(
     return "on_track" if decrease >= round(100 * (1 - share), _DECIMALS) else "at_risk"
 
 
-def cap_status(cap: Cap, value: float, allowed: float, *, is_final: bool) -> Status:
+def limit_status(comparison: Operator, value: float, allowed: float, *, is_final: bool) -> Status:
     """Return the verdict on a total with enough data.
 
     Args:
-        cap: the cap.
-        value: the total, in the cap's unit.
-        allowed: the cap, or its part for a part of a year.
-        is_final: True for the plan's complete last year.
+        comparison: comparison of the total with its limit: `<=` or `<`.
+        value: the total.
+        allowed: the cap or annual quota, or its part for a part of a year.
+        is_final: True if the verdict is `met` or `missed`.
     """
-    is_kept = _COMPARE[cap.operator](round(value, _DECIMALS), round(allowed, _DECIMALS))
+    is_kept = _COMPARE[comparison](round(value, _DECIMALS), round(allowed, _DECIMALS))
     if is_final:
         return "met" if is_kept else "missed"
     return "on_track" if is_kept else "at_risk"

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from analytics.app import load_rules
 from analytics.figures.factors import Factor, FactorsFile
-from analytics.figures.quota import Quota
+from analytics.figures.quota_rows.annual_quota import AnnualQuota
+from analytics.figures.quota_rows.quota import Quota
 from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.settings import AnalyticsSettings
 from ingest.settings import IngestSettings
@@ -62,6 +63,7 @@ SECTIONS = [
     ),
     (RULES, "factors.toml", "[[factor]]", Factor),
     (RULES, "quotas.toml", "[[quota]]", Quota),
+    (RULES, "quotas.toml", "[[annual_quota]]", AnnualQuota),
     (RULES, "analytics.toml", "analytics.toml", AnalyticsSettings),
     *((RULES, "analytics.toml", *table) for table in tables_of(AnalyticsSettings).items()),
     *((INGEST, "ingest.toml", *table) for table in tables_of(IngestSettings).items()),

@@ -176,7 +176,7 @@ def test_a_further_baseline_stands_beside_and_changes_no_verdict(tmp_path: Path)
     assert (usual.id, usual.name, usual.baseline_period) == ("usual", "疫情前", "2018..2019")
     assert (usual.value, usual.baseline) == (190 * 365, 220 * 365)
     assert usual.change_pct == pytest.approx(100 * (190 / 220 - 1), abs=1e-6)
-    assert usual.decrease_pct == -usual.change_pct
+    assert usual.decrease_pct == pytest.approx(100 * (1 - 190 / 220), abs=1e-6)
     assert {key: one.status for key, one in found.items()} == {
         key: one.status for key, one in without.items()
     }
