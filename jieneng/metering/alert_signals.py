@@ -148,7 +148,8 @@ _ROWS: Final = (
         zh="年度限额用量",
         value_en="Used at least",
         value_zh="至少已用",
-        cause_en="The year goes on, or more was consumed than the quota allows for the months so far.",
+        cause_en="The year goes on, or more was consumed than the quota allows for the months so"
+        " far.",
         cause_zh="年度推进，或迄今用量超过分月限额。",
         advice_en="Run `jieneng quotas --annual` to see what remains, for each month and a day, and"
         " when the quota is expected to be used up.",
@@ -164,9 +165,9 @@ _ROWS: Final = (
         value_zh="年内缺口天数",
         day_en="Used up on",
         day_zh="用完日期",
-        cause_en="More was consumed than the quota allows for the months so far, or last year's rest"
-        " was high.",
-        cause_zh="迄今用量超过分月限额，或上年同期余下时段用量较高。",
+        cause_en="More was consumed than the quota allows for the months so far, or the months that"
+        " are still to come were high last year.",
+        cause_zh="迄今用量超过分月限额，或上年余下各月用量较高。",
         advice_en="On the board of quotas, look for the months above their part of the quota, then"
         " for the buildings with the greatest increase.",
         advice_zh="在限额看板查看超过分月限额的月份，再查增幅最大的楼宇。",

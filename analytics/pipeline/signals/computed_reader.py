@@ -261,9 +261,8 @@ def _of_quotas(
     days: int,
 ) -> "NDArray[np.float64]":
     """Return the values of a signal of annual quotas, shape (m, days)."""
-    rows = [
-        quotas.get((scope, name), ()) for scope, _, name in (s.partition("/") for s in one.subjects)
-    ]
+    keys = [(scope, name) for scope, _, name in (s.partition("/") for s in one.subjects)]
+    rows = [quotas.get(key, ()) for key in keys]
     table = np.full((len(rows), max(map(len, rows), default=0), days), np.nan)
     for number, of_subject in enumerate(rows):
         for place, row in enumerate(of_subject):

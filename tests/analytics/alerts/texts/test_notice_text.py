@@ -116,7 +116,7 @@ NOTICES: Final[Mapping[str, Notice]] = {
         "fired", alert("path", "block-1/energy_per_capita", 7.31)
     ),
     "fired: the day on which a quota is used up": notice(
-        "fired", alert("quota", "affairs-bureau/electricity", 43.0, seen_ms=_NOW_MS)
+        "fired", alert("quota", "affairs-bureau/electricity", 20.0, seen_ms=_NOW_MS)
     ),
     "fired: without a value": notice("fired", alert("clock", "agent-1", 1.0)),
     "fired: over before its readings came in": notice(
