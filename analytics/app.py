@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.alerts.alert_files import load_alert_rules
 from analytics.figure_service import (
@@ -31,6 +32,8 @@ from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.pipeline.profiles.profile_reader import ProfileReader
+from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.report.figure_json import json_elements
@@ -40,7 +43,7 @@ from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.locale import translator
 from jieneng.locale.finding_text import labels
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.errors import ConfigError, NoData, Problem
 from jieneng.metering.findings import Finding
 from jieneng.metering.site import Site
 from jieneng.observe import log, serving_metrics
@@ -204,6 +207,44 @@ async def quotas(
         now_ms = clock.now_ms()
         levels = await pipeline.quotas.levels(year, now_ms, scope)
         return levels, await pipeline.quotas.annual(year, now_ms, scope)
+
+
+async def profiles(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    clock: Clock,
+    *,
+    scope: str | None = None,
+    meter: str | None = None,
+) -> list[LoadProfile]:
+    """Compute missing consumption, and return the load profiles of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period; if it is not over, its complete days count.
+        clock: the clock.
+        scope: id of a scope; None for all scopes, or for `meter`.
+        meter: id of a meter; None for scopes.
+
+    Raises:
+        NoData: the period has no stored consumption, or no complete day.
+        UsageError: there is no such period, scope or meter.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        hours = load_alert_rules(folder.path, folder.site).hours
+        reader = ProfileReader(folder, pipeline.rules, hours, store)
+        subjects = reader.scopes if scope is None else [reader.scope(scope)]
+        if meter is not None:
+            subjects = [reader.meter(meter)]
+        today = local_today(folder, clock)
+        complete = periods.parse(period).until(today)
+        await _catch_up(pipeline, today)
+        await pipeline.require_data(period)
+        if not complete.days:
+            raise NoData("no day of {period} is complete yet.", period=period)
+        return await reader.profiles(complete, subjects)
 
 
 async def publication(
