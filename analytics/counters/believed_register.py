@@ -44,7 +44,7 @@ from analytics.counters.reading_runs import (
     stable_span,
 )
 from analytics.counters.register_segments import BelievedRegister, DeviceRegister, join_devices
-from analytics.counters.reset_lives import lives, with_estimated_ends
+from analytics.counters.resets.reset_lives import lives, with_estimated_ends
 from analytics.counters.rollover import guessed_modulus
 from analytics.counters.stray_readings import without_stray_readings
 

@@ -17,21 +17,21 @@ Laws:
    the first interval, and `spread_end` of the last one (`edge_spread`).
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from analytics.counters.edge_spread import spread_over_edges
+from analytics.counters.edge_search import readings_before
+from analytics.counters.edge_spread import FAR_MS, spread_over_edges
 from analytics.counters.imported_consumption import ImportedConsumption
+from analytics.counters.interval_pieces import Known, known_by_pieces
+from analytics.counters.register_line import RegisterLine, line_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analytics.counters.register_segments import BelievedRegister
-
-#: Longest imported interval that counts as covered [ms]: a month that was read some days late.
-_LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000
 
 
 class Consumption(msgspec.Struct, frozen=True):
@@ -75,111 +75,128 @@ def consumption_between(
     Returns:
         Arrays of shape (n,).
     """
-    piece_edges = _piece_edges(register, edges_ms, imported)
-    left, right = piece_edges[:-1], piece_edges[1:]
-    length = (right - left).astype(np.float64)
-    amount, covered, read = _from_register(register, left, right)
-    if imported is not None and len(imported.start_ms):
-        amount, covered, read = _with_imported(imported, left, right, (amount, covered, read))
-    known = np.isfinite(amount)
-    counted = np.where(known, amount, 0.0)
-    starts = np.searchsorted(piece_edges, edges_ms)[:-1]
-    is_partly_known = np.logical_or.reduceat(known, starts)
-    spread = spread_over_edges(register, edges_ms, imported)
-    return Consumption(
-        np.where(is_partly_known, np.add.reduceat(counted, starts), np.nan),
-        np.add.reduceat(np.where(covered, length, 0.0), starts) / np.diff(edges_ms),
-        np.add.reduceat(np.where(covered & read, 0.0, counted), starts),
-        np.add.reduceat(np.where(known, length, 0.0), starts) / np.diff(edges_ms),
-        spread[:-1],
-        spread[1:],
-    )
+    return consumption_of_line(line_of(register), edges_ms, imported)
 
 
-def _piece_edges(
-    register: "BelievedRegister",
+def consumption_of_line(
+    line: RegisterLine,
     edges_ms: "NDArray[np.int64]",
-    imported: ImportedConsumption | None,
-) -> "NDArray[np.int64]":
-    """Return the edges of the pieces into which the intervals are divided.
+    imported: ImportedConsumption | None = None,
+) -> Consumption:
+    """Return the consumption between neighbouring edges, by the line of a register.
 
-    They are the given edges, and the times at which readings, segments or imported intervals begin
-    or end.
+    The other arguments and the result are those of `consumption_between`.
     """
-    segment_ends = np.diff(register.segment) != 0
-    changes = np.diff(register.covered.astype(np.int8)) != 0
-    changes |= np.diff(register.estimated.astype(np.int8)) != 0
-    moments = [
-        register.times_ms[:1],
-        register.times_ms[:-1][segment_ends],
-        register.times_ms[1:][segment_ends | changes],
-        register.times_ms[-1:],
-    ]
-    if imported is not None:
-        moments += [imported.start_ms, imported.end_ms]
-    inner = np.concatenate(moments)
-    inner = inner[(inner > edges_ms[0]) & (inner < edges_ms[-1])]
-    edges: NDArray[np.int64] = np.unique(np.concatenate([edges_ms, inner]))
-    return edges
+    if imported is not None and len(imported.start_ms):
+        known = known_by_pieces(line, edges_ms, imported)
+        spread = spread_over_edges(line, edges_ms, imported)
+    elif len(line.known):
+        growth, distance = _growth(line, edges_ms)
+        known = _known(line, edges_ms, growth)
+        spread = _spread(line, edges_ms, distance)
+    else:
+        unknown, nothing = np.full(len(edges_ms) - 1, np.nan), np.zeros(len(edges_ms) - 1)
+        known = Known(unknown, nothing, nothing, nothing)
+        spread = np.zeros(len(edges_ms))
+    return Consumption(*known, spread[:-1], spread[1:])
 
 
-def _from_register(
-    register: "BelievedRegister", left: "NDArray[np.int64]", right: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Return three arrays for the pieces: growth of the register, is covered, was read.
+def _growth(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.float64], NDArray[np.int64]]":
+    """Return the growth of the interpolated register, and the distances of readings.
 
-    The growth is NaN if unknown. A piece lies in one segment or in none, because segments begin and
-    end at edges of pieces.
+    Returns:
+        Growth in each interval, shape (n,), valid for an interval within one known span.
+        Time between the readings around each edge [ms], shape (n + 1,).
     """
-    times, count = register.times_ms, len(register.times_ms)
-    if count < 2:
-        return np.full(len(left), np.nan), *np.zeros((2, len(left)), dtype=np.bool_)
-    before = np.searchsorted(times, left, side="right") - 1
-    after = np.searchsorted(times, right, side="left")
-    inside = (before >= 0) & (after < count)
-    before, after = np.where(inside, before, 0), np.where(inside, after, 1)
-    inside &= register.segment[before] == register.segment[after]
-    before, after = np.where(inside, before, 0), np.where(inside, after, 1)
-    amount = _register_at(register, right, after - 1) - _register_at(register, left, before)
-    return (
-        np.where(inside, amount, np.nan),
-        inside & register.covered[before],
-        ~register.estimated[before],
+    times, stored = line.times_ms, line.stored
+    before = readings_before(times, edges_ms)
+    start, shown, step = times[before], stored[before], stored[1:][before]
+    distance = times[1:][before]
+    late = np.flatnonzero(edges_ms >= distance)  # at the last reading
+    last = step[late]
+    distance -= start
+    step -= shown
+    step *= (edges_ms - start) / np.maximum(distance, 1)
+    shown += step
+    shown[late] = last
+    growth = np.diff(shown)
+    # At an edge with two readings, one count ends and the next one begins.
+    at_edge = edges_ms.searchsorted(line.edges_ms)
+    is_edge = (at_edge > 0) & (at_edge < edges_ms.searchsorted(line.edges_ms, side="right"))
+    at_edge = at_edge[is_edge]
+    growth[at_edge - 1] = stored[times.searchsorted(edges_ms[at_edge])] - shown[at_edge - 1]
+    return growth, distance
+
+
+def _known(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", growth: "NDArray[np.float64]"
+) -> Known:
+    """Return what is known of the intervals.
+
+    An interval within one span has the growth of the register. The others, in which a span begins
+    or ends, are divided into pieces.
+    """
+    first, after = (
+        edges_ms.searchsorted(line.edges_ms),
+        edges_ms.searchsorted(line.edges_ms, side="right"),
     )
+    within = first[:-1], after[1:] - 1
+    is_certain = line.known & line.covered & ~line.estimated
+    amount = np.where(_spread_out(line.known, within, len(growth)), growth, np.nan)
+    estimated = np.zeros(len(growth))
+    if not is_certain.all():
+        is_estimated = _spread_out(line.known & ~is_certain, within, len(growth))
+        estimated = np.where(is_estimated, growth, 0.0)
+    known = Known(
+        amount,
+        _spread_out((line.known & line.covered).astype(np.float64), within, len(growth)),
+        estimated,
+        _spread_out(line.known.astype(np.float64), within, len(growth)),
+    )
+    divided = np.unique(first[(first == after) & (first > 0) & (first < len(edges_ms))]) - 1
+    if len(divided):
+        edges = np.unique(np.concatenate([edges_ms[divided], edges_ms[divided + 1]]))
+        interval = edges.searchsorted(edges_ms[divided])
+        for column, by_pieces in zip(known, known_by_pieces(line, edges), strict=True):
+            column[divided] = by_pieces[interval]
+    return known
 
 
-def _register_at(
-    register: "BelievedRegister", moments: "NDArray[np.int64]", before: "NDArray[np.int64]"
+def _spread(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", distance_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return the interpolated register at the given times.
+    """Return the spread at each edge: computed only for edges in gaps or far from readings."""
+    spread = np.zeros(len(edges_ms))
+    is_possible = distance_ms > FAR_MS
+    is_gap = line.known & ~line.covered
+    if is_gap.any():
+        inside = (
+            edges_ms.searchsorted(line.edges_ms[:-1], side="right"),
+            edges_ms.searchsorted(line.edges_ms[1:]),
+        )
+        is_possible |= _spread_out(is_gap, inside, len(edges_ms))
+    if len(line.inserted):
+        is_possible[:] = True
+    possible = np.flatnonzero(is_possible)
+    if len(possible):
+        spread[possible] = spread_over_edges(line, edges_ms[possible])
+    return spread
+
+
+def _spread_out(
+    of_spans: "NDArray[Any]", within: "tuple[NDArray[np.intp], NDArray[np.intp]]", size: int
+) -> "NDArray[Any]":
+    """Return the value of the span for each interval within one span, shape (size,); 0 elsewhere.
 
     Args:
-        register: the believed register.
-        moments: the times [UTC, ms].
-        before: for each time, the index of the reading before it or at it.
+        of_spans: shape (spans,).
+        within: index of the first interval within each span, and index after the last one.
+        size: number of intervals.
     """
-    times, stored = register.times_ms, register.stored
-    start, end = times[before], times[before + 1]
-    share = (moments - start) / np.maximum(end - start, 1)
-    shown = stored[before] + (stored[before + 1] - stored[before]) * share
-    exact: NDArray[np.float64] = np.where(moments >= end, stored[before + 1], shown)
-    return exact
-
-
-def _with_imported(
-    imported: ImportedConsumption,
-    left: "NDArray[np.int64]",
-    right: "NDArray[np.int64]",
-    counted: "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]",
-) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Replace the values of pieces inside imported intervals by those of the imports."""
-    interval = np.searchsorted(imported.start_ms, left, side="right") - 1
-    within = (interval >= 0) & (right <= imported.end_ms[interval])
-    length = imported.end_ms[interval] - imported.start_ms[interval]
-    amount = imported.amount[interval] * ((right - left) / length)
-    covered = (length <= _LONGEST_COVERED_MS) & np.isfinite(amount)
-    return (
-        np.where(within, amount, counted[0]),
-        np.where(within, covered, counted[1]),
-        np.where(within, ~imported.estimated[interval], counted[2]),
-    )
+    bounds = np.maximum.accumulate(np.column_stack(within).ravel().clip(0, size))
+    lengths = np.diff(bounds, prepend=0, append=size)
+    values = np.zeros(len(lengths), dtype=of_spans.dtype)
+    values[1::2] = of_spans
+    return np.repeat(values, lengths)
