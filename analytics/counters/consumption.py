@@ -17,15 +17,15 @@ Laws:
    the first interval, and `spread_end` of the last one (`edge_spread`).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from analytics.counters.edge_search import readings_before
+from analytics.counters.edge_search import readings_around
 from analytics.counters.edge_spread import FAR_MS, spread_over_edges
 from analytics.counters.imported_consumption import ImportedConsumption
-from analytics.counters.interval_pieces import Known, known_by_pieces
+from analytics.counters.interval_pieces import Known, ascending, known_by_pieces
 from analytics.counters.register_line import RegisterLine, line_of
 
 if TYPE_CHECKING:
@@ -90,74 +90,75 @@ def consumption_of_line(
     if imported is not None and len(imported.start_ms):
         known = known_by_pieces(line, edges_ms, imported)
         spread = spread_over_edges(line, edges_ms, imported)
-    elif len(line.known):
-        growth, distance = _growth(line, edges_ms)
-        known = _known(line, edges_ms, growth)
-        spread = _spread(line, edges_ms, distance)
-    else:
-        unknown, nothing = np.full(len(edges_ms) - 1, np.nan), np.zeros(len(edges_ms) - 1)
-        known = Known(unknown, nothing, nothing, nothing)
-        spread = np.zeros(len(edges_ms))
-    return Consumption(*known, spread[:-1], spread[1:])
+        return Consumption(*known, spread[:-1], spread[1:])
+    return consumption_by_edges(line, edges_ms, register_at_edges(line, edges_ms))
 
 
-def _growth(
-    line: RegisterLine, edges_ms: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.float64], NDArray[np.int64]]":
-    """Return the growth of the interpolated register, and the distances of readings.
+class RegisterAtEdges(NamedTuple):
+    """A register at the edges of intervals, each of shape (n,).
 
-    Returns:
-        Growth in each interval, shape (n,), valid for an interval within one known span.
-        Time between the readings around each edge [ms], shape (n + 1,).
+    Attributes:
+        shown: interpolated register [kWh, m3 or GJ]; meaningless where nothing is known. Where one
+            count ends and the next one begins, it is the next one.
+        spread: estimated consumption (`edge_spread`).
     """
+
+    shown: "NDArray[np.float64]"
+    spread: "NDArray[np.float64]"
+
+
+def register_at_edges(line: RegisterLine, edges_ms: "NDArray[np.int64]") -> RegisterAtEdges:
+    """Return the register at edges of intervals, shape (n,), strictly ascending [UTC, ms]."""
+    if not len(line.known):
+        return RegisterAtEdges(np.zeros(len(edges_ms)), np.zeros(len(edges_ms)))
     times, stored = line.times_ms, line.stored
-    before = readings_before(times, edges_ms)
-    start, shown, step = times[before], stored[before], stored[1:][before]
-    distance = times[1:][before]
-    late = np.flatnonzero(edges_ms >= distance)  # at the last reading
-    last = step[late]
-    distance -= start
+    before, start_ms, end_ms = readings_around(times, edges_ms)
+    distance_ms = np.maximum(end_ms - start_ms, 1)
+    shown = stored[before]
+    step = stored[1:][before]
     step -= shown
-    step *= (edges_ms - start) / np.maximum(distance, 1)
+    step *= (edges_ms - start_ms) / distance_ms
     shown += step
-    shown[late] = last
-    growth = np.diff(shown)
-    # At an edge with two readings, one count ends and the next one begins.
-    at_edge = edges_ms.searchsorted(line.edges_ms)
-    is_edge = (at_edge > 0) & (at_edge < edges_ms.searchsorted(line.edges_ms, side="right"))
-    at_edge = at_edge[is_edge]
-    growth[at_edge - 1] = stored[times.searchsorted(edges_ms[at_edge])] - shown[at_edge - 1]
-    return growth, distance
+    shown[edges_ms.searchsorted(times[-1]) :] = stored[-1]
+    return RegisterAtEdges(shown, _spread(line, edges_ms, distance_ms))
+
+
+def consumption_by_edges(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", at_edges: RegisterAtEdges
+) -> Consumption:
+    """Return the consumption between neighbouring edges, by the register at these edges."""
+    known = _known(line, edges_ms, at_edges.shown)
+    return Consumption(*known, at_edges.spread[:-1], at_edges.spread[1:])
 
 
 def _known(
-    line: RegisterLine, edges_ms: "NDArray[np.int64]", growth: "NDArray[np.float64]"
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", shown: "NDArray[np.float64]"
 ) -> Known:
     """Return what is known of the intervals.
 
     An interval within one span has the growth of the register. The others, in which a span begins
     or ends, are divided into pieces.
     """
-    first, after = (
-        edges_ms.searchsorted(line.edges_ms),
-        edges_ms.searchsorted(line.edges_ms, side="right"),
-    )
-    within = first[:-1], after[1:] - 1
+    positions = line.positions(edges_ms)
+    first, after = positions
+    growth = shown[1:] - shown[:-1]
     is_certain = line.known & line.covered & ~line.estimated
-    amount = np.where(_spread_out(line.known, within, len(growth)), growth, np.nan)
-    estimated = np.zeros(len(growth))
-    if not is_certain.all():
-        is_estimated = _spread_out(line.known & ~is_certain, within, len(growth))
-        estimated = np.where(is_estimated, growth, 0.0)
+    if is_certain.all() and len(is_certain) == 1 and first[0] == 0 and after[1] == len(edges_ms):
+        return Known(growth, np.ones(len(growth)), np.zeros(len(growth)), np.ones(len(growth)))
+    # At an edge with two readings, one count ends and the next one begins.
+    at_edge = first[(first > 0) & (first < after)]
+    ends = line.stored[line.times_ms.searchsorted(edges_ms[at_edge])]
+    growth[at_edge - 1] = ends - shown[at_edge - 1]
+    lengths = _run_lengths(first[:-1], after[1:] - 1, len(growth))
     known = Known(
-        amount,
-        _spread_out((line.known & line.covered).astype(np.float64), within, len(growth)),
-        estimated,
-        _spread_out(line.known.astype(np.float64), within, len(growth)),
+        np.where(_laid_out(line.known, lengths), growth, np.nan),
+        _laid_out((line.known & line.covered).astype(np.float64), lengths),
+        np.where(_laid_out(line.known & ~is_certain, lengths), growth, 0.0),
+        _laid_out(line.known.astype(np.float64), lengths),
     )
-    divided = np.unique(first[(first == after) & (first > 0) & (first < len(edges_ms))]) - 1
+    divided = ascending(first[(first == after) & (first > 0) & (first < len(edges_ms))]) - 1
     if len(divided):
-        edges = np.unique(np.concatenate([edges_ms[divided], edges_ms[divided + 1]]))
+        edges = ascending(np.concatenate([edges_ms[divided], edges_ms[divided + 1]]))
         interval = edges.searchsorted(edges_ms[divided])
         for column, by_pieces in zip(known, known_by_pieces(line, edges), strict=True):
             column[divided] = by_pieces[interval]
@@ -172,11 +173,9 @@ def _spread(
     is_possible = distance_ms > FAR_MS
     is_gap = line.known & ~line.covered
     if is_gap.any():
-        inside = (
-            edges_ms.searchsorted(line.edges_ms[:-1], side="right"),
-            edges_ms.searchsorted(line.edges_ms[1:]),
-        )
-        is_possible |= _spread_out(is_gap, inside, len(edges_ms))
+        positions = line.positions(edges_ms)
+        lengths = _run_lengths(positions.after[:-1], positions.first[1:], len(edges_ms))
+        is_possible |= _laid_out(is_gap, lengths)
     if len(line.inserted):
         is_possible[:] = True
     possible = np.flatnonzero(is_possible)
@@ -185,18 +184,32 @@ def _spread(
     return spread
 
 
-def _spread_out(
-    of_spans: "NDArray[Any]", within: "tuple[NDArray[np.intp], NDArray[np.intp]]", size: int
-) -> "NDArray[Any]":
-    """Return the value of the span for each interval within one span, shape (size,); 0 elsewhere.
+def _run_lengths(
+    first: "NDArray[np.intp]", end: "NDArray[np.intp]", size: int
+) -> "NDArray[np.intp]":
+    """Return the lengths of alternating runs: outside of spans, in the first span, outside, ...
+
+    Args:
+        first: shape (spans,), index of the first element of each span.
+        end: shape (spans,), index after the last one; at most `first` if there is none.
+        size: number of elements.
+    """
+    bounds = np.zeros(2 * len(first) + 2, dtype=np.intp)
+    bounds[1:-1:2] = first
+    bounds[2:-1:2] = end
+    bounds[-1] = size
+    np.minimum(bounds, size, out=bounds)
+    np.maximum.accumulate(bounds, out=bounds)
+    return bounds[1:] - bounds[:-1]
+
+
+def _laid_out(of_spans: "NDArray[Any]", lengths: "NDArray[np.intp]") -> "NDArray[Any]":
+    """Return the value of the span of each element; 0 outside of spans.
 
     Args:
         of_spans: shape (spans,).
-        within: index of the first interval within each span, and index after the last one.
-        size: number of intervals.
+        lengths: result of `_run_lengths`.
     """
-    bounds = np.maximum.accumulate(np.column_stack(within).ravel().clip(0, size))
-    lengths = np.diff(bounds, prepend=0, append=size)
     values = np.zeros(len(lengths), dtype=of_spans.dtype)
     values[1::2] = of_spans
     return np.repeat(values, lengths)

@@ -5,7 +5,7 @@ the edges between are expected at equal distances. The expectation is checked fo
 for which it is wrong is searched for. This is three times as fast as a search for each edge.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -15,36 +15,51 @@ if TYPE_CHECKING:
 #: Number of edges from one searched edge to the next one; a power of two.
 _STRIDE_BITS: Final = 5
 _STRIDE: Final = 2**_STRIDE_BITS
+_NUMBERS: Final = np.arange(_STRIDE)
 
 
-def readings_before(
-    times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
-) -> "NDArray[np.int64]":
-    """Return the index of the last reading before each edge or at it, shape (n,).
+class Around(NamedTuple):
+    """The readings around edges, each of shape (n,).
 
-    An index is at least 0 and at most the last but one, so that a reading follows it.
+    Attributes:
+        before: index of the last reading before each edge or at it; at least 0, and at most the
+            last but one, so that a reading follows it.
+        start_ms: time of this reading [UTC, ms].
+        end_ms: time of the next reading [UTC, ms].
+    """
+
+    before: "NDArray[np.int64]"
+    start_ms: "NDArray[np.int64]"
+    end_ms: "NDArray[np.int64]"
+
+
+def readings_around(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> Around:
+    """Return the readings around each edge.
 
     Args:
         times_ms: at least two times of readings [UTC, ms], ascending.
         edges_ms: shape (n,), n > 0 [UTC, ms], ascending.
     """
     before = _expected(times_ms, edges_ms)
-    np.clip(before, 0, len(times_ms) - 2, out=before)
-    is_wrong = times_ms[before] > edges_ms
-    is_wrong |= times_ms[1:][before] <= edges_ms
-    wrong = np.flatnonzero(is_wrong)
+    np.maximum(before, 0, out=before)
+    np.minimum(before, len(times_ms) - 2, out=before)
+    start_ms, end_ms = times_ms[before], times_ms[1:][before]
+    wrong = np.flatnonzero((start_ms > edges_ms) | (end_ms <= edges_ms))
     if len(wrong):
         found = times_ms.searchsorted(edges_ms[wrong], side="right") - 1
-        before[wrong] = found.clip(0, len(times_ms) - 2)
-    return before
+        before[wrong] = found = found.clip(0, len(times_ms) - 2)
+        start_ms[wrong], end_ms[wrong] = times_ms[found], times_ms[found + 1]
+    return Around(before, start_ms, end_ms)
 
 
 def _expected(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
     """Return the expected index of the last reading before each edge, shape (n,)."""
     searched = times_ms.searchsorted(edges_ms[::_STRIDE], side="right") - 1
-    growth = np.diff(searched)
-    growth = np.append(growth, growth[-1:] if len(growth) else 0)
-    expected: NDArray[np.int64] = growth[:, None] * np.arange(_STRIDE)
+    growth = np.zeros_like(searched)
+    np.subtract(searched[1:], searched[:-1], out=growth[:-1])
+    if len(growth) > 1:
+        growth[-1] = growth[-2]
+    expected: NDArray[np.int64] = growth[:, None] * _NUMBERS
     expected >>= _STRIDE_BITS
     expected += searched[:, None]
     return expected.ravel()[: len(edges_ms)]

@@ -62,16 +62,17 @@ def spread_over_edges(
 def _over_line(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
     """Return the spread at each edge, as if there were no imports (laws 1 and 2)."""
     times = line.times_ms
-    read = np.delete(np.arange(len(times)), line.inserted)
-    if len(read) < 2:
+    if len(times) - len(line.inserted) < 2:
         return np.zeros(len(edges_ms))
-    number = np.searchsorted(times[read], edges_ms, side="right") - 1
-    is_between = (number >= 0) & (number < len(read) - 1)
-    number = number.clip(0, len(read) - 2)
-    before, after = read[number], read[number + 1]
+    if len(line.inserted):
+        read = np.delete(np.arange(len(times)), line.inserted)
+        number, is_between = _before(times[read], edges_ms)
+        before, after = read[number], read[number + 1]
+    else:
+        before, is_between = _before(times, edges_ms)
+        after = before + 1
     span = line.span(times[before])
     distance = times[after] - times[before]
-    is_between &= times[before] < edges_ms
     is_spread = is_between & (~line.covered[span] | (distance > FAR_MS))
     share = (edges_ms - times[before]) / np.maximum(distance, 1)
     step = np.where(line.known[span], line.stored[after] - line.stored[before], 0.0)
@@ -80,6 +81,18 @@ def _over_line(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> "NDArray[
         sides = _sides(line, int(before[edge]), int(after[edge]), int(edges_ms[edge]))
         spread[edge] = min(sides)
     return spread
+
+
+def _before(
+    times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.intp], NDArray[np.bool_]]":
+    """Return the index of the reading before each edge, and True if the edge is between readings.
+
+    An index is at least 0, and at most the last but one.
+    """
+    number = np.searchsorted(times_ms, edges_ms, side="right") - 1
+    before = number.clip(0, len(times_ms) - 2)
+    return before, (number == before) & (times_ms[before] < edges_ms)
 
 
 def _sides(line: "RegisterLine", before: int, after: int, edge_ms: int) -> tuple[float, float]:

@@ -76,8 +76,14 @@ def _piece_edges(
         moments += [imported.start_ms, imported.end_ms]
     inner = np.concatenate(moments)
     inner = inner[(inner > edges_ms[0]) & (inner < edges_ms[-1])]
-    edges: NDArray[np.int64] = np.unique(np.concatenate([edges_ms, inner]))
-    return edges
+    return ascending(np.concatenate([edges_ms, inner]))
+
+
+def ascending(times_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """Return times in ascending order, each once."""
+    ordered = np.sort(times_ms)
+    is_first: NDArray[np.bool_] = np.append(True, ordered[1:] != ordered[:-1])
+    return ordered[is_first[: len(ordered)]]
 
 
 def _from_line(

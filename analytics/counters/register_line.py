@@ -19,7 +19,7 @@ Laws:
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +28,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analytics.counters.register_segments import BelievedRegister
+
+
+_YES: Final = np.ones(1, dtype=np.bool_)
+_NO: Final = np.zeros(1, dtype=np.bool_)
+_NO_INDEXES: Final = np.zeros(0, dtype=np.int64)
+
+
+class SpanPositions(NamedTuple):
+    """The places of spans among the edges of intervals, each of shape (spans + 1,).
+
+    Attributes:
+        first: index of the first edge at or after the begin of each span, and at or after the end
+            of the last one.
+        after: index of the first edge after it.
+    """
+
+    first: "NDArray[np.intp]"
+    after: "NDArray[np.intp]"
 
 
 class RegisterLine(msgspec.Struct, frozen=True):
@@ -59,6 +77,12 @@ class RegisterLine(msgspec.Struct, frozen=True):
         found = self.edges_ms.searchsorted(moments_ms, side="right") - 1
         return np.where(found < len(self.known), found, -1)
 
+    def positions(self, edges_ms: "NDArray[np.int64]") -> SpanPositions:
+        """Return the places of the spans among the edges of intervals [UTC, ms]."""
+        return SpanPositions(
+            edges_ms.searchsorted(self.edges_ms), edges_ms.searchsorted(self.edges_ms, side="right")
+        )
+
 
 def line_of(register: "BelievedRegister") -> RegisterLine:
     """Return the line of a believed register."""
@@ -79,6 +103,36 @@ def line_of(register: "BelievedRegister") -> RegisterLine:
         covered[first],
         estimated[first],
         np.flatnonzero(~register.is_read),
+    )
+
+
+def plain_line(
+    times_ms: "NDArray[np.int64]", stored: "NDArray[np.float64]", gaps: "NDArray[np.int64]"
+) -> RegisterLine:
+    """Return the line of a register that was only read, in one segment.
+
+    Args:
+        times_ms: shape (n,), n > 1, times of the readings [UTC, ms], strictly ascending.
+        stored: shape (n,), the stored register, not falling.
+        gaps: indexes of the readings at which gaps begin, ascending.
+    """
+    if not len(gaps):
+        return RegisterLine(times_ms, stored, times_ms[[0, -1]], _YES, _YES, _NO, _NO_INDEXES)
+    begins = gaps[np.diff(gaps, prepend=-2) > 1]
+    ends = gaps[np.diff(gaps, append=len(times_ms) + 1) > 1] + 1
+    edges = np.concatenate([[0], np.column_stack([begins, ends]).ravel(), [len(times_ms) - 1]])
+    is_gap = np.arange(len(edges) - 1) % 2 == 1
+    is_span = np.diff(edges) > 0
+    edges = edges[np.append(True, is_span)]
+    is_gap = is_gap[is_span]
+    return RegisterLine(
+        times_ms,
+        stored,
+        times_ms[edges],
+        np.ones(len(is_gap), dtype=np.bool_),
+        ~is_gap,
+        np.zeros(len(is_gap), dtype=np.bool_),
+        _NO_INDEXES,
     )
 
 
