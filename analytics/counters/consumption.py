@@ -17,6 +17,7 @@ Laws:
    the first interval, and `spread_end` of the last one (`edge_spread`).
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -144,7 +145,8 @@ def _known(
     growth = shown[1:] - shown[:-1]
     is_certain = line.known & line.covered & ~line.estimated
     if is_certain.all() and len(is_certain) == 1 and first[0] == 0 and after[1] == len(edges_ms):
-        return Known(growth, np.ones(len(growth)), np.zeros(len(growth)), np.ones(len(growth)))
+        whole, nothing = _constant(1.0, len(growth)), _constant(0.0, len(growth))
+        return Known(growth, whole, nothing, whole)
     # At an edge with two readings, one count ends and the next one begins.
     at_edge = first[(first > 0) & (first < after)]
     ends = line.stored[line.times_ms.searchsorted(edges_ms[at_edge])]
@@ -169,7 +171,6 @@ def _spread(
     line: RegisterLine, edges_ms: "NDArray[np.int64]", distance_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
     """Return the spread at each edge: computed only for edges in gaps or far from readings."""
-    spread = np.zeros(len(edges_ms))
     is_possible = distance_ms > FAR_MS
     is_gap = line.known & ~line.covered
     if is_gap.any():
@@ -179,9 +180,19 @@ def _spread(
     if len(line.inserted):
         is_possible[:] = True
     possible = np.flatnonzero(is_possible)
-    if len(possible):
-        spread[possible] = spread_over_edges(line, edges_ms[possible])
+    if not len(possible):
+        return _constant(0.0, len(edges_ms))
+    spread = np.zeros(len(edges_ms))
+    spread[possible] = spread_over_edges(line, edges_ms[possible])
     return spread
+
+
+@lru_cache(maxsize=32)
+def _constant(value: float, size: int) -> "NDArray[np.float64]":
+    """Return a read-only array of one value. Most meters share it, so it is made only once."""
+    constant = np.full(size, value)
+    constant.flags.writeable = False
+    return constant
 
 
 def _run_lengths(

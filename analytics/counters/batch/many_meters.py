@@ -153,7 +153,7 @@ class _Edges(NamedTuple):
     """
 
     all_ms: "NDArray[np.int64]"
-    grids: "Mapping[Interval, tuple[NDArray[np.int64], NDArray[np.intp]]]"
+    grids: "Mapping[Interval, tuple[NDArray[np.int64], NDArray[np.intp] | slice]]"
 
     @classmethod
     def of(cls, grids: "Mapping[Interval, NDArray[np.int64]]") -> "_Edges":
@@ -162,7 +162,13 @@ class _Edges(NamedTuple):
         all_ms = ascending(np.concatenate([none, *grids.values()]))
         return cls(
             all_ms,
-            {interval: (edges, all_ms.searchsorted(edges)) for interval, edges in grids.items()},
+            {
+                interval: (
+                    edges_ms,
+                    all_ms.searchsorted(edges_ms) if len(edges_ms) < len(all_ms) else slice(None),
+                )
+                for interval, edges_ms in grids.items()
+            },
         )
 
 
