@@ -43,7 +43,7 @@ from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
 #: Steps of a round that catches up with a backlog of readings.
-_MOST_STEPS: Final = 20
+_MAX_STEPS: Final = 20
 
 
 class AlertService:
@@ -118,7 +118,7 @@ class AlertService:
             await self._clock.sleep(self._pause_s(spent_s))
 
     def _pause_s(self, spent_s: float) -> float:
-        """Return the time to the next round [s]: shorter if a notice has waited before."""
+        """Return the time to the next round [s]: shorter if a waiting notice is due earlier."""
         pause_s = max(self._settings.every_s - spent_s, 0.0)
         waits_until_ms = 0 if self._evaluator is None else self._evaluator.waits_until_ms
         if not waits_until_ms:
@@ -204,7 +204,7 @@ class AlertService:
             since_ms = await self._alerts.last_evaluation_ms()
             self._evaluator = self._new_evaluator(stored, since_ms)
         self._marks = await self._alerts.marks(now_ms)
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             now_ms = self._clock.now_ms()
             notices = await self._evaluator.step(self._marks, now_ms)
             await self._hand_over(notices, now_ms)
@@ -236,7 +236,7 @@ class AlertService:
             try:
                 await asyncio.to_thread(self._outbox.add, tuple(self._unqueued), now_ms)
             except OutboxUnavailable as error:
-                # The states say that these notices are told, so they must not be stored either.
+                # The states mark these notices as announced, so they must not be stored either.
                 self._outbox_fault.report(error)
                 return
             self._unqueued.clear()

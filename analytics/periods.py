@@ -216,7 +216,7 @@ def interval_days(intervals_ms: "NDArray[np.int64]", zone: ZoneInfo) -> list[dat
 
 
 def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:
-    """Yield (start, end) of windows of at most `months` months that end with calendar months."""
+    """Yield (start, end) of windows of at most `months` months; all but the last end with one."""
     while start < end:
         following = min(months_later(start, months), end)
         yield start, following

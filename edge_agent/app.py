@@ -1,6 +1,6 @@
 """Build the agent from its parts, run it, reload its site on SIGHUP, and stop it in order.
 
-On SIGHUP the agent reads `site.toml` and `agent.toml` again. New are then its buses, their
+On SIGHUP the agent reads `site.toml` and `agent.toml` again. This renews its buses, their
 addresses, and the meters on them.
 
 - Unchanged buses continue without a gap.
@@ -104,7 +104,7 @@ async def run(
             is_clock_unset=watch.is_clock_unset,
             log=log,
         )
-        phase_key = f"{folder.site.id}/{assigned.agent}"  # two sites may have agents of one id
+        phase_key = f"{folder.site.id}/{assigned.agent}"  # agents of two sites may have the same id
         slots = PollSlots(clock.now_ms(), clock.monotonic())
         buses = BusTasks(
             lambda config, start_group: _poller(

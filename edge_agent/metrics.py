@@ -88,7 +88,7 @@ class AgentMetrics(Collector):
         yield from self._if_known()
 
     def _if_known(self) -> Iterable[Metric]:
-        """Yield what is left out while it is not known: without TLS there is no certificate."""
+        """Yield the figures that may be unknown: without TLS, there is no certificate."""
         expiry_ms = self._publisher.certificate_expiry_ms
         gauges = (
             (

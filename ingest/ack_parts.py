@@ -11,15 +11,15 @@ from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
 
 #: Largest payload of an acknowledgement [bytes]: so small that every broker accepts it.
-MOST_BYTES: Final = 1024
+MAX_PART_BYTES: Final = 1024
 
 
 def encoded_parts(ack: Ack) -> list[bytes]:
-    """Return payloads of at most `MOST_BYTES`; the payload of a single batch may be larger."""
+    """Return payloads of at most `MAX_PART_BYTES`; the payload of a single batch may be larger."""
     payload = mqtt_messages.encode_ack(ack)
     numbers = [number for span in ack.stored for number in span]
     numbers += [number for number, _ in ack.quarantined]
-    if len(payload) <= MOST_BYTES or not numbers or min(numbers) == max(numbers):
+    if len(payload) <= MAX_PART_BYTES or not numbers or min(numbers) == max(numbers):
         return [payload]
     middle = (min(numbers) + max(numbers)) // 2
     return [

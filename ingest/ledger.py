@@ -107,8 +107,8 @@ async def latest_ledgers(
     Args:
         store: the store.
         site: id of the site.
-        start_ms: begin.
-        end_ms: end.
+        start_ms: start of the time span.
+        end_ms: end of the time span, not included.
         machine: id of the quarantine on this machine.
         accounts: accounts in the file of that quarantine, which are newer than its series.
 

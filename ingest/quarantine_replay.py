@@ -118,7 +118,7 @@ def _pages(entries: Iterable[QuarantineEntry]) -> Iterable[Sequence[QuarantineEn
 
 def _check(checker: MessageChecker, entry: QuarantineEntry, now_ms: int) -> CheckedMessage:
     item = entry.item
-    if item.is_cut:  # its end is not known, so it can't be judged anew
+    if item.is_cut:  # its end is not known, so it can't be checked again
         return CheckedMessage(to_quarantine=(item,), rejection=item.reason)
     # The time of a status is the time at which it arrived.
     is_status = item.topic.endswith("/status")

@@ -25,11 +25,11 @@ from jieneng.mqtt.mqtt_client import MqttClient
 from jieneng.observe import Log, LoggedFault
 
 _NAME: Final = "~ingest"
-_MOST_BYTES: Final = 100  # largest probe that is answered
-_UNKNOWN_SHARE: Final = "the broker knows no shared subscriptions: set share = false"
+_MAX_BYTES: Final = 100  # largest probe that is answered
+_UNKNOWN_SHARE: Final = "the broker does not support shared subscriptions: set share = false"
 _OPEN_CAUSES: Final = (
-    "the broker knows no shared subscriptions (set share = false), its access rules do not let the"
-    " ingest subscribe to {subscription} or publish to {topic}, or its size limit is tiny"
+    "the broker does not support shared subscriptions (set share = false), its access rules do not"
+    " let the ingest subscribe to {subscription} or publish to {topic}, or its size limit is tiny"
 )
 
 
@@ -94,7 +94,7 @@ class SubscriptionProbe:
         """Handle a message if it is a probe or an answer; return False if it is neither."""
         if topic == self.batch_topic:  # of any copy
             self.is_heard = self._probes_pass = True
-            if len(payload) <= _MOST_BYTES:
+            if len(payload) <= _MAX_BYTES:
                 client.send(self.ack_topic, payload)
             return True
         if topic == self.ack_topic:

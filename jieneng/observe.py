@@ -99,7 +99,7 @@ class LoggedFault:
     fill the log.
 
     Attributes:
-        level: level of the line that reports the begin of the fault.
+        level: level of the line that reports the start of the fault.
         occurrences: number of occurrences since the fault began; 0 while it is absent.
     """
 
@@ -130,7 +130,7 @@ class LoggedFault:
 
         Args:
             log: logger of both log lines.
-            name: event of the log line at the begin, such as `store unavailable`. The event at the
+            name: event of the log line at the start, such as `store unavailable`. The event at the
                 end is `<name>: over`.
             after: number of occurrences in a row after which the fault is logged.
             now_s: a monotonic clock; without a clock, the fault is never lingering.

@@ -36,7 +36,7 @@ class SimulatedSite(msgspec.Struct, frozen=True):
     """A site with its simulated meters and their loads.
 
     Attributes:
-        site: the site.
+        site: the site, without its virtual meters.
         meters: simulated meters that have a model, by id.
         loads: load of every meter, by id. Leaks are applied to these.
         own_loads: load that a meter measures and none of its sub-meters does, by the meter's id.
@@ -67,6 +67,7 @@ def build(
         recipes: recipes of loads.
         replays: loads from measured files, by meter.
     """
+    site = _without_virtual_meters(site)
     all_days = simulate_days(presence, settings.last_year, settings.seed, site.id)
     builder = _LoadBuilder(site, settings, recipes, all_days)
     loads: dict[str, AlteredLoad] = {}
@@ -93,6 +94,18 @@ def build(
         loads,
         builder.own_loads,
     )
+
+
+def _without_virtual_meters(site: Site) -> Site:
+    """Return a site with the meters that are read; a virtual meter has no load of its own."""
+    read = site.read_meters
+    if len(read) == len(site.meter):
+        return site
+    meters = (
+        msgspec.structs.replace(meter, parent=meter.parent if meter.parent in read else None)
+        for meter in read.values()
+    )
+    return msgspec.structs.replace(site, meter=tuple(meters))
 
 
 def _is_simulated(meter: Meter, models: Mapping[str, Model]) -> bool:

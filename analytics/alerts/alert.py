@@ -44,15 +44,15 @@ class SignalValues(msgspec.Struct, frozen=True):
         values: float64, shape (m, n), in the signal's unit. NaN: the value is unknown, or the
             rule is not evaluated at this time (a rule for working hours is not evaluated at night).
             A reading is valid until the next reading is due; after that the value is NaN.
-        is_anew: True if the values replace earlier values of the same times, because late data may
-            have changed these. False if the values continue the earlier values: then a step that
-            was evaluated is not evaluated again.
+        is_replacement: True if the values replace earlier values of the same times, because late
+            data may have changed these. False if the values continue the earlier values: then a
+            step that was evaluated is not evaluated again.
     """
 
     subjects: tuple[str, ...]
     times_ms: "NDArray[np.int64]"
     values: "NDArray[np.float64]"
-    is_anew: bool = False
+    is_replacement: bool = False
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,15 +64,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
       limit of a rule with `below`. A value is back if it is at `clear_limit` or on its safe side.
     - An episode lasts from the first value beyond the limit until the alert recovers, is withdrawn
       or is no longer watched. Only episodes in which the alert fired are kept.
-    - An event is told when its notice is made. Sending the notice is a later step.
-    - An ended episode is held until its end is told. It is dropped, without a notice, if it was not
-      told and the alert is silenced or explained.
+    - An event is announced when its notice is made. Sending the notice is a later step.
+    - An ended episode is held until its end is announced. It is dropped, without a notice, if its
+      firing was not announced and the alert is silenced or explained.
     - An alert explains another alert if it is the cause of the other one: the alert of a dead bus
       explains the alerts of its silent meters. An explained alert is listed in the notice of its
       cause, and gets no notice of its own. See `analytics.alerts.planning.causes`.
     - An alert flaps if it fires again and again: `flap_count` times within `flap_s`.
-    - The account of an alert records what its receivers were told and are still to be told: the
-      fields `told`, `noticed_ms`, `reminded_ms`, `fires`, `flapping_ms` and `held` to `held_late`.
+    - The notice record of an alert says which of its events were announced, and which are still to
+      be announced: the fields `told`, `noticed_ms`, `reminded_ms`, `fires`, `flapping_ms` and
+      `held` to `held_late`.
 
     Attributes:
         rule: id of the rule.
@@ -94,15 +95,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         end: how the last episode ended; empty while the alert fires.
         known_ms: time at which the service found the last firing or recovery [UTC, ms]. It is much
             later than the event if the readings came from a backlog.
-        told: severity in the notice that told the receivers of the firing; empty without such a
-            notice, or after the end of the episode was told.
-        noticed_ms: `fired_ms` of the last episode that was told [UTC, ms].
+        told: severity in the notice that announced the firing; empty without such a notice, or
+            after the end of the episode was announced.
+        noticed_ms: `fired_ms` of the last episode that was announced [UTC, ms].
         reminded_ms: time of the last notice or reminder [UTC, ms]; negative if a reminder is due
             as soon as a silence ends.
         fires: times at which the alert fired within the last `flap_s`, at most `flap_count` of
             them, ascending [UTC, ms].
         flapping_ms: time from which on the alert flaps [UTC, ms]; 0 if it does not flap.
-        held: number of ended episodes that were not told yet.
+        held: number of ended episodes whose ends were not announced yet.
         held_since_ms: start of the first held episode [UTC, ms].
         held_ended_ms: end of the last held episode [UTC, ms].
         held_peak: value that was farthest beyond the limit in the held episodes; NaN if none is

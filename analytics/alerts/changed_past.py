@@ -39,22 +39,22 @@ def states_before(states: Mapping[str, Alert], start_ms: int, limit: float) -> d
 
 
 def compare(
-    known: Mapping[str, Alert], anew: Evaluation, values: SignalValues, since_ms: int
+    known: Mapping[str, Alert], new: Evaluation, values: SignalValues, since_ms: int
 ) -> Evaluation:
     """Return the known alerts, corrected by the new evaluation.
 
     Args:
         known: the known alerts, by subject.
-        anew: the new evaluation.
+        new: the new evaluation.
         values: the values of the new evaluation.
         since_ms: time of the last evaluation [UTC, ms]; 0 if there was none.
     """
     found: dict[str, list[Alert]] = {}
-    for episode in anew.episodes:
+    for episode in new.episodes:
         found.setdefault(episode.subject, []).append(episode)
     alerts, episodes = dict(known), list[Alert]()
     for row, subject in enumerate(values.subjects):
-        alert = anew.alerts[subject]
+        alert = new.alerts[subject]
         if subject not in known or not known[subject].seen_ms:
             alerts[subject] = alert
             missed = [one for one in found.get(subject, ()) if 0 < since_ms < one.ended_ms]
@@ -109,7 +109,7 @@ def _same_episode(before: Alert, alert: Alert) -> Alert:
 
 
 def _with_notices_of(before: Alert, alert: Alert) -> Alert:
-    """Return the new state of an alert with the account and the marks of the known alert."""
+    """Return the new state of an alert with the notice record and the marks of the known alert."""
     return replace(
         before,
         severity=alert.severity,

@@ -57,12 +57,12 @@ def advance(
     Args:
         rule: the rule.
         states: the alerts before the steps, by subject.
-        values: the signal's values. If `values.is_anew` is True, steps that were evaluated before
-            are evaluated again, and the result is compared with `states`.
+        values: the signal's values. If `values.is_replacement` is True, steps that were evaluated
+            before are evaluated again, and the result is compared with `states`.
         since_ms: time of the last evaluation before the service was started [UTC, ms]; 0 if there
             was none. Episodes of subjects without a state, which ended since then, are returned.
     """
-    if not values.is_anew or not values.times_ms.size:
+    if not values.is_replacement or not values.times_ms.size:
         return _go_on(rule, states, values)
     start = states_before(states, int(values.times_ms[0]), rule.limit)
     return compare(states, _go_on(rule, start, values), values, since_ms)

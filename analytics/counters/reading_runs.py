@@ -30,8 +30,7 @@ plausible without it. The step to 9999 is not plausible, because a meter of 100 
 The path A, C has the highest score. The spike B is set aside, and no consumption is lost. Now
 assume that the register was really reset after a long run A (score 2.5), and a new run N began at
 0. The path A, N has the score 2.5 - 1 + the score of N. This is more than the score of A alone as
-   soon
-as N has lasted longer than six hours.
+soon as N has lasted longer than six hours.
 
 Laws:
 

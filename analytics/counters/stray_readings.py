@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _FIRST_MS: Final = 24 * HOUR_MS
 _FIRST_READINGS: Final = 24
 #: Largest plausible step from zero, as a multiple of the largest step that follows.
-_BORNE_OUT: Final = 3.0
+_MAX_FIRST_STEP: Final = 3.0
 
 
 def without_stray_readings(readings: Readings) -> Readings:
@@ -63,8 +63,8 @@ def _without_leading_zeros(readings: Readings) -> Readings:
     if greatest <= 0:
         return readings
     rate = float((growth / length).max())
-    borne_out = _BORNE_OUT * max(greatest, rate * float(times[first] - times[first - 1]))
-    if register[first] <= borne_out + readings.resolution[first]:
+    plausible = _MAX_FIRST_STEP * max(greatest, rate * float(times[first] - times[first - 1]))
+    if register[first] <= plausible + readings.resolution[first]:
         return readings
     return readings.select(np.arange(len(register)) >= first)
 

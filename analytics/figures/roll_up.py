@@ -6,7 +6,7 @@ Laws:
    leaves through it is deducted. A meter in the scope has the weight +1 if its parent is outside. A
    meter outside has the weight -1 if its parent is in the scope (for example a shop that is let
    out). All other meters have the weight 0, because another meter also measures their consumption.
-   A meter that does not count is outside of every scope.
+   A meter that does not count, and a virtual meter that is only shown, is outside of every scope.
 2. Energy generated in a scope is consumed there, unless it is exported. A meter of generation or
    export belongs to the scope of its parent, if it has one, because the energy is fed in or taken
    out there.
@@ -153,12 +153,12 @@ def _boundary_weight(meter: Meter, areas: frozenset[str], structure: DayStructur
 
     def is_inside(meter_id: str | None) -> bool:
         place = structure.places.get(meter_id or "")
-        return place is not None and place.counts and place.area in areas
+        return place is not None and place.is_counted and place.area in areas
 
     parent = structure.places[meter.id].parent
     if meter.role == "consumption":
         return float(is_inside(meter.id)) - is_inside(parent)
-    fed_in = is_inside(parent or meter.id) and structure.places[meter.id].counts
+    fed_in = is_inside(parent or meter.id) and structure.places[meter.id].is_counted
     return _ROLE_SIGNS[meter.role] * fed_in
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows, Flow
+from analytics.figures.boundary.virtual_meters import operand_weights
 from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
 from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
@@ -189,9 +190,8 @@ def scope_inputs(
             continue
         totals = period_totals(weight, metered)
         registers = metered.without_exports()
-        doubts = medium_doubts(
-            found, registers, weight[: len(registers.meters)], totals.scope_amount, edges
-        )
+        doubt_weight = operand_weights(weight, flows, site)[: len(registers.meters)]
+        doubts = medium_doubts(found, registers, doubt_weight, totals.scope_amount, edges)
         coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
             *_meter_findings(metered.meters, totals, coverage_floor),

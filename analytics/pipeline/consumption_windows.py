@@ -9,7 +9,7 @@ Laws:
 3. Findings are written before the consumption of their days, for the same reason as scopes.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import chain
 
@@ -19,13 +19,15 @@ from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.flows import Flow, FlowKind
+from analytics.figures.boundary.lifetime import Begins
+from analytics.figures.consumption_sums.balance_consumption import balance_consumption
+from analytics.figures.consumption_sums.scope_consumption import scope_consumption
+from analytics.figures.consumption_sums.virtual_consumption import VirtualWindow, virtual_windows
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
-from analytics.pipeline.balance_consumption import balance_consumption
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids, StoredTimes
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.register_reader import MeterRecords, RegisterReader
-from analytics.pipeline.scope_consumption import scope_consumption
+from analytics.pipeline.register_reader import MeterRecords, RegisterReader, recorded_days
 from analytics.pipeline.store_points import unknown_day_points
 from jieneng.metering.site import Site
 
@@ -99,9 +101,34 @@ class ConsumptionWindows:
                     meter.meter.id, of_meter, edges, stored_findings
                 )
                 progress((number + (index + 1) / len(meters)) / len(windows))
+            begins = self._begins(meters)
+            for virtual in self._virtual(computed, grids, begins):
+                computed.append((Flow(virtual.meter), virtual.consumption))
+                findings += await self._findings.rewrite(
+                    virtual.meter.id, virtual.findings, edges, stored_findings
+                )
             counted = self._counted(window[0].year)
-            await self._write(meters, computed, grids, stored, counted)
+            await self._write(meters, computed, grids, stored, counted, begins)
         return findings
+
+    def _virtual(
+        self,
+        computed: Sequence[tuple[Flow, Mapping[Interval, Consumption]]],
+        grids: Grids,
+        begins: Begins,
+    ) -> Iterator[VirtualWindow]:
+        """Yield the virtual meters of a window; `computed` has all meters that are read."""
+        measured = {flow.meter.id: amounts for flow, amounts in computed if not flow.is_export}
+        return virtual_windows(self._scopes[0].structure, measured, grids, begins)
+
+    def _begins(self, meters: Sequence[MeterRecords]) -> Begins:
+        """Return the first day with records of each flow."""
+        return {
+            (flow.series, flow.meter.id): periods.local_day(first_ms, self._site.zone)
+            for meter in meters
+            for flow, of_flow in meter.flows()
+            if (first_ms := min((first for first, _ in of_flow.spans()), default=None)) is not None
+        }
 
     async def _write(
         self,
@@ -110,28 +137,26 @@ class ConsumptionWindows:
         grids: Grids,
         stored: StoredTimes,
         counted: frozenset[FlowKind],
+        begins: Begins,
     ) -> None:
         """Write a window: first the scopes, sub-items and rests, then the meters (law 1)."""
         flows, amounts = [flow for flow, _ in computed], [amount for _, amount in computed]
-        begins = {
-            (flow.series, flow.meter.id): periods.local_day(first_ms, self._site.zone)
-            for meter in meters
-            for flow, of_flow in meter.flows()
-            if (first_ms := min((first for first, _ in of_flow.spans()), default=None)) is not None
-        }
         sums = chain(
             scope_consumption(self._scopes, flows, amounts, grids, counted, begins),
             balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
         )
         for tags, consumption in sums:
             await self._consumption.rewrite(tags, consumption, grids, stored)
-        records = {meter.meter.id: meter for meter in meters}
+        midnights = grids["day"]
+        recorded = recorded_days(self._site, meters, midnights)
         for flow, of_flow in computed:
             meter = flow.meter
             series = {"kind": flow.series, "scope": meter.id, "medium": meter.medium}
             await self._consumption.rewrite(series, of_flow, grids, stored)
             if not flow.is_export:
-                points = unknown_day_points(self._site.id, records[meter.id], of_flow, grids)
+                points = unknown_day_points(
+                    self._site.id, meter, of_flow["day"], recorded[meter.id], midnights
+                )
                 await self._consumption.write(points)
         exporting = {flow.meter.id for flow in flows if flow.is_export}
         await self._forget_exports(exporting, grids, stored)

@@ -17,7 +17,7 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.site_consumption import consumption_fields
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.register_reader import MeterRecords, RegisterReader
+from analytics.pipeline.register_reader import MeterRecords, RegisterReader, recorded_days
 from jieneng.metering import schema
 from jieneng.metering.site import Site
 
@@ -42,6 +42,7 @@ class OutdatedDays:
         registers: RegisterReader,
         findings: FindingStore,
     ) -> None:
+        self._site = site
         self._zone = site.zone
         self._consumption = consumption
         self._registers = registers
@@ -110,9 +111,9 @@ class OutdatedDays:
         rows = await self._consumption.day_rows(first, end, [schema.COVERAGE])
         never = np.full(len(midnights) - 1, np.nan)
         missing = np.zeros(len(midnights) - 1, dtype=np.bool_)
-        for meter in meters:
-            computed = np.isfinite(rows.get((meter.meter.id, schema.COVERAGE), never))
-            missing |= ~computed & meter.has_records(midnights)
+        for meter_id, is_recorded in recorded_days(self._site, meters, midnights).items():
+            computed = np.isfinite(rows.get((meter_id, schema.COVERAGE), never))
+            missing |= ~computed & is_recorded
         return first, missing
 
     async def incomplete_days(self, first: date, last: date) -> "NDArray[np.bool_]":

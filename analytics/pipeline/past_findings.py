@@ -38,7 +38,9 @@ class PastFindings:
         self._judged_until: date | None = None
 
     async def update(self, changed_from: date) -> list[RegisterFinding]:
-        """Compare all meters again, if a day before yesterday has changed or a new day has begun.
+        """Compare the meters again, if a day before yesterday has changed or a new day has begun.
+
+        Virtual meters are left out: the meters in their formulas are compared.
 
         Args:
             changed_from: first local day whose consumption may have changed.
@@ -58,7 +60,7 @@ class PastFindings:
         rows = await self._consumption.day_rows(first, last + timedelta(days=1), fields)
         stored = await self._findings.stored(*window)
         findings: list[RegisterFinding] = []
-        for meter in self._site.meter:
+        for meter in self._site.read_meters.values():
             amount = rows.get((meter.id, CONSUMPTION[meter.medium]))
             coverage = rows.get((meter.id, schema.COVERAGE))
             if amount is None or coverage is None:

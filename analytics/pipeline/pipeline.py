@@ -24,18 +24,20 @@ from typing import TYPE_CHECKING, Final
 
 from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
+from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
-from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.finding_store import FindingStore
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
+from analytics.pipeline.quotas.quota_figures import QuotaFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
 from jieneng.metering.errors import NoData, UsageError
@@ -101,7 +103,15 @@ class Pipeline:
             window_months=window_months,
         )
         self._figures = PeriodFigures(
-            folder.site, rules, self.scopes, self._consumption, self._findings
+            folder.site,
+            rules,
+            self.scopes,
+            self._consumption,
+            self._findings,
+            IntervalReader(folder, store),
+        )
+        self.quotas = QuotaFigures(
+            folder.site, rules, self.scopes, self._figures, self._consumption
         )
         self._log = log("analytics")
         self._reported: set[tuple[str, str, date]] = set()
@@ -237,16 +247,25 @@ class Pipeline:
         """
         return await self._figures.figures(wanted)
 
-    async def quotas(self, year: str, as_of_ms: int) -> list[QuotaResult]:
-        """Return the results of all quotas of a year, as of a given time.
+    async def carbon(
+        self, period: str, base: str | None, scope_ids: Sequence[str] | None, as_of_ms: int
+    ) -> list[CarbonSplit]:
+        """Return the change of carbon in a period against a base year, by source and cause.
+
+        Args:
+            period: id of the period.
+            base: a calendar year; None for the base year of the period's plan.
+            scope_ids: ids of areas, institutions or the site; None for all of them.
+            as_of_ms: the time [UTC, ms]; only local days before it are complete.
 
         Raises:
-            UsageError: `year` is no calendar year.
+            UsageError: the period or a scope does not exist, or `base` is no calendar year.
         """
-        period = periods.parse(year)
-        if not period.whole_year:
-            raise UsageError("a quota is of a year, not of {period}: write 2025.", period=year)
-        return await self._figures.quotas(period, as_of_ms)
+        year = None if base is None else periods.parse(base)
+        if year is not None and not year.whole_year:
+            raise UsageError("the base is a year, not {period}: write 2020.", period=base)
+        ids = None if scope_ids is None else tuple(scope_ids)
+        return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
 
     async def require_data(self, period: str) -> None:
         """Check that the period has stored consumption.
@@ -274,8 +293,8 @@ class Pipeline:
     async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        The time of the points is the start of the local day of the period's time. A time at
-        midnight counts to the day before, so figures as of the end of a year are dated 31 December.
+        The points are dated to the start of the local day in which the time of the figures lies.
+        Midnight counts to the day before, so figures as of the end of a year are dated 31 December.
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.

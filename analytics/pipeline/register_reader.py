@@ -20,10 +20,11 @@ from analytics.counters.meter_devices import MeterDevices, devices_of
 from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.register_segments import BelievedRegister
 from analytics.figures.boundary.flows import Flow
+from analytics.figures.boundary.virtual_meters import virtual_meters
 from analytics.periods import Interval
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, EXPORT
-from jieneng.metering.site import Meter
+from jieneng.metering.site import Meter, Site
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
@@ -106,6 +107,24 @@ class MeterRecords(msgspec.Struct):
         return inside
 
 
+def recorded_days(
+    site: Site, meters: Sequence[MeterRecords], midnights_ms: "NDArray[np.int64]"
+) -> "dict[str, NDArray[np.bool_]]":
+    """Return a mask of the days that may contain readings or imports, by meter id.
+
+    A virtual meter has them on the days on which any meter in its formula has them.
+
+    Args:
+        site: the site.
+        meters: records of all meters that are read.
+        midnights_ms: shape (days + 1,), edges of the days [UTC, ms].
+    """
+    found = {meter.meter.id: meter.has_records(midnights_ms) for meter in meters}
+    for virtual in virtual_meters(site):
+        found[virtual.id] = np.any([found[term.meter] for term in virtual.terms], axis=0)
+    return found
+
+
 class RegisterReader:
     """Reads the registers and imports of a site's meters.
 
@@ -120,9 +139,9 @@ class RegisterReader:
         self._store = store
 
     async def meter_records(self, meters: Sequence[Meter] | None = None) -> list[MeterRecords]:
-        """Return the time spans of the records of some meters; None for all of the site."""
+        """Return the time spans of the records of some meters; None for all that are read."""
         found = []
-        for meter in self._site.meter if meters is None else meters:
+        for meter in self._site.read_meters.values() if meters is None else meters:
             records = await self._records(meter, CONSUMPTION[meter.medium])
             if self._may_export(meter):
                 exported = await self._records(meter, EXPORT, EXPORT)

@@ -72,6 +72,7 @@ async def page_data(
         scopes=shown,
         figures=tuple(history[len(years) - 1]),
         history=tuple(figure for of_period in history for figure in of_period),
+        carbon=tuple(await pipeline.carbon(period, None, ids, now_ms)),
         labels=labels(site),
         readings=await latest_readings(store, site, now_ms) if readings else (),
         coverage_floor=pipeline.rules.coverage_floor,
@@ -97,7 +98,7 @@ def report_years(pipeline: Pipeline, period: str) -> Sequence[str]:
 
 
 async def latest_readings(store: Store, site: Site, now_ms: int) -> tuple[LatestReading, ...]:
-    """Return the latest reading of each meter from the last quarter of an hour."""
+    """Return the latest reading of each meter that is read, from the last quarter of an hour."""
     found: dict[tuple[str, str], tuple[int, float]] = {}
     for medium in {meter.medium for meter in site.meter}:
         for field in (CONSUMPTION[medium], _RATE[medium]):
@@ -110,7 +111,7 @@ async def latest_readings(store: Store, site: Site, now_ms: int) -> tuple[Latest
             ):
                 last = (int(series.times_ms[-1]), float(series.values[-1]))
                 found[series.tags["meter"], field] = last
-    return tuple(_reading(site, meter.id, found) for meter in site.meter)
+    return tuple(_reading(site, meter_id, found) for meter_id in site.read_meters)
 
 
 def _reading(

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from analytics.counters.consumption import Consumption
     from analytics.counters.register_finding import RegisterFinding
     from analytics.figures.figure import Figure
-    from analytics.periods import Interval
-    from analytics.pipeline.register_reader import MeterRecords
+    from jieneng.metering.site import Meter
 
 
 def consumption_points(
@@ -50,17 +49,22 @@ def consumption_points(
 
 def unknown_day_points(
     site: str,
-    records: "MeterRecords",
-    consumption: "Mapping[Interval, Consumption]",
-    grids: "Mapping[Interval, NDArray[np.int64]]",
+    meter: "Meter",
+    by_day: "Consumption",
+    is_recorded: "NDArray[np.bool_]",
+    midnights_ms: "NDArray[np.int64]",
 ) -> list[Point]:
-    """Return a point with coverage 0 for each day of a meter without known consumption.
+    """Return a point with coverage 0 for each recorded day of a meter without known consumption.
 
     The point marks the day as computed, so that `compute_missing_days` skips it.
+
+    Args:
+        site: id of the site.
+        meter: the meter.
+        by_day: consumption of the meter by day.
+        is_recorded: shape (days,), True for days that may contain readings or imports.
+        midnights_ms: shape (days + 1,), edges of the days [UTC, ms].
     """
-    edges = grids["day"]
-    nothing = np.isnan(consumption["day"].amount) & records.has_records(edges)
-    meter = records.meter
     series = (
         ("interval", "day"),
         ("kind", "meter"),
@@ -72,7 +76,7 @@ def unknown_day_points(
         Point.of(
             schema.CONSUMPTION, series, ((schema.COVERAGE, 0.0), (schema.BOUNDED, 0.0)), start_ms
         )
-        for start_ms in edges[:-1][nothing].tolist()
+        for start_ms in midnights_ms[:-1][np.isnan(by_day.amount) & is_recorded].tolist()
     ]
 
 
@@ -123,6 +127,7 @@ def _indicator_point(site: str, figure: "Figure", time_ms: int) -> Point | None:
             "target": figure.target,
             "path": figure.path,
             "change_pct": figure.change_pct,
+            "decrease_pct": figure.decrease_pct,
             "forecast": figure.forecast,
             "forecast_least": figure.forecast_least,
             "forecast_greatest": figure.forecast_greatest,

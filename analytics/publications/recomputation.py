@@ -15,10 +15,12 @@ from analytics.figures.site_consumption import consumption_fields
 from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
+from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
 from jieneng.metering.errors import UsageError
 from jieneng.metering.quantities import MEDIA
 from jieneng.metering.site import Site
+from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
 
@@ -39,10 +41,18 @@ def require_over(period: str, today: date) -> Period:
     return whole
 
 
-async def figures_with(site: Site, rules: Rules, store: Store, period: Period) -> list[Figure]:
+async def figures_with(
+    folder: SiteFolder, rules: Rules, store: Store, period: Period
+) -> list[Figure]:
     """Return the figures of a period that is over, with a given site and rules."""
+    site = folder.site
     computed = PeriodFigures(
-        site, rules, scopes(site), ConsumptionStore(site, store), FindingStore(site, store)
+        site,
+        rules,
+        scopes(site),
+        ConsumptionStore(site, store),
+        FindingStore(site, store),
+        IntervalReader(folder, store),
     )
     [figures] = await computed.figures(
         [WantedFigures(period.id, periods.midnight_ms(period.end, site.zone))]
@@ -51,16 +61,15 @@ async def figures_with(site: Site, rules: Rules, store: Store, period: Period) -
 
 
 async def consumption_digest(site: Site, rules: Rules, store: Store, period: Period) -> str:
-    """Return the SHA-256 of the daily consumption of a period and of its base year.
+    """Return the SHA-256 of the daily consumption of a period and of the years it is compared with.
 
     The digest covers the consumption of all meters and export registers, with coverage and
     estimated shares, and the findings about the meters.
     """
     digest = hashlib.sha256()
     consumption, findings = ConsumptionStore(site, store), FindingStore(site, store)
-    base = rules.base_year(period)
     fields = set(chain.from_iterable(map(consumption_fields, MEDIA)))
-    for span in (period, base) if base is not None else (period,):
+    for span in (period, *rules.compared_years(period)):
         for kind in ("meter", "export"):
             rows = await consumption.day_rows(span.start, span.end, fields, kind=kind)
             for key in sorted(rows):

@@ -31,7 +31,7 @@ def scope_table(data: PageData, kind: str, translate: Translate) -> Html:
     headings = [
         figure_texts.indicator_name(indicator, translate) for indicator in BINDING_INDICATORS
     ]
-    return _table([translate("Scope"), *headings], rows, "matrix") if rows else Html("")
+    return table([translate("Scope"), *headings], rows, "matrix") if rows else Html("")
 
 
 def details_table(data: PageData, translate: Translate) -> Html:
@@ -56,7 +56,7 @@ def details_table(data: PageData, translate: Translate) -> Html:
         for scope in data.scopes
         for group in _detail_group(data, scope, headings, listed, translate)
     ]
-    return _table(headings, groups, "details")
+    return table(headings, groups, "details")
 
 
 def readings_table(readings: Sequence[LatestReading], translate: Translate) -> Html:
@@ -71,9 +71,9 @@ def readings_table(readings: Sequence[LatestReading], translate: Translate) -> H
     rows = [
         element(
             "tr",
-            _cell(headings[0], reading.meter, "name"),
-            _cell(headings[1], figure_texts.medium_name(reading.medium, translate)),
-            _cell(
+            cell(headings[0], reading.meter, "name"),
+            cell(headings[1], figure_texts.medium_name(reading.medium, translate)),
+            cell(
                 headings[2],
                 _amount(
                     figure_texts.register(reading.register),
@@ -81,7 +81,7 @@ def readings_table(readings: Sequence[LatestReading], translate: Translate) -> H
                 ),
                 "number",
             ),
-            _cell(
+            cell(
                 headings[3],
                 _amount(
                     figure_texts.number(reading.rate),
@@ -89,11 +89,11 @@ def readings_table(readings: Sequence[LatestReading], translate: Translate) -> H
                 ),
                 "number",
             ),
-            _cell(headings[4], _time(reading), "number"),
+            cell(headings[4], _time(reading), "number"),
         )
         for reading in readings
     ]
-    return _table(headings, rows, "live")
+    return table(headings, rows, "live")
 
 
 def findings_table(data: PageData, translate: Translate) -> Html:
@@ -109,22 +109,22 @@ def findings_table(data: PageData, translate: Translate) -> Html:
     rows = [
         element(
             "tr",
-            _cell(headings[0], str(one.number), "number"),
-            _cell(headings[1], figure_texts.severity_word(one.finding.severity, translate), "name"),
-            _cell(headings[2], finding_text(one.finding, translate, labels)),
-            _cell(headings[3], figure_texts.share(one.finding.weight), "number"),
-            _cell(headings[4], translate(", ").join(map(labels.name, one.scopes))),
+            cell(headings[0], str(one.number), "number"),
+            cell(headings[1], figure_texts.severity_word(one.finding.severity, translate), "name"),
+            cell(headings[2], finding_text(one.finding, translate, labels)),
+            cell(headings[3], figure_texts.share(one.finding.weight), "number"),
+            cell(headings[4], translate(", ").join(map(labels.name, one.scopes))),
         )
         for one in figure_selection.FindingList(data.figures).findings
     ]
     if not rows:
         return element("p", translate("No doubts about these figures."), class_="quiet")
-    return _table(headings, rows, "doubts")
+    return table(headings, rows, "doubts")
 
 
 def _scope_row(data: PageData, scope: NamedScope, translate: Translate) -> Html:
     cells = [
-        _cell(
+        cell(
             figure_texts.indicator_name(indicator, translate),
             _status_cell(
                 figure_selection.find_figure(data.figures, scope.id, indicator, data.period),
@@ -181,12 +181,12 @@ def _detail_row(
     shares = (row.coverage, row.estimated)
     return element(
         "tr",
-        _cell(headings[0], row.label, "name"),
-        join([_cell(h, t, k) for h, t, k in zip(headings[1:7], texts, kinds, strict=True)]),
-        _cell(headings[7], verdict_badge(figure, translate)),
-        join([_cell(h, t, "number") for h, t in zip(headings[8:10], shares, strict=True)]),
-        _cell(headings[10], figure_texts.findings_summary(figure, listed, translate), "basis"),
-        _cell(headings[11], row.basis, "basis"),
+        cell(headings[0], row.label, "name"),
+        join([cell(h, t, k) for h, t, k in zip(headings[1:7], texts, kinds, strict=True)]),
+        cell(headings[7], verdict_badge(figure, translate)),
+        join([cell(h, t, "number") for h, t in zip(headings[8:10], shares, strict=True)]),
+        cell(headings[10], figure_texts.findings_summary(figure, listed, translate), "basis"),
+        cell(headings[11], row.basis, "basis"),
     )
 
 
@@ -201,11 +201,13 @@ def _time(reading: LatestReading) -> str:
     return figure_texts.UNKNOWN if reading.time is None else f"{reading.time:%m-%d %H:%M:%S}"
 
 
-def _cell(heading: str, content: str, name: str | None = None) -> Html:
+def cell(heading: str, content: str, name: str | None = None) -> Html:
+    """Return a cell; `heading` labels the cell on a phone, and `name` is its class."""
     return element("td", content, data_label=heading, class_=name)
 
 
-def _table(headings: Sequence[str], rows: Sequence[Html], name: str) -> Html:
+def table(headings: Sequence[str], rows: Sequence[Html], name: str) -> Html:
+    """Return a table of rows, with a class of the style sheet."""
     heading = element(
         "thead", element("tr", join([element("th", text, scope="col") for text in headings]))
     )

@@ -10,6 +10,7 @@ import msgspec
 
 from analytics.alerts.alert import Alert
 from analytics.alerts.alert_rule import AlertRules
+from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import ScopeKind
 from jieneng.locale.finding_text import Labels
@@ -57,6 +58,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
         figures: figures of all scopes in `period`.
         history: figures for the charts. Figures of years (`2020`) are for value and glide path;
             figures of months (`2020-01`) for consumption and coverage. Missing ones are not drawn.
+        carbon: change of carbon by cause, of all scopes.
         labels: names of meters and scopes, and the site's time zone, for texts of findings.
         readings: the latest reading of each meter.
         alerts: alerts that fire or are pending, and recently ended alerts.
@@ -72,6 +74,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[NamedScope, ...]
     figures: tuple[Figure, ...]
     history: tuple[Figure, ...] = ()
+    carbon: tuple[CarbonSplit, ...] = ()
     labels: Labels = Labels()
     readings: tuple[LatestReading, ...] = ()
     alerts: tuple[Alert, ...] = ()

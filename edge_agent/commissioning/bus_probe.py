@@ -162,7 +162,7 @@ class BusProbe:
             await self.set_timeout(timeout_s)
 
     async def _block_s(self, silent_unit: int, answering_unit: int, timeout_s: float) -> float:
-        await self._detection_s(answering_unit, LONGEST_TIMEOUT_S)  # clears earlier requests
+        await self._detection_s(answering_unit, LONGEST_TIMEOUT_S)  # ends earlier requests
         usual_s = await self._detection_s(answering_unit, LONGEST_TIMEOUT_S)
         silent_s = await self._detection_s(silent_unit, timeout_s)
         next_s = await self._detection_s(answering_unit, LONGEST_TIMEOUT_S)

@@ -64,7 +64,7 @@ class DisplayReading(msgspec.Struct, frozen=True):
         return 10.0 ** int(self.shown.as_tuple().exponent)
 
     def matches(self, value: float) -> bool:
-        """Return True if the value of a register equals the displayed number."""
+        """Return True if the value of a register agrees with the displayed number (law 1)."""
         ahead = value - float(self.shown)
         slack = self.last_digit + abs(value) * _FLOAT_TOLERANCE + self.tolerance
         return -slack < ahead < slack + self.possible_increase

@@ -20,9 +20,9 @@ def read_variants(model: ModbusModel) -> Iterator[ModbusModel]:
     registers at once as possible, for devices that return only a few in one reply.
     """
     yield model
-    yield _variant(model, "apart", "nothing is read along between its registers", 120)
+    yield _variant(model, "apart", "no gaps between its registers are read", 120)
     widest = max(row.end - row.first for row in model.point)
-    yield _variant(model, "alone", "as few registers at once as its widest value takes", widest)
+    yield _variant(model, "alone", "each request has only the registers of one value", widest)
 
 
 def _variant(model: ModbusModel, suffix: str, change: str, max_registers: int) -> ModbusModel:

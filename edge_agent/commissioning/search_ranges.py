@@ -9,7 +9,8 @@ from typing import Final
 from edge_agent.commissioning.display_search import FunctionCode
 from jieneng.metering.catalog.modbus_points import ModbusModel
 
-# Most devices return as many registers in one reply, and halves of a block begin at even addresses.
+# Most devices return this many registers in one reply, and halves of a block begin at even
+# addresses.
 _BLOCK_REGISTERS: Final = 64
 
 

@@ -76,8 +76,9 @@ class PollSlots:
     ) -> tuple[int, float]:
         """Return the first slot after a time.
 
-        The last of the repeated intervals has no slot, unless its original slot was missed: it
-        already had a poll, and the next interval is a normal one.
+        If a backward jump repeats several intervals, the last of them has no second slot, because
+        it already had a poll and the next interval is a normal one. It has one if its first slot
+        was missed.
 
         Args:
             after_s: time on the monotonic clock.
@@ -102,7 +103,7 @@ class PollSlots:
         return number, number * interval_s - offset_s + next_delay_s
 
     def _repeat_delay_s(self, begins_s: float, interval_s: float) -> float:
-        """Return the delay of a slot after its phase; it depends on the repetitions so far [s].
+        """Return the delay of a slot after its phase [s]; 0 unless its interval occurs again.
 
         Args:
             begins_s: time of the phase in the interval, UTC.

@@ -43,7 +43,7 @@ _TCP_REQUEST: Final = struct.Struct(">HHHBBHH")
 _TCP_HEAD: Final = struct.Struct(">HHHBBB")  # of a reply, to its byte count or exception code
 _TCP_HEAD_BYTES: Final = _TCP_HEAD.size
 _RTU_REQUEST: Final = struct.Struct(">BBHH")
-_RTU_HEAD: Final = struct.Struct(">BBB")  # the same of an RTU reply
+_RTU_HEAD: Final = struct.Struct(">BBB")  # of a reply, to its byte count or exception code
 _RTU_HEAD_BYTES: Final = _RTU_HEAD.size
 _CRC_BYTES: Final = 2
 _TRANSACTION_BYTES: Final = 2  # size of the transaction number at the beginning of a TCP frame
@@ -248,7 +248,7 @@ def _check_addressing(unit: int, reply_unit: int, function: int, reply_function:
 
 def _wrong_size(size: int, length: int, wanted: int) -> StrayReply:
     return StrayReply(
-        "the reply announces {size} data bytes and has {length}, instead of {wanted}",
+        "the reply has {length} data bytes and states {size}; {wanted} were expected",
         size=size,
         length=length,
         wanted=wanted,

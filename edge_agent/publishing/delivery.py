@@ -16,12 +16,12 @@ from jieneng.mqtt import reason_codes
 
 _FAULT_AFTER: Final = 6  # time-outs without an acknowledgement after which it is a fault
 _OPEN_CAUSES: Final = (
-    "no ingest runs, or it waits for its store; or the broker drops the messages: without the right"
-    " to publish to {topic} or to subscribe to it, above its size limit (the largest of these has"
-    " {largest} bytes; max_message_bytes), or because it knows no shared subscriptions"
-    " (share = false in ingest.toml)"
+    "no ingest runs; or the ingest waits for its store; or the broker drops the messages, because"
+    " agent or ingest has no access to {topic}, because of its size limit"
+    " (max_message_bytes; the largest message has {largest} bytes), or because it does not support"
+    " shared subscriptions (then set share = false in ingest.toml)"
 )
-_UNHEARD: Final = "no ingest is connected to the broker"
+_NO_SUBSCRIBER: Final = "no ingest is connected to the broker"
 
 
 class Delivery:
@@ -64,5 +64,5 @@ class Delivery:
         if self.unacknowledged_s(now_s) < self._fault_after_s:
             return ""
         if self._code == reason_codes.NO_SUBSCRIBERS:
-            return _UNHEARD
+            return _NO_SUBSCRIBER
         return _OPEN_CAUSES.format(topic=self._topic, largest=self._largest)

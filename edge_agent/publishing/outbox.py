@@ -58,8 +58,10 @@ class Outbox:
         self._counts = counts
         self._boot = boot
         self._take_number = take_number
-        self._cut_fault = LoggedFault(log, "batches are larger than the broker takes, and are cut")
-        self._oversize_fault = LoggedFault(log, "a message can't be cut to what the broker takes")
+        self._cut_fault = LoggedFault(
+            log, "batches are larger than the broker accepts, and are cut"
+        )
+        self._oversize_fault = LoggedFault(log, "a message is too large, and can't be cut")
         self._parked_fault = LoggedFault(log, "batches are parked")
         self._spool_fault = LoggedFault(log, "spool can't be read")
 
@@ -89,7 +91,7 @@ class Outbox:
 
     def report_oversize(self, text: str) -> None:
         """Record a message that is too large and can't be cut."""
-        self.oversize = f"{text}, and the broker takes at most {self._limit.payload_bytes:.0f}"
+        self.oversize = f"{text}, and the broker accepts at most {self._limit.payload_bytes:.0f}"
         self._oversize_fault.report(self.oversize)
 
     async def _cut(self, rows: Sequence[QueuedBatch], in_flight: InFlight) -> Sequence[QueuedBatch]:
@@ -120,7 +122,7 @@ class Outbox:
             self._counts.parked += len(keys)
             boot, seq = keys[0]
             self._parked_fault.report(
-                "the ingest acknowledges later ones and not these; they are tried again ever later",
+                "the ingest acknowledges later batches, but not these; they are sent again rarely",
                 batch_boot=boot,
                 seq=seq,
             )

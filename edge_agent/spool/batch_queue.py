@@ -204,7 +204,7 @@ def read_batches(db: sqlite3.Connection, keys: Sequence[BatchKey]) -> list[Queue
         else:  # undated batches are never requested by name
             missing.append(key)
     if missing and not set(missing).isdisjoint(_keys_at_ends(db)):
-        raise sqlite_file.corruption_error("a batch can't be found by the name that it has")
+        raise sqlite_file.corruption_error("the index does not contain the name of a batch")
     return rows
 
 

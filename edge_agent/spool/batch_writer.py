@@ -65,7 +65,7 @@ class FinishedPoll(Protocol):
 
 
 class _DropFault:
-    """A logged fault "readings are dropped", which does not end at each put that drops none."""
+    """The logged fault "readings are dropped". It lasts until clearly fewer bytes are pending."""
 
     def __init__(self, fault: LoggedFault) -> None:
         self._fault = fault
@@ -129,7 +129,7 @@ class BatchWriter:
         self._batch_full = asyncio.Event()
         self._disk_fault = LoggedFault(log, "spool can't be written")
         self._memory_fault = LoggedFault(
-            log, "the disk does not answer: readings that the memory has no room for are dropped"
+            log, "the disk does not respond, and the memory is full: readings are dropped"
         )
         self._full_fault = _DropFault(
             LoggedFault(log, "spool is full: the oldest readings are dropped")
@@ -155,7 +155,7 @@ class BatchWriter:
 
     def _refuse(self, poll: FinishedPoll) -> None:
         if poll.answered:
-            self._memory_fault.report(f"{_MAX_WAITING} wait for it")
+            self._memory_fault.report(f"{_MAX_WAITING} polls wait for the disk")
             self._spool.count_refused(1)
             self._has_unrecorded_refusals = True
 

@@ -71,6 +71,6 @@ class DiskReserve:
 
     def _free_bytes(self) -> int:
         disk = shutil.disk_usage(self._path.parent)
-        # Not of `total`: part of it may be kept for root.
+        # `total` would include the part that is reserved for root.
         self.disk_used = disk.used / max(disk.used + disk.free, 1)
         return disk.free

@@ -95,7 +95,7 @@ class Rescue:
         aside = finish_interrupted(self._path)
         self._space_breaker.record_success()
         self._log.error(
-            "spool was damaged, set aside, and begun anew",
+            "spool was damaged: it was set aside, and a new one was made",
             reason=reason,
             aside=str(aside),
             rescued=after.pending,
@@ -161,7 +161,7 @@ def _copy_batches(db: sqlite3.Connection, path: Path, wal_bytes: int, *, may_wai
             put = partial(_insert_within, room=room, may_wait=may_wait)
             try:
                 batch_queue.run_transaction(db, partial(put, rows=some))
-            except sqlite3.IntegrityError:  # by the damage, two batches have the same name
+            except sqlite3.IntegrityError:  # the damage gave two batches the same name
                 for one in some:
                     with suppress(sqlite3.IntegrityError):
                         batch_queue.run_transaction(db, partial(put, rows=[one]))

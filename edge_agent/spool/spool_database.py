@@ -192,7 +192,7 @@ class SpoolDatabase:
             )
         if lost:
             self._log.error(
-                "readings of an earlier start of the machine never got their time, and are dropped",
+                "readings before a restart of the machine never got a time, and are dropped",
                 path=str(self._path),
                 dropped=lost,
             )

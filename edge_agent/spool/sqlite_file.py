@@ -87,14 +87,14 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     tables = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     ours = spool_tables.match_current_version(tables)
     if ours and version != spool_tables.VERSION:
-        raise corruption_error(f"it has our tables, and is said to be of version {version}")
+        raise corruption_error(f"it has the present tables, but its version number is {version}")
     if version != spool_tables.VERSION:
         raise SpoolUnavailable(
             "{path} was made by another version; move it away, or run that version.",
             path=path,
         )
     if not ours:
-        raise corruption_error("its tables are not as they were made")
+        raise corruption_error("its tables differ from those of its version")
 
 
 def _check_writable(db: sqlite3.Connection, path: Path) -> None:
@@ -104,7 +104,7 @@ def _check_writable(db: sqlite3.Connection, path: Path) -> None:
     except sqlite3.OperationalError as error:
         # On a read-only file system, pending batches can still be read.
         if primary_code(error) == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
-            raise corruption_error("its head forbids to write it, and the disk does not") from error
+            raise corruption_error("its header says read-only, but the disk is writable") from error
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")

@@ -60,7 +60,7 @@ def assign_times(db: sqlite3.Connection, machine_started_ms: int) -> bool:
             else _payload_shifted(row.payload, machine_started_ms - RUNNING_TIME_EPOCH_MS)
         )
         if row is not None and row.machine_boot is None:
-            raise sqlite_file.corruption_error("the index lists a batch with its time as undated")
+            raise sqlite_file.corruption_error("the index lists a dated batch as undated")
         if row is None or payload is None:
             db.execute("DELETE FROM batch WHERE id = ?", (number,))
             batch_queue.count_missing_as_damaged(db)

@@ -50,7 +50,7 @@ class ClockWatch:
         self._clock = clock
         self._log = log
         self._implausible_fault = LoggedFault(
-            log, "clock can't be believed: readings wait for their time"
+            log, "clock is implausible: readings wait for their time"
         )
         self._unset_fault = LoggedFault(log, "clock is not set: readings are marked")
 

@@ -40,7 +40,7 @@ class Recipients(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         integrations: integrations of each severity that has any.
-        quiet: begin and end of the hours in which notices below `critical` wait; None if there are
+        quiet: start and end of the hours in which notices below `critical` wait; None if there are
             no such hours.
     """
 

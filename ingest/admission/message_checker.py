@@ -161,7 +161,7 @@ class MessageChecker:
                     SampleCase(sample, meter, is_known, latest_ms, index in second)
                 )
                 if meter is None or reason is not None:
-                    # Thousands of invented meters must not become thousands of entries.
+                    # Thousands of invented meter ids must not become thousands of entries.
                     name = sample.meter if len(refused) < _MAX_PARTS else ""
                     refused.setdefault((reason or "other_agent", name), []).append(sample)
                     continue
@@ -171,13 +171,13 @@ class MessageChecker:
         return points, refused
 
 
-#: Reason and meter pairs of a batch that become entries of their own.
+#: Largest number of (reason, meter) pairs of a batch that get separate entries.
 _MAX_PARTS: Final = 100
 
 #: Bytes kept of a payload that can't be read: its beginning shows its kind.
-_MOST_UNREADABLE: Final = 4096
+_MAX_UNREADABLE_BYTES: Final = 4096
 #: Bytes kept of a payload of an unknown sender: enough for a usual batch. The sender still has it.
-_MOST_OF_NOBODY: Final = 65_536
+_MAX_UNKNOWN_SENDER_BYTES: Final = 65_536
 
 #: Reasons for which a payload can't be read at all.
 _UNREADABLE: Final = frozenset({"topic", "too_large", "not_json"})
@@ -207,7 +207,9 @@ def _refused_whole(topic: str, agent: str, payload: bytes, error: WireError) -> 
     is_readable = error.reason not in _UNREADABLE
     head = _head(payload) if agent and is_readable and topic.endswith("/batch") else None
     if head is None:  # its agent, if there is one, gets no acknowledgement
-        most_bytes = _MOST_OF_NOBODY if not agent and is_readable else _MOST_UNREADABLE
+        most_bytes = (
+            _MAX_UNKNOWN_SENDER_BYTES if not agent and is_readable else _MAX_UNREADABLE_BYTES
+        )
         item = cut_item(topic, agent, error.reason, detail, payload, most_bytes)
         return CheckedMessage(
             topic=topic, agent=agent, rejection=error.reason, to_quarantine=(item,)

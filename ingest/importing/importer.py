@@ -71,7 +71,8 @@ async def import_readings(
             written; then there are no contradictions.
         options: options for reading the file.
         progress: called repeatedly with the number of rows read, in both passes together.
-        clock: clock by which readings count as late, so that their days are computed again.
+        clock: clock that decides if readings are late; the days of late readings are computed
+            again.
         recognize_resets: function that recognises a register which is reset to 0 each day, month or
             year.
 
@@ -250,7 +251,7 @@ class _FileImport:
 
     async def _parsed_lines(self) -> AsyncGenerator[tuple[int, list[ParsedValue]], None]:
         """Yield (line number, values) of each line below the header that is not blank."""
-        form = file_reader.detect_form(self._file, self._options.wishes)
+        form = file_reader.detect_form(self._file, self._options.stated)
         self._problems.sheets = form.sheets
         self._form = form
         if self._ask(form.problems):

@@ -126,7 +126,7 @@ def drop(db: sqlite3.Connection, chosen: EntryFilter, last_id: int) -> tuple[int
     ).fetchall()
     for agent, count, acknowledged in samples:
         if acknowledged:
-            _book(db, agent, "dropped", count)
+            _add_to_account(db, agent, "dropped", count)
     deleted = db.execute(f"DELETE FROM entry WHERE {where}", values).rowcount  # noqa: S608 - ours
     return deleted, sum(count for _, count, _ in samples)
 
@@ -148,7 +148,7 @@ def replace_replayed(
         return
     stored = entry.item.samples - sum(item.samples for item in left)
     if entry.item.acknowledged:
-        _book(db, entry.item.agent, "replayed", stored)
+        _add_to_account(db, entry.item.agent, "replayed", stored)
     if not left:
         db.execute("DELETE FROM entry WHERE id = ?", (entry.id,))
         return
@@ -170,7 +170,7 @@ def accounts(db: sqlite3.Connection) -> Mapping[str, AgentAccount]:
     return {agent: AgentAccount(*counts) for agent, *counts in rows}
 
 
-def _book(db: sqlite3.Connection, agent: str, column: str, samples: int) -> None:
+def _add_to_account(db: sqlite3.Connection, agent: str, column: str, samples: int) -> None:
     db.execute(
         f"UPDATE account SET {column} = {column} + ? WHERE agent = ?",  # noqa: S608 - ours
         (samples, agent),

@@ -22,7 +22,7 @@ from jieneng.observe import Log, SevereFault
 #: Interval at which the quarantine is read, because other processes may change it [s].
 _LOOK_S: Final = 1.0
 #: Largest number of pairs of reason and meter that are logged; it limits memory and log.
-_MOST_SAID: Final = 1000
+_MAX_LOGGED: Final = 1000
 #: Largest number of meters named in one log line.
 _METERS_NAMED: Final = 20
 
@@ -42,11 +42,11 @@ class QuarantineWriter:
         self._metrics = metrics
         self._clock = clock
         self._log = log
-        self._said: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._full = SevereFault(
             log,
             "quarantine is full",
-            fix="mend the cause, then run: jieneng ingest quarantine replay. Or drop what is not "
+            fix="fix the cause, then run: jieneng ingest quarantine replay. Or drop what is not "
             "needed (jieneng ingest quarantine drop), or raise max_bytes in [quarantine]. Until "
             "then the agents keep what is refused",
         )
@@ -81,7 +81,7 @@ class QuarantineWriter:
             if is_taken
             for item in items
         ]
-        self._say([*taken, *others])
+        self._log_once([*taken, *others])
         for item in (*taken, *others):
             self._metrics.set_aside.labels(item.reason).inc(max(1, item.samples))
         if not all(result.taken):
@@ -120,12 +120,12 @@ class QuarantineWriter:
             self._metrics.quarantine_bytes.labels(kind).set(usage.bytes)
         return self._quarantine.is_full()
 
-    def _say(self, items: Iterable[QuarantineItem]) -> None:
+    def _log_once(self, items: Iterable[QuarantineItem]) -> None:
         new: defaultdict[str, dict[str, QuarantineItem]] = defaultdict(dict)
         for item in items:
             key = (item.reason, item.meter or item.agent)
-            if key not in self._said and len(self._said) < _MOST_SAID:
-                self._said.add(key)
+            if key not in self._logged and len(self._logged) < _MAX_LOGGED:
+                self._logged.add(key)
                 new[item.reason][key[1]] = item
         for reason, found in new.items():
             first = next(iter(found.values()))

@@ -20,13 +20,13 @@ import msgspec
 
 from ingest.receipts.sequence_ranges import BootSequence, Range, merge
 from jieneng.metering.errors import QuarantineUnavailable
-from jieneng.storage.sqlite_statements import transaction
+from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
 #: Name of the file in the folder of the quarantine.
 FILE_NAME: Final = "received.db"
 #: Number of runs kept for each agent.
-MOST_BOOTS: Final = 20
+MAX_BOOTS: Final = 20
 
 _BUSY_TIMEOUT_S: Final = 10.0
 _TABLES: Final = (
@@ -139,7 +139,7 @@ def _add(
         db.execute(
             "DELETE FROM sequence WHERE agent = ? AND boot NOT IN (SELECT boot FROM sequence "
             "WHERE agent = ? ORDER BY updated_ms DESC, rowid DESC LIMIT ?)",
-            (agent, agent, MOST_BOOTS),
+            (agent, agent, MAX_BOOTS),
         )
 
 

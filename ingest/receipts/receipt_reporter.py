@@ -41,7 +41,7 @@ class ReceiptReporter:
         self._receipts = receipts
         self._quarantine = quarantine
         self._clock = clock
-        self._fault = LoggedFault(log, "batches that came in can't be recorded")
+        self._fault = LoggedFault(log, "received batches can't be recorded")
 
     async def record(self, seen: SeenBatches) -> None:
         """Record received batches."""

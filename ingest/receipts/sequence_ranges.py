@@ -16,7 +16,7 @@ import msgspec
 Range: TypeAlias = tuple[int, int]
 
 #: Largest number of ranges kept for one run of an agent.
-MOST_RANGES: Final = 200
+MAX_RANGES: Final = 200
 
 
 class BootSequence(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ def merge(ranges: Sequence[Range], numbers: Iterable[int]) -> tuple[Range, ...]:
             merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
         else:
             merged.append((first, last))
-    if len(merged) > MOST_RANGES:
-        forgotten = merged[: len(merged) - MOST_RANGES + 1]
+    if len(merged) > MAX_RANGES:
+        forgotten = merged[: len(merged) - MAX_RANGES + 1]
         merged[: len(forgotten)] = [(forgotten[0][0], forgotten[-1][1])]
     return tuple(merged)

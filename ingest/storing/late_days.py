@@ -62,7 +62,7 @@ class LateDays:
         ]
 
     def _touched_days(self, point: Point) -> Iterator[int]:
-        """Yield the begin of each local day that a reading or an interval overlaps [UTC, ms]."""
+        """Yield the start of each local day that a reading or an interval overlaps [UTC, ms]."""
         midnight_ms = _midnight_ms(point.time_ms // _QUARTER_MS, self._zone)
         yield midnight_ms
         end_ms = point.time_ms + interval_ms(point)
@@ -72,13 +72,13 @@ class LateDays:
 
 @lru_cache(maxsize=65536)
 def _next_midnight_ms(midnight_ms: int, zone: ZoneInfo) -> int:
-    """Return the begin of the next local day [UTC, ms]; days have 23 to 25 hours."""
+    """Return the start of the next local day [UTC, ms]; days have 23 to 25 hours."""
     return _midnight_ms((midnight_ms + _DAY_AND_A_HALF_MS) // _QUARTER_MS, zone)
 
 
 @lru_cache(maxsize=65536)
 def _midnight_ms(quarter: int, zone: ZoneInfo) -> int:
-    """Return the begin of the local day of a quarter of an hour, counted from 1970 [UTC, ms]."""
+    """Return the start of the local day of a quarter of an hour, counted from 1970 [UTC, ms]."""
     day = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, zone).date()
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     return round(midnight.astimezone(UTC).timestamp() * 1000)

@@ -24,7 +24,7 @@ from jieneng.observe import Log, LoggedFault, SevereFault
 from jieneng.storage import RejectedPoint, Store, WriteResult
 
 #: Largest number of final refusals that are remembered.
-_MOST_BELIEVED: Final = 20_000
+_MAX_REMEMBERED: Final = 20_000
 
 
 class WrittenPoints(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class PointWriter:
         self._late_days = late_days
         self._suspects = Suspects(now_s)
         #: Code and message of each refusal with an unknown message that became final.
-        self._believed: dict[PointKey, tuple[str, str]] = {}
+        self._final_refusals: dict[PointKey, tuple[str, str]] = {}
         self._metrics = metrics
         self._fault = LoggedFault(log, "store unavailable")
         self._mark_fault = SevereFault(log, "late days can't be marked")
@@ -81,11 +81,11 @@ class PointWriter:
         """
         due: Sequence[int] = range(len(points))
         known: list[RejectedPoint] = []
-        if len(self._suspects) or self._believed:
+        if len(self._suspects) or self._final_refusals:
             known = [
                 RejectedPoint(i, point, *found)
                 for i, point in enumerate(points)
-                if (found := self._believed.get(point_key(point)))
+                if (found := self._final_refusals.get(point_key(point)))
             ]
             settled = {one.index for one in known}
             due = [
@@ -114,9 +114,9 @@ class PointWriter:
 
     def _remember(self, believed: Iterable[RejectedPoint]) -> None:
         for one in believed:
-            if len(self._believed) >= _MOST_BELIEVED:
-                del self._believed[next(iter(self._believed))]
-            self._believed[point_key(one.point)] = (one.code, one.reason)
+            if len(self._final_refusals) >= _MAX_REMEMBERED:
+                del self._final_refusals[next(iter(self._final_refusals))]
+            self._final_refusals[point_key(one.point)] = (one.code, one.reason)
 
     async def _write(self, points: Sequence[Point]) -> WriteResult:
         """Write points and the marks of their days. Return the result for the points."""

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 _LONGEST_S: Final = 300.0
-_MOST: Final = 10_000
+_MAX_POSTPONED: Final = 10_000
 
 #: Agent, boot, sequence number.
 BatchKey: TypeAlias = tuple[str, str, int]
 
 
-class _Look(NamedTuple):
+class _Attempt(NamedTuple):
     due_s: float
     wait_s: float
 
@@ -32,35 +32,37 @@ class Postponed:
         most: largest number of batches remembered.
     """
 
-    def __init__(self, now_s: Callable[[], float], first_s: float, most: int = _MOST) -> None:
+    def __init__(
+        self, now_s: Callable[[], float], first_s: float, most: int = _MAX_POSTPONED
+    ) -> None:
         self._now_s = now_s
         self._first_s = first_s
         self._most = most
-        self._looks: dict[BatchKey, _Look] = {}
+        self._attempts: dict[BatchKey, _Attempt] = {}
 
     def __len__(self) -> int:
-        return len(self._looks)
+        return len(self._attempts)
 
     def is_due(self, key: BatchKey) -> bool:
         """Return True if the next attempt for a batch is due."""
-        if not self._looks:
+        if not self._attempts:
             return True
-        look = self._looks.get(key)
-        return look is None or look.due_s <= self._now_s()
+        attempt = self._attempts.get(key)
+        return attempt is None or attempt.due_s <= self._now_s()
 
     def postpone(self, key: BatchKey) -> None:
         """Postpone the next attempt for a batch."""
-        before = self._looks.pop(key, None)
+        before = self._attempts.pop(key, None)
         wait_s = min(2 * before.wait_s, _LONGEST_S) if before else self._first_s
-        if len(self._looks) >= self._most:
-            del self._looks[next(iter(self._looks))]
-        self._looks[key] = _Look(self._now_s() + wait_s, wait_s)
+        if len(self._attempts) >= self._most:
+            del self._attempts[next(iter(self._attempts))]
+        self._attempts[key] = _Attempt(self._now_s() + wait_s, wait_s)
 
     def forget(self, key: BatchKey) -> None:
         """Forget a batch that was acknowledged."""
-        if self._looks:
-            self._looks.pop(key, None)
+        if self._attempts:
+            self._attempts.pop(key, None)
 
     def clear(self) -> None:
         """Make every batch due, because the cause of their postponement may have ended."""
-        self._looks.clear()
+        self._attempts.clear()

@@ -11,21 +11,25 @@ import sys
 import click
 
 from jieneng.cli import (
-    analytics_commands,
     demo,
     edge_commands,
     import_commands,
-    indicator_commands,
     ingest_commands,
     prepare_command,
-    publish_command,
-    quota_command,
     site_commands,
     up,
 )
 from jieneng.cli.alerts import alert_commands
 from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
+from jieneng.cli.figures import (
+    analytics_commands,
+    carbon_command,
+    indicator_commands,
+    profile_command,
+    publish_command,
+    quota_command,
+)
 from jieneng.cli.options import Reader, tr
 from jieneng.cli.simulate import simulate_commands
 from jieneng.locale import check_language, preferred, say, teach_click
@@ -65,6 +69,8 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    carbon_command.carbon,
+    profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,

@@ -175,7 +175,7 @@ def _prepare_file(
 
 
 def _base_year_ms(folder: "SiteFolder", now_ms: int) -> int | None:
-    """Return the begin of the base year of this year's plan [UTC, ms]; None if there is no plan."""
+    """Return the start of the base year of this year's plan [UTC, ms]; None if there is no plan."""
     from datetime import UTC, datetime, time
 
     from analytics.app import load_rules

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from jieneng.metering.formulas.meter_formula import FormulaTerm, parse_formula
 from jieneng.metering.quantities import Medium
 
 Id = Annotated[
@@ -202,7 +203,10 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A place where a medium is measured. It keeps its id when the device is replaced.
 
+    A meter with a formula is virtual: its consumption is computed from that of other meters.
+
     Attributes:
+        formula: sum of other meters with constant factors; None for a meter that is read.
         model: id of the device's model; None for a meter that is read by hand.
         bus: id of the bus; None for a meter that is read by hand or whose readings are imported.
         unit: Modbus unit address on the bus.
@@ -232,6 +236,17 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     medium: Medium
     area: Place
+    formula: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                description="Write a sum of meters in quotes, for example: {example}",
+                examples=["main - canteen - 0.5 * chiller"],
+            ),
+        ]
+        | None
+    ) = None
     model: str | None = None
     bus: Id | None = None
     unit: Annotated[int, Meta(ge=0, le=255)] = 1
@@ -279,6 +294,15 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     installed: date | None = None
     removed: date | None = None
     replaced: tuple[Replacement, ...] = ()
+
+    @property
+    def terms(self) -> tuple[FormulaTerm, ...]:
+        """Terms of the formula; empty for a meter that is read.
+
+        Raises:
+            FormulaError: the formula can't be read. The check of the site refuses it.
+        """
+        return () if self.formula is None else parse_formula(self.formula)
 
     @property
     def display_modulus(self) -> float | None:
@@ -361,6 +385,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def meters(self) -> Mapping[str, Meter]:
         """Meters by id."""
         return {meter.id: meter for meter in self.meter}
+
+    @cached_property
+    def read_meters(self) -> Mapping[str, Meter]:
+        """Meters that have readings, by id: all that are not virtual."""
+        return {meter.id: meter for meter in self.meter if meter.formula is None}
 
     @cached_property
     def areas(self) -> Mapping[str, Area]:

@@ -23,6 +23,7 @@ from jieneng.metering.site import DatedValue, Meter, Site
 from jieneng.metering.site_rules.address_check import address_problems, missing_endpoints
 from jieneng.metering.site_rules.confirmation_check import confirmation_problems
 from jieneng.metering.site_rules.date_check import date_problems, replacement_problems
+from jieneng.metering.site_rules.formula_check import formula_problems
 from jieneng.metering.site_rules.lifetime_check import lifetime_problems, role_problems
 from jieneng.metering.site_rules.reference_check import (
     dangling_references,
@@ -65,6 +66,7 @@ def check(site: Site, models: Mapping[str, Model], unread: UnreadKeys = _ALL_REA
         lifetime_problems,
         role_problems,
         register_problems,
+        formula_problems,
         confirmation_problems,
         shared_accounts,
     )

@@ -49,7 +49,7 @@ class ScenarioHead(msgspec.Struct, frozen=True, kw_only=True):
         title: title, in Chinese.
         about: description, in English.
         sources: issues and forum threads of users who had this fault.
-        start: begin of the scenario.
+        start: start of the scenario.
         duration_s: length of the scenario [s].
     """
 
@@ -62,7 +62,7 @@ class ScenarioHead(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def begin_ms(self) -> int:
-        """Begin of the scenario, UTC ms."""
+        """Start of the scenario, UTC ms."""
         return round(self.start.timestamp() * 1000)
 
     @property
@@ -76,7 +76,7 @@ class GoldenAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         meter: the meter's id.
-        from_s: begin of the span, after the scenario's start [s].
+        from_s: start of the span, after the scenario's start [s].
         to_s: end of the span, after the scenario's start [s].
         flowed: true consumption in the span [canonical unit].
         counted: consumption that a right pipeline finds [canonical unit], if that differs.

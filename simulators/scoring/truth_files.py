@@ -53,7 +53,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         v: version of the folder's form.
         site: the site's id.
         timezone: the site's time zone.
-        begin: begin of the run on the simulation's clock.
+        begin: start of the run on the simulation's clock.
         end: end of the run on the simulation's clock; None while the run goes on.
         speed: speed of the simulation's clock, times real time.
         interval_s: length of the intervals of `consumption.csv` [s].

@@ -36,7 +36,7 @@ class Truth(msgspec.Struct, frozen=True):
 
     Attributes:
         run: content of the file `run.json`.
-        begin_ms: begin of the run, UTC.
+        begin_ms: start of the run, UTC.
         end_ms: end of the run, UTC; if no end is recorded, the time of the last answer.
         answers: answers of each meter.
         consumption: true consumption of each meter in whole intervals.

@@ -44,7 +44,7 @@ class TruthWriter:
         Args:
             folder: created if it does not exist.
             simulated: the simulated site.
-            begin_ms: begin of the run on the simulation's clock, UTC.
+            begin_ms: start of the run on the simulation's clock, UTC.
             speed: speed of the simulation's clock, relative to real time.
             interval_s: length of the consumption intervals [s]; they are aligned to the clock.
 

@@ -92,7 +92,7 @@ class FaultScript:
         """Add faults, all or none, and return them with their times and targets.
 
         Args:
-            faults: the rows.
+            faults: rows of the script.
             now_ms: the present moment, UTC, if the simulation runs already.
             file: name of the file of the rows, for messages.
 
@@ -154,15 +154,21 @@ class FaultScript:
         return self._placed.get(name, placed)
 
     def reply_faults(self, meter: str, now_ms: int) -> Iterator[ReplyFault]:
-        """Yield the faults of one reply of a meter. Call once a reply: each call draws anew."""
+        """Yield the faults of one reply of a meter.
+
+        Call once a reply: each call draws new chances.
+        """
         return self._drawn(ReplyFault, meter, now_ms)
 
     def slip_faults(self, meter: str, now_ms: int) -> Iterator[SlipFault]:
-        """Yield the slips of one reply of a meter. Call once a reply: each call draws anew."""
+        """Yield the slips of one reply of a meter.
+
+        Call once a reply: each call draws new chances.
+        """
         return self._drawn(SlipFault, meter, now_ms)
 
     def lasting_faults(self, meter: str, now_ms: int) -> Iterator[Fault]:
-        """Yield the faults that affect a meter at that moment for a time, not by chance."""
+        """Yield the faults of a meter that are active at that moment and not random."""
         for placed in self._by_meter.get(meter, ()):
             if not placed.fault.is_random and placed.is_active(now_ms):
                 yield placed.fault

@@ -166,7 +166,7 @@ def _columns(query: str) -> int:
 
 
 def _moment(text: str, now_ms: int, is_end: bool) -> int:
-    """Return the moment of `now-30d/d`, where `/d` is the begin or the end of its local day."""
+    """Return the moment of `now-30d/d`, where `/d` is the start or the end of its local day."""
     back, _, day = text.removeprefix("now").removeprefix("-").partition("/")
     moment = now_ms - (_length(back) if back else 0)
     if not day:

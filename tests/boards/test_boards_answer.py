@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.server, pytest.mark.long, pytest.mark.xdist_group("boa
 
 #: Fewest rows of a panel over time, and of one of another type.
 FEWEST_POINTS = 6
-MOST_POINTS = 50_000
+MAX_POINTS = 50_000
 #: Columns that may be empty: nothing bounds a doubt, a scope without a cap has no target, and few
 #: meters report the power of each phase.
 MAY_BE_EMPTY = {"doubt", "target", "power_a_kw", "power_b_kw", "power_c_kw"}
@@ -125,7 +125,7 @@ def test_no_panel_asks_for_more_than_fifty_thousand_points_of_a_thousand_meters(
         for name, board in boards.items()
         for panel in panels(board)
     }
-    assert {title: points for title, points in asked.items() if points > MOST_POINTS} == {}
+    assert {title: points for title, points in asked.items() if points > MAX_POINTS} == {}
 
 
 def test_the_calculated_points_are_not_fewer_than_those_that_come(

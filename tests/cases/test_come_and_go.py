@@ -23,7 +23,7 @@ name = "旧楼"
 floor_area_m2 = [{from = 2018-01-01, value = 1000.0}]
 headcount = [{from = 2018-01-01, value = 20}]
 """
-#: First day of each quarter, 2020 to the begin of 2026.
+#: First day of each quarter, 2020 to the start of 2026.
 QUARTERS = [datetime(2020 + n // 4, 3 * (n % 4) + 1, 1) for n in range(25)]
 
 

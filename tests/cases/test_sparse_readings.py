@@ -42,7 +42,7 @@ def electricity_and_verdict(
 
 
 def month_starts(months: int) -> list[datetime]:
-    """Return the begin of every so many months from 2020 to 2026."""
+    """Return the start of every so many months from 2020 to 2026."""
     return [datetime(2020 + n // 12, n % 12 + 1, 1) for n in range(0, 73, months)]
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.ack_parts import MOST_BYTES, encoded_parts
+from ingest.ack_parts import MAX_PART_BYTES, encoded_parts
 from ingest.storing.acknowledgement import ranges
 from jieneng.metering import mqtt_messages
 from jieneng.metering.reading import Ack
@@ -24,7 +24,7 @@ def test_the_parts_say_what_the_whole_says(
     )
     payloads = encoded_parts(ack)
     parts = [mqtt_messages.decode_ack(one) for one in payloads]
-    assert max(map(len, payloads)) <= MOST_BYTES
+    assert max(map(len, payloads)) <= MAX_PART_BYTES
     assert {
         number for one in parts for first, last in one.stored for number in range(first, last + 1)
     } == stored

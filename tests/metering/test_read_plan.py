@@ -33,7 +33,7 @@ def model(
     forbidden: tuple[Span, ...] = (),
     every: tuple[int, ...] = (),
 ) -> ModbusModel:
-    """A point a span: a register at its begin, and one of its fraction at its end."""
+    """A point a span: a register at its start, and one of its fraction at its end."""
     head = ModbusHead(
         id="m", name="m", medium="electricity", source="made for a test", confidence="manual",
         max_registers=max_registers, max_gap=max_gap,

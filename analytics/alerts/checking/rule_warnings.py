@@ -35,7 +35,7 @@ _LONGEST_MAINTENANCE: Final = timedelta(days=31)
 #: A limit of `reading_age` gets a warning if it is less than this number of polling intervals,
 #: because one lost poll would nearly fire the alert.
 _FEWEST_INTERVALS: Final = 3.0
-_MOST_NAMED: Final = 5  # greatest number of ids in a sentence
+_MAX_NAMED: Final = 5  # greatest number of ids in a sentence
 
 
 class WarningContext(msgspec.Struct, frozen=True):
@@ -232,5 +232,5 @@ def _calendar_warnings(hours: Hours, context: WarningContext) -> Iterator[Proble
 
 
 def _named(ids: Sequence[str]) -> str:
-    shown = ", ".join(ids[:_MOST_NAMED])
-    return f"{shown}, ..." if len(ids) > _MOST_NAMED else shown
+    shown = ", ".join(ids[:_MAX_NAMED])
+    return f"{shown}, ..." if len(ids) > _MAX_NAMED else shown

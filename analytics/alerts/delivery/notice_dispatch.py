@@ -35,13 +35,13 @@ from jieneng.observe import Log, LoggedFault
 #: Interval at which the outbox is read for due entries [s].
 _POLL_S: Final = 5.0
 #: Greatest number of messages to one receiver within `_PAUSE_MS`: chat robots accept 20 a minute.
-_MOST_MESSAGES: Final = 10
+_MAX_MESSAGES: Final = 10
 _PAUSE_MS: Final = 60_000
 #: Time after which another process may take an entry [ms]; longer than a try.
 _LEASE_MS: Final = round(notify.TIMEOUT_S * 1000) + 60_000
 #: Refusals in a row after which no more is sent until the next try. A single refusal may be caused
 #: by the message.
-_MOST_REFUSALS: Final = 2
+_MAX_REFUSALS: Final = 2
 _PRUNE_MS: Final = 86_400_000
 
 
@@ -137,27 +137,29 @@ class NoticeDispatch:
         try:
             for number, message in enumerate(waiting):
                 if number:
-                    await self._book(self._outbox.renew, message, self._clock.now_ms() + _LEASE_MS)
+                    await self._in_thread(
+                        self._outbox.renew, message, self._clock.now_ms() + _LEASE_MS
+                    )
                 outcome = await self._send(receiver, message)
                 now_ms = self._clock.now_ms()
-                await self._book(self._outbox.settle, message, outcome, now_ms)
+                await self._in_thread(self._outbox.settle, message, outcome, now_ms)
                 self._report(receiver, message, outcome, now_ms)
                 refusals = refusals + 1 if outcome.kind == "refused" else 0
                 next_ms = now_ms + _PAUSE_MS
                 if outcome.kind == "sent":
-                    goes_on = number + 1 < _MOST_MESSAGES
+                    goes_on = number + 1 < _MAX_MESSAGES
                 else:
-                    goes_on = 0 < refusals < _MOST_REFUSALS
+                    goes_on = 0 < refusals < _MAX_REFUSALS
                     next_ms = after_failure(message[0].retry, outcome, now_ms)[1] or next_ms
                 if not goes_on:
                     left = [entry for later in waiting[number + 1 :] for entry in later]
-                    await self._book(self._outbox.release, left, next_ms)
+                    await self._in_thread(self._outbox.release, left, next_ms)
                     return
         except OutboxUnavailable as error:
             # The lease expires, and messages whose outcome was not recorded are sent again.
             self._outbox_fault.report(error)
 
-    async def _book(self, work: Callable[..., None], *arguments: object) -> None:
+    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
         await asyncio.to_thread(work, *arguments)
 
     async def _send(self, receiver_id: str, message: Sequence[OutboxEntry]) -> Outcome:

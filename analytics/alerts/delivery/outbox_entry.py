@@ -12,9 +12,9 @@ from analytics.alerts.delivery.retry_plan import RetryState
 EntryState = Literal["waiting", "sent", "given_up"]
 
 #: If more notices than this are due for a receiver at once, they are joined into one message.
-MOST_SINGLE: Final = 3
+MAX_SINGLE: Final = 3
 #: Greatest number of notices in one message.
-MOST_JOINED: Final = 10
+MAX_JOINED: Final = 10
 
 
 class QueuedNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +73,8 @@ def messages(entries: Iterable[OutboxEntry]) -> list[tuple[OutboxEntry, ...]]:
     *single, digest = groups
     found: list[tuple[OutboxEntry, ...]] = []
     for group in single:
-        found += batched(group, MOST_JOINED if len(group) > MOST_SINGLE else 1)
-    return [*found, *batched(digest, MOST_JOINED)]
+        found += batched(group, MAX_JOINED if len(group) > MAX_SINGLE else 1)
+    return [*found, *batched(digest, MAX_JOINED)]
 
 
 def batched(entries: Sequence[OutboxEntry], size: int) -> list[tuple[OutboxEntry, ...]]:

@@ -11,7 +11,7 @@ Laws:
    has passed since the recovery.
 3. A cause explains no alert of a greater severity, because the notice of the cause might be sent
    later, or to other receivers.
-4. If a value is beyond the limits of two rules, only the alert of greater severity is told.
+4. If a value is beyond the limits of two rules, only the alert of greater severity is announced.
 """
 
 from collections.abc import Iterable

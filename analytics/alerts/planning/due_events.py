@@ -22,7 +22,7 @@ from analytics.alerts.planning.notice_groups import DueEvent
 from analytics.alerts.planning.notice_state import (
     LATE_MS,
     held_episode,
-    is_flapping_untold,
+    is_flapping_unannounced,
     without_held,
 )
 
@@ -65,12 +65,12 @@ class DueEvents:
         """Return the event of an alert that a notice is due about; None without one.
 
         Args:
-            alert: the alert with its account.
+            alert: the alert with its notice record.
             before: the alert before this round; None if the alert is new.
         """
         if alert.silenced or alert.severity in self._held:
             return None
-        if is_flapping_untold(alert):
+        if is_flapping_unannounced(alert):
             return None if alert.caused_by or self._is_old(alert) else self._flapping(alert)
         if alert.told and (alert.phase == "firing" or alert.flapping_ms):
             return self._reminder(alert)
@@ -113,7 +113,7 @@ class DueEvents:
         return msgspec.structs.replace(due, number=alert.flapping_ms)
 
     def _ended(self, alert: Alert) -> DueEvent:
-        """Return the end of a told episode, or `passed` for episodes that ended untold."""
+        """Return the end of an announced episode, or `passed` if its firing was not announced."""
         event: Event = "passed"
         wait_ms = self._wait_ms
         if alert.told:
@@ -158,7 +158,7 @@ class DueEvents:
         return msgspec.structs.replace(due, number=alert.reminded_ms, times=len(alert.fires))
 
     def _told(self, alert: Alert) -> Alert:
-        """Return an alert with its firing marked as told."""
+        """Return an alert with its firing marked as announced."""
         return replace(
             alert,
             told=alert.severity,

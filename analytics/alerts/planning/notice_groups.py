@@ -23,7 +23,7 @@ class DueEvent(msgspec.Struct, frozen=True, kw_only=True):
         event: the event.
         group: id of the place that the alert shares with others, see `AlertPlaces.group`.
         alert: the alert as the notice shows it.
-        after: the alert once the event is told.
+        after: the alert once the event is announced.
         waits_until_ms: time until which the event waits for other events of its group [UTC, ms].
         at_ms: time of the event [UTC, ms].
         number: identifies the event within its episode, e.g. the time of the last reminder.

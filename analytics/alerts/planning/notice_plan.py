@@ -1,15 +1,14 @@
 """Plan the notices that are due. Pure: the time is an argument.
 
 In: the alerts before and after an evaluation, and the episodes that ended within it. Out: notices,
-and the alerts with their accounts (see `Alert`).
+and the alerts with their notice records (see `Alert`).
 
 Laws:
 
-1. Each firing is told once, and each told firing has one told end: recovered, withdrawn or
-   unwatched. If an episode ended before its firing was told, one notice tells the firing and the
-   end.
+1. Each firing is announced once, and so is its end: recovered, withdrawn or unwatched. If an
+   episode ended before its firing was announced, one notice announces the firing and the end.
 2. Silenced and explained alerts give no notices, but they are still evaluated. An alert that still
-   fires when its silence ends is told then.
+   fires when its silence ends is announced then.
 3. An event waits for other events of its group. In quiet hours, it waits for their end unless it is
    critical.
 4. Two copies that plan from the same alerts get the same notices, with the same ids.
@@ -26,7 +25,7 @@ from analytics.alerts.planning.alert_places import AlertPlaces
 from analytics.alerts.planning.causes import CAUSES, Causes
 from analytics.alerts.planning.due_events import DueEvents
 from analytics.alerts.planning.notice_groups import notice_of, ready_groups
-from analytics.alerts.planning.notice_state import account, is_open, unwatched_episode
+from analytics.alerts.planning.notice_state import is_open, unwatched_episode, with_new_events
 from analytics.alerts.planning.silences import Silences
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.periods import local_day
@@ -44,7 +43,7 @@ def plan_notices(
     now_ms: int,
     episodes: Iterable[Alert] = (),
 ) -> tuple[tuple[Notice, ...], dict[str, Alert]]:
-    """Return the notices that are due, and the alerts with their accounts.
+    """Return the notices that are due, and the alerts with their notice records.
 
     Args:
         rules: the rules.
@@ -90,7 +89,7 @@ class NoticePlanner:
         now_ms: int,
         episodes: Iterable[Alert] = (),
     ) -> tuple[tuple[Notice, ...], dict[str, Alert]]:
-        """Return the due notices, and the alerts with their accounts; see `plan_notices`."""
+        """Return the due notices, and the alerts with their notice records; see `plan_notices`."""
         rules, places = self._rules, self._places
         alerts, ended = _without_unwatched(after, self._watched, now_ms)
         ends: dict[str, list[Alert]] = {}
@@ -101,7 +100,7 @@ class NoticePlanner:
             for key, alert in alerts.items()
             if alert.phase != "inactive" or key in ends or is_open(alert) or _is_marked(alert)
         ]
-        self._account(opened, alerts, ends, marks, now_ms)
+        self._update_records(opened, alerts, ends, marks, now_ms)
         due = DueEvents(rules, places, self._calendar.is_quiet(now_ms), now_ms)
         found = (due.find(alerts[key], before.get(key)) for key in opened)
         events = [event for event in found if event is not None]
@@ -123,7 +122,7 @@ class NoticePlanner:
             if alert.end != "unwatched" or is_open(alert) or self._watched.has(alert, now_ms)
         }
 
-    def _account(
+    def _update_records(
         self,
         opened: Sequence[str],
         alerts: dict[str, Alert],
@@ -131,7 +130,7 @@ class NoticePlanner:
         marks: Sequence[AlertMark],
         now_ms: int,
     ) -> None:
-        """Mark alerts as silenced, acknowledged or explained, and bring their accounts up to date.
+        """Mark alerts as silenced, acknowledged or explained, and update their notice records.
 
         Args:
             opened: keys of the alerts to update.
@@ -154,7 +153,7 @@ class NoticePlanner:
             caused_by = causes.explain(alert) if is_asked else ""
             if caused_by != alert.caused_by:
                 alert = replace(alert, caused_by=caused_by)
-            alerts[key] = account(alert, over, rules.grouping, now_ms)
+            alerts[key] = with_new_events(alert, over, rules.grouping, now_ms)
 
 
 def _explained(alerts: Mapping[str, Alert], keys: Iterable[str]) -> dict[str, list[Alert]]:

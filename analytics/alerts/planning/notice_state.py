@@ -1,14 +1,17 @@
-"""Keep the account of an alert: what its receivers were told. Pure: the time is an argument.
+"""Keep the notice record of an alert: the events that were announced.
 
-The account is a part of the alert (see `Alert`), so it is stored with the alert and survives
+Pure: the time is an argument.
+
+The notice record is a part of the alert (see `Alert`), so it is stored with the alert and survives
 restarts.
 
 Laws:
 
-1. Notices depend on the account, not on a change between two rounds. An event that could not be
-   told in a round, because of quiet hours, a silence or a restart, is told in a later round.
-2. An episode enters the account only once, even if it is passed in again: its `fired_ms` must be
-   later than the last one in the account.
+1. Notices depend on the notice record, not on a change between two rounds. An event that could not
+   be announced in a round, because of quiet hours, a silence or a restart, is announced in a later
+   round.
+2. An episode enters the notice record only once, even if it is passed in again: its `fired_ms` must
+   be later than the last one in the record.
 """
 
 import math
@@ -30,12 +33,14 @@ _BY_CLOCK: Final = frozenset(("reading_age", "agent_age", "ingest_age"))
 
 
 def is_open(alert: Alert) -> bool:
-    """Return True if an alert fires or flaps, or an end is still to be told."""
+    """Return True if an alert fires or flaps, or an end is still to be announced."""
     return bool(alert.phase == "firing" or alert.told or alert.held or alert.flapping_ms)
 
 
-def account(alert: Alert, episodes: Sequence[Alert], grouping: Grouping, now_ms: int) -> Alert:
-    """Return an alert with its new firings and ended episodes entered in its account.
+def with_new_events(
+    alert: Alert, episodes: Sequence[Alert], grouping: Grouping, now_ms: int
+) -> Alert:
+    """Return an alert with its new firings and ended episodes entered in its notice record.
 
     Args:
         alert: the alert after an evaluation.
@@ -51,17 +56,17 @@ def account(alert: Alert, episodes: Sequence[Alert], grouping: Grouping, now_ms:
     if alert.end != "unwatched":
         alert = _with_flapping(alert, grouping, now_ms)
     if alert.silenced or alert.caused_by:
-        alert = drop_untold(alert)
+        alert = drop_unannounced(alert)
     return alert
 
 
-def drop_untold(alert: Alert) -> Alert:
-    """Return an alert without its held episodes, if their firing was never told."""
+def drop_unannounced(alert: Alert) -> Alert:
+    """Return an alert without its held episodes, if their firing was never announced."""
     return alert if alert.told or not alert.held else without_held(alert)
 
 
 def without_held(alert: Alert) -> Alert:
-    """Return an alert without held episodes, because they are told or dropped."""
+    """Return an alert without held episodes, because they are announced or dropped."""
     return replace(
         alert, held=0, held_since_ms=0, held_ended_ms=0, held_peak=math.nan, held_late=False
     )
@@ -79,17 +84,17 @@ def held_episode(alert: Alert) -> Alert:
     )
 
 
-def is_flapping_untold(alert: Alert) -> bool:
-    """Return True if an alert flaps and the flapping is not told yet."""
+def is_flapping_unannounced(alert: Alert) -> bool:
+    """Return True if an alert flaps and the flapping is not announced yet."""
     return alert.noticed_ms < alert.flapping_ms
 
 
 def _add_fire(alert: Alert, fired_ms: int, now_ms: int) -> Alert:
-    """Return an alert with a firing entered in its account, if the firing is new."""
+    """Return an alert with a firing entered in its notice record, if the firing is new."""
     if alert.fires and fired_ms <= alert.fires[-1]:
         return alert
-    is_last_untold = bool(alert.fires) and alert.fires[-1] > alert.noticed_ms
-    waits = not alert.told and (alert.held or is_last_untold)
+    is_last_unannounced = bool(alert.fires) and alert.fires[-1] > alert.noticed_ms
+    waits = not alert.told and (alert.held or is_last_unannounced)
     return replace(
         alert,
         fires=(*alert.fires, fired_ms),
@@ -98,17 +103,17 @@ def _add_fire(alert: Alert, fired_ms: int, now_ms: int) -> Alert:
 
 
 def _add_end(alert: Alert, episode: Alert, now_ms: int) -> Alert:
-    """Return an alert with an ended episode entered in its account."""
+    """Return an alert with an ended episode entered in its notice record."""
     is_new = not alert.fires or episode.fired_ms > alert.fires[-1]
-    is_told = bool(alert.told)
-    if not is_told and episode.end != "recovered":
+    is_announced = bool(alert.told)
+    if not is_announced and episode.end != "recovered":
         return alert
     late = (now_ms if is_new else alert.known_ms) - episode.ended_ms > LATE_MS
     alert = _add_fire(alert, episode.fired_ms, now_ms)
     farthest = min if alert.limit > episode.peak else max
     return replace(
         alert,
-        known_ms=now_ms if is_told else alert.known_ms,
+        known_ms=now_ms if is_announced else alert.known_ms,
         held=alert.held + 1,
         held_since_ms=alert.held_since_ms or episode.since_ms,
         held_ended_ms=episode.ended_ms,

@@ -13,9 +13,9 @@ from analytics.alerts.alert_rule import AlertRule
 
 #: Signals that are shares, from 0 to 100 %.
 _SHARES: Final = frozenset({"failed_polls", "coverage", "spool_share", "disk_used"})
-#: Steps of the ladder, as factors: of the distance of a limit from 0 or 100 %, ...
+#: Steps of the ladder, as factors of the distance of a limit from 0 or from 100 %.
 _FACTORS: Final = (1 / 3, 0.5, 2 / 3, 1.0, 1.5, 2.0, 3.0, 5.0)
-#: ... and of a lower limit such as 220 V.
+#: Steps of the ladder, as factors of a lower limit such as 220 V.
 _BELOW: Final = (0.5, 2 / 3, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
 _FULL: Final = 100.0
 #: Significant digits of a limit of the ladder.

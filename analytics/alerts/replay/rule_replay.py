@@ -7,7 +7,7 @@ Laws:
 1. The service plans notices every 10 s. A replay plans them only at the times at which a notice can
    be due: after an alert fires or ends, when the waiting time of a group is over, and when a
    reminder is due. At other times the service would plan no notice.
-2. If a rule fires more than `MOST_FIRES` times, its firings are still counted, but no more notices
+2. If a rule fires more than `MAX_FIRES` times, its firings are still counted, but no more notices
    are planned.
 """
 
@@ -29,7 +29,7 @@ from analytics.alerts.working_calendar import WorkingCalendar
 from jieneng.metering.site import Site
 
 #: Number of firings beyond which a rule is of no use to anybody.
-MOST_FIRES: Final = 2000
+MAX_FIRES: Final = 2000
 #: While notices wait for the end of quiet hours, they are planned at this interval [ms].
 _HELD_MS: Final = 900_000
 
@@ -75,7 +75,7 @@ class RuleReplay:
     """
 
     def __init__(
-        self, rule: AlertRule, context: ReplayContext, *, most_fires: int = MOST_FIRES
+        self, rule: AlertRule, context: ReplayContext, *, most_fires: int = MAX_FIRES
     ) -> None:
         self._rule = rule
         self._context = context
@@ -89,7 +89,7 @@ class RuleReplay:
 
     def take(self, values: SignalValues) -> None:
         """Evaluate the rule on the next values."""
-        values = replace(values, is_anew=False)
+        values = replace(values, is_replacement=False)
         end_ms = int(values.times_ms[-1]) if values.times_ms.size else 0
         ahead = advance(self._rule, self._states, values)
         times = {time for one in ahead.episodes for time in (one.fired_ms, one.ended_ms)}

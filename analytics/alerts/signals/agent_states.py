@@ -39,7 +39,7 @@ def ledger_gap(given: SignalInput) -> "NDArray[np.float64]":
     hour_ago = row_time_keys(readings.rows, readings.times_ms - DROPPED_SPAN_MS)
     row_start = np.searchsorted(readings.rows, readings.rows, side="left")
     before = np.searchsorted(readings.keys, hour_ago, side="right") - 1
-    # A spool that was created anew counts from 0: its count is the number of newly dropped samples.
+    # A new spool counts from 0: its count is the number of newly dropped samples.
     grown = dropped - dropped[np.maximum(before, row_start)]
     newly = np.where(grown < 0, dropped, grown)
     return sampled(given, readings.with_values(gap + newly))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BALANCE_DAYS: Final = 3
 #: Greatest share of the consumption that may have been spread over the ends of the days. Meters
 #: that are read every hour spread at most half an hour over each end: 1.4 % of three days.
-_MOST_SPREAD: Final = 0.02
+_MAX_SPREAD: Final = 0.02
 
 
 class DayBalance(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ def imbalance(days: DayBalance) -> "NDArray[np.float64]":
     rest = _trailing_sum(np.where(is_known, days.rests, np.nan))
     spread = days.spread_end.copy()
     spread[:, BALANCE_DAYS - 1 :] += days.spread_start[:, : 1 - BALANCE_DAYS]
-    is_sharp = (amount > 0) & (spread <= _MOST_SPREAD * amount)
+    is_sharp = (amount > 0) & (spread <= _MAX_SPREAD * amount)
     found: NDArray[np.float64] = np.divide(
         100.0 * rest, amount, out=np.full(amount.shape, np.nan), where=is_sharp
     )

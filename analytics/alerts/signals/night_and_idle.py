@@ -9,9 +9,9 @@ from analytics.alerts.signals.hours import HOUR_MS, HourConsumption
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Time before an idle hour whose working hours the idle hour is compared with [h], ...
+#: Length of the past whose working hours an idle hour is compared with [h].
 _IDLE_PAST_HOURS: Final = 28 * 24
-#: ... and the least number of known working hours in that time: a week of eight hours a day.
+#: Least number of known working hours in that past: a week of eight hours a day.
 _FEWEST_WORKING_HOURS: Final = 40
 
 

@@ -3,8 +3,9 @@
 Laws:
 
 1. The usual consumption of an hour is the median of the same hour on the same weekday of the four
-   weeks before the day, without public holidays. On a holiday, and on a working day at a weekend,
-   it is the median of that hour on all days off, or on all working days, of these weeks.
+   weeks before the day, without public holidays. On a holiday, it is the median of that hour on all
+   days off of these weeks; on a working day at a weekend, the median of that hour on all working
+   days.
 2. The usual consumption is unknown if fewer than three of these hours are fully covered.
 3. Consumption within three spreads of the median is usual: its deviation is 1. The spread is the
    median distance from the median, either of this hour or of the whole day, whichever is greater.

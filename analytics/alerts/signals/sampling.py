@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Time for which a value holds, as a multiple of the interval at which it is read.
 HELD_INTERVALS: Final = 2.5
-#: Factor that combines row number and time in one key. A time in ms since 1970 stays below
+#: Number of bits for the time in a key of row number and time. A time in ms since 1970 stays below
 #: 2 ** 42 until 2109.
 _TIME_BITS: Final = 42
 

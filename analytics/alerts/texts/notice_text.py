@@ -117,7 +117,7 @@ def headline(notice: Notice, rules: AlertRules, translate: Translate, labels: La
 
 
 def _affected(consequences: Sequence[Alert], translate: Translate) -> str:
-    """Return the number of affected subjects in brackets; only meters if there are any."""
+    """Return the number of affected meters in brackets; if there are none, that of all subjects."""
     subjects = {(alert_texts.subject_kind(one.signal), one.subject) for one in consequences}
     meters = [subject for kind, subject in subjects if kind == "meter"]
     if meters:

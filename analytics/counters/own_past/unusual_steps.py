@@ -84,13 +84,14 @@ def _usual_rate(
 
     Args:
         history: consumption of the meter.
-        chosen: numbers of the steps that are possibly unusual; they are not compared with.
+        chosen: numbers of the steps that are possibly unusual; they are left out of the comparison.
         step: number of the step to judge.
         seasonal: True if consumption follows the seasons.
     """
     steps = history.steps
     days, rate = int(steps.days[step]), float(steps.rate[step])
-    is_other = np.ones(len(steps.rate) + 1, dtype=np.bool_)  # the last one: of unknown days
+    # The last element is for days with unknown consumption.
+    is_other = np.ones(len(steps.rate) + 1, dtype=np.bool_)
     is_other[chosen] = False
     past = history.known & is_other[steps.number] & steps.has_resolution(days)
     flowing = history.rate[past & (history.rate > 0)]
@@ -98,7 +99,7 @@ def _usual_rate(
     if known_days < max(_LEAST_PAST_DAYS, _LEAST_PAST * days) or not len(flowing):
         return None
     usual = _greatest_mean(np.where(past, history.rate, np.nan), days)
-    if 0 <= rate < _LEAST_RATIO * usual:  # most are: the rest needs the median
+    if 0 <= rate < _LEAST_RATIO * usual:  # true of most steps; only the others need the median
         return None
     least = max(_LEAST_RATIO, usual / float(np.median(flowing)))
     last = np.flatnonzero(history.known)[-1]
@@ -116,7 +117,7 @@ def _greatest_mean(rate: "NDArray[np.float64]", days: int) -> float:
     If there are no such days, the number of days is halved until there are some.
 
     Args:
-        rate: shape (days,), consumption in 24 hours; NaN for days that are not compared with.
+        rate: shape (days,), consumption in 24 hours; NaN for days that are left out.
         days: number of consecutive days.
     """
     if days > 1:

@@ -11,7 +11,9 @@ Laws:
    example, energy measured by a meter of resold energy stays resold if a second meter measures a
    part of it.
 4. If a meter does not state its class of electricity, it has the class of the meter above it.
-5. The structure changes only on two kinds of days: on the first day of a dated row of an area or a
+5. A virtual meter (`formula`) without a parent is only shown, because the meters of its formula
+   count already. With `counts = true` it counts as a main. With a parent it is a meter like others.
+6. The structure changes only on two kinds of days: on the first day of a dated row of an area or a
    meter, and on the day after an area is closed or a meter is removed.
 """
 
@@ -33,6 +35,7 @@ class MeterPlace(msgspec.Struct, frozen=True):
         is_implied: True if the parent is not stated, but follows from the area (law 2).
         counts: False if its energy is resold, or used in an area that is let out.
         supply: class of the electricity that it measures.
+        is_only_shown: True if it is a virtual meter that counts in no sum (law 5).
     """
 
     area: str
@@ -40,6 +43,12 @@ class MeterPlace(msgspec.Struct, frozen=True):
     is_implied: bool
     counts: bool
     supply: Supply
+    is_only_shown: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """True if its consumption counts in the sums of its scope."""
+        return self.counts and not self.is_only_shown
 
 
 class DayStructure(msgspec.Struct, frozen=True):
@@ -111,7 +120,8 @@ class SiteStructure:
         stated = (one.supply for one in (meter, *above) if one.supply is not None)
         supply: Supply = next(stated, "grid")
         parent_id = None if parent is None else parent.id
-        return MeterPlace(meter.area_on(day), parent_id, is_implied, counts, supply)
+        is_only_shown = parent is None and _is_only_shown(meter, day)
+        return MeterPlace(meter.area_on(day), parent_id, is_implied, counts, supply, is_only_shown)
 
     def _above(self, meter: Meter) -> Iterator[Meter]:
         """Yield the meters above a meter, nearest first. Stop if the parents form a cycle."""
@@ -123,7 +133,7 @@ class SiteStructure:
 
     def _main_around(self, meter: Meter, day: date) -> Meter | None:
         """Return the main that becomes the parent of a sub-item (law 2); None if there is none."""
-        if meter.item is None or meter.role != "consumption":
+        if meter.item is None or meter.role != "consumption" or meter.formula is not None:
             return None
         area: Area | None = self.site.areas[meter.area_on(day)]
         while area is not None:
@@ -141,6 +151,11 @@ def is_removed(meter: Meter, day: date) -> bool:
     return meter.removed is not None and meter.removed < day
 
 
+def _is_only_shown(meter: Meter, day: date) -> bool:
+    """Return True if a meter without a parent is virtual and does not count as a main (law 5)."""
+    return meter.formula is not None and meter.counts_on(day) is not True
+
+
 def _is_main(main: Meter, item: Meter, area: str, day: date) -> bool:
     """Return True if `main` measures an area's whole consumption of the medium of `item`."""
     return (
@@ -148,6 +163,7 @@ def _is_main(main: Meter, item: Meter, area: str, day: date) -> bool:
         and (main.medium, main.role, main.item) == (item.medium, "consumption", None)
         and main.area_on(day) == area
         and not is_removed(main, day)
+        and not (main.parent is None and _is_only_shown(main, day))
     )
 
 

@@ -5,8 +5,8 @@ Laws:
 1. The signals are read one minute after the end of each hour, and every five minutes: readings come
    in late, and the analytics computes the hours once a minute. Rules without changed values are
    left out of the result.
-2. The values of a whole lookback are returned, because late data may have changed them (`is_anew`).
-   Subjects without any known value are left out.
+2. The values of a whole lookback are returned, because late data may have changed them
+   (`is_replacement`). Subjects without any known value are left out.
 3. After a start, the stored hours of the past are read once, one week in each round, so that no
    round takes long. Later only the last three days are read again: late data may change them.
 4. Hours over which the consumption of a longer time was spread count as not covered
@@ -38,7 +38,7 @@ from jieneng.metering.site import Site
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Number of the newest days that are evaluated anew, today included. Hours are stored for 31 days,
+#: Number of the newest days that are evaluated again, today included. Hours are stored for 31 days,
 #: of which the profile of the first evaluated day needs 28.
 EVALUATED_DAYS: Final[Mapping[ComputedSource, int]] = {
     "hours": 3,
@@ -255,7 +255,7 @@ def _known(values: SignalValues) -> SignalValues:
     """Return the values without the subjects that have no known value."""
     rows = np.flatnonzero(np.isfinite(values.values).any(axis=1)).tolist()
     subjects = tuple(values.subjects[row] for row in rows)
-    return SignalValues(subjects, values.times_ms, values.values[rows], values.is_anew)
+    return SignalValues(subjects, values.times_ms, values.values[rows], values.is_replacement)
 
 
 def _next_hour_ms(now_ms: int) -> int:

@@ -97,4 +97,4 @@ class ComputedRule:
     ) -> SignalValues:
         times = times_ms[is_wanted]
         wanted = np.where(self._mask(times), values[:, is_wanted], np.nan)
-        return SignalValues(self.subjects, times, wanted, is_anew=True)
+        return SignalValues(self.subjects, times, wanted, is_replacement=True)

@@ -2,14 +2,14 @@
 
 Laws:
 
-1. A round reads all series of a field in one query, from shortly before the end of the last round
-   or, if all readings are stored later than that, before the newest of them.
+1. A round reads all series of a field in one query, from shortly before the end of the last round.
+   If all readings are stored with a longer delay, the query begins before the newest reading.
 2. When a subject returns after a silence, its agent may have kept older readings on disk. The agent
    sends them oldest first, so when the newest reading is stored, the older ones are stored too.
    They are read then: by queries for this subject or, if many subjects return, for all series.
 3. In each round, older readings of a few silent subjects are read, in turn: if the clock of an
    agent is behind, its readings are always older than the time that law 1 reads.
-4. No query returns more than about `_MOST_READINGS`. The rest is read in the next call.
+4. No query returns more than about `_MAX_READINGS`. The rest is read in the next call.
 5. A round that fails changes nothing.
 6. After a start, all readings since the last round before the start are read. For subjects without
    such readings, the time of the newest reading is looked up, so that law 2 applies to them.
@@ -33,7 +33,7 @@ OVERLAP_MS: Final = 60_000
 _LONGEST_DELAY_MS: Final = 900_000
 #: Greatest time by which a reading may lie in the future [ms], because clocks differ.
 FUTURE_MS: Final = 300_000
-_MOST_READINGS: Final = 500_000
+_MAX_READINGS: Final = 500_000
 #: From this number of returning subjects on, one query reads all series.
 _MANY_RETURNS: Final = 20
 #: Number of silent subjects whose older readings are read in a round (law 3).
@@ -145,10 +145,10 @@ class ReadingFeed:
     async def next_readings(self, now_ms: int) -> Readings:
         """Return the readings that are newer than all earlier readings of their subject."""
         if not self._read_to_ms:
-            longest_ms = min(self._chunk_ms(_MOST_READINGS), int(self._lag_ms.max(initial=0)))
+            longest_ms = min(self._chunk_ms(_MAX_READINGS), int(self._lag_ms.max(initial=0)))
             self._read_to_ms = max(self._since_ms or now_ms - longest_ms, now_ms - LOOKBACK_MS)
         start_ms = window_start_ms(self._read_to_ms, int(self._newest_ms.max(initial=0)), now_ms)
-        end_ms = min(now_ms + FUTURE_MS, start_ms + self._chunk_ms(_MOST_READINGS))
+        end_ms = min(now_ms + FUTURE_MS, start_ms + self._chunk_ms(_MAX_READINGS))
         found = self._unread(await self._reader.read(start_ms, end_ms))
         returning = {**self._returning, **self._returns(found, start_ms)}
         probes = self._probes(now_ms, returning)
@@ -218,14 +218,14 @@ class ReadingFeed:
             # A few subjects that were silent for very long are read separately, after the others.
             from_ms = sorted(returning.values())[_MANY_RETURNS]
             rows = [row for row, since_ms in returning.items() if since_ms >= from_ms]
-            to_ms = min(end_ms, from_ms + self._chunk_ms(_MOST_READINGS))
+            to_ms = min(end_ms, from_ms + self._chunk_ms(_MAX_READINGS))
             found = self._unread(await self._reader.read(from_ms, to_ms))
             parts = [found.chosen(np.isin(found.rows, rows))]
             left = {row: to_ms for row in rows if to_ms < end_ms}
             return parts, {**{r: t for r, t in returning.items() if r not in rows}, **left}
         parts, left = [], {}
         for row, since_ms in returning.items():
-            most_ms = _MOST_READINGS // len(returning) * int(self._interval_ms[row])
+            most_ms = _MAX_READINGS // len(returning) * int(self._interval_ms[row])
             to_ms = min(end_ms, since_ms + most_ms)
             parts.append(self._unread(await self._reader.read(since_ms, to_ms, row)))
             if to_ms < end_ms:

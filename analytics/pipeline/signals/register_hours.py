@@ -1,31 +1,21 @@
-"""Compute consumption by hour from the stored readings, for days that are not stored by hour.
+"""Read the consumption by hour of some meters or areas, for days that need not be stored by hour.
 
-Law: the result equals the hours that the analytics would have stored: for a meter, the consumption
-from the believed register and from imports; for an area, the sum of its flows. Hours that were not
-measured (`hour_resolution`) and hours that are not fully covered have coverage 0.
+Law: hours that were not measured (`measured_intervals`) have coverage 0.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics import periods
-from analytics.alerts.signals.hours import FULL, HourConsumption, HourGrid
-from analytics.figures.boundary.flows import CountedFlows, Flow
+from analytics.alerts.signals.hours import HourConsumption, HourGrid
+from analytics.figures.boundary.flows import CountedFlows
+from analytics.figures.interval_series import IntervalSeries, MeterIntervals
 from analytics.figures.roll_up import scopes
-from analytics.pipeline.register_reader import MeterRecords, RegisterReader
-from analytics.pipeline.scope_consumption import scope_consumption
-from analytics.pipeline.signals.hour_resolution import HourResolution
+from analytics.pipeline.intervals.interval_reader import IntervalReader
+from jieneng.metering.quantities import Medium
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from analytics.counters.consumption import Consumption
-    from analytics.periods import Interval
 
 
 class RegisterHours:
@@ -41,65 +31,41 @@ class RegisterHours:
     def __init__(
         self, folder: SiteFolder, store: Store, ids: Sequence[str], *, is_area: bool
     ) -> None:
-        self._site = folder.site
-        self._registers = RegisterReader(folder, store)
-        self._is_area = is_area
-        self._resolution = HourResolution(folder.site, store, trusts_polls=False)
+        self._zone = folder.site.zone
+        self._intervals = IntervalReader(folder, store)
         self._ids = ids
-        self._records: list[MeterRecords] | None = None
+        self._areas = [
+            scope
+            for scope in scopes(folder.site)
+            if is_area and scope.kind == "area" and scope.id in ids
+        ]
+        self._meters: dict[Medium, list[str]] = {}
+        for meter in folder.site.meter:
+            if meter.medium == "electricity" if is_area else meter.id in ids:
+                self._meters.setdefault(meter.medium, []).append(meter.id)
+        self._counted = CountedFlows.of(export_deducted=True, export_carbon_deducted=False).energy
 
     async def hours(self, grid: HourGrid) -> HourConsumption:
         """Return the consumption of whole days by hour."""
-        if self._records is None:
-            meters = [
-                meter
-                for meter in self._site.meter
-                if (self._is_area and meter.medium == "electricity") or meter.id in set(self._ids)
-            ]
-            self._records = await self._registers.meter_records(meters)
-        zone = self._site.zone
-        start, end = grid.days[0], grid.days[-1]
-        grids: dict[Interval, NDArray[np.int64]] = {
-            "day": periods.edges_ms(start, end + timedelta(days=1), "day", zone),
-            "hour": grid.edges_ms,
-        }
-        found = await (self._of_areas(grids) if self._is_area else self._of_meters(grids))
         shape = len(self._ids), len(grid.ends_ms)
         amounts, coverage = np.full(shape, np.nan), np.zeros(shape)
-        for number, row in enumerate(map(found.get, self._ids)):
-            if row is not None:
-                amounts[number], coverage[number] = row.amount, row.coverage
-        measured = await self._resolution.measured(grid, self._ids, coverage >= FULL)
-        return HourConsumption(grid, amounts, np.where(measured, coverage, 0.0))
+        rows = {subject: number for number, subject in enumerate(self._ids)}
+        start, end = grid.days[0], grid.days[-1] + timedelta(days=1)
+        for medium, wanted in self._meters.items():
+            async for window in self._intervals.windows(medium, "hour", start, end, wanted):
+                hours = slice(*np.searchsorted(grid.edges_ms, window.edges_ms[[0, -1]]).tolist())
+                for subject, series in self._series(window):
+                    amounts[rows[subject], hours] = series.amount
+                    coverage[rows[subject], hours] = np.where(
+                        series.is_measured, series.coverage, 0.0
+                    )
+        return HourConsumption(grid, amounts, coverage)
 
-    async def _of_meters(
-        self, grids: "Mapping[Interval, NDArray[np.int64]]"
-    ) -> "dict[str, Consumption]":
-        found = {}
-        for records in self._records or ():
-            by_interval, _ = await self._registers.consumption(records, grids)
-            found[records.meter.id] = by_interval["hour"]
-        return found
-
-    async def _of_areas(
-        self, grids: "Mapping[Interval, NDArray[np.int64]]"
-    ) -> "dict[str, Consumption]":
-        flows: list[Flow] = []
-        amounts: list[Mapping[Interval, Consumption]] = []
-        begins = {}
-        for records in self._records or ():
-            for flow, of_flow in records.flows():
-                flows.append(flow)
-                amounts.append((await self._registers.consumption(of_flow, grids))[0])
-                first_ms = min((first for first, _ in of_flow.spans()), default=None)
-                if first_ms is not None:
-                    key = flow.series, flow.meter.id
-                    begins[key] = periods.local_day(first_ms, self._site.zone)
-        wanted = [one for one in scopes(self._site) if one.kind == "area" and one.id in self._ids]
-        counted = CountedFlows.of(export_deducted=True, export_carbon_deducted=False).energy
-        sums = scope_consumption(wanted, flows, amounts, grids, counted, begins) if wanted else ()
-        return {
-            tags["scope"]: by_interval["hour"]
-            for tags, by_interval in sums
-            if tags["medium"] == "electricity"
-        }
+    def _series(self, window: MeterIntervals) -> Iterator[tuple[str, IntervalSeries]]:
+        """Yield (id, consumption by hour) of the areas, or of the meters' consumption registers."""
+        for scope in self._areas:
+            yield scope.id, window.of_scope(scope, self._counted, self._zone)
+        if not self._areas:
+            for flow in window.flows:
+                if not flow.is_export:
+                    yield flow.meter.id, window.of_flow(flow)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from analytics.alerts.signals.sampling import Readings
 
 #: Greatest number of steps of a round; a backlog of readings is evaluated in several rounds.
-_MOST_STEPS: Final = 2_000
+_MAX_STEPS: Final = 2_000
 
 
 class _SampledRule(msgspec.Struct):
@@ -115,7 +115,7 @@ class SignalReader:
         for key, feed in self._feeds.items():
             self._give(key, await feed.next_readings(now_ms))
         for one in self._sampled:
-            values = one.rounds.next_values(_MOST_STEPS)
+            values = one.rounds.next_values(_MAX_STEPS)
             if values is not None:
                 ids = tuple(one.plan.subjects[number] for number in values.subjects.tolist())
                 found[one.plan.rule.id] = SignalValues(ids, values.times_ms, values.values)

@@ -45,8 +45,8 @@ from jieneng.storage import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MOST_READINGS: Final = 500_000
-_MOST_STEPS: Final = 2_000
+_MAX_READINGS: Final = 500_000
+_MAX_STEPS: Final = 2_000
 #: Least number of readings of a row from which its interval is computed.
 _FEWEST_READINGS: Final = 10
 #: Greatest growth of a chunk that turns out to have few readings.
@@ -99,7 +99,7 @@ class SignalReplay:
             if rule.signal != "failed_polls" and len(readings.rows):
                 rounds.set_hold(_held(plan, readings, step_ms))
             rounds.add_rows(readings, np.arange(len(plan.row_ids)))
-            while (found := rounds.next_values(_MOST_STEPS)) is not None:
+            while (found := rounds.next_values(_MAX_STEPS)) is not None:
                 ids = tuple(plan.subjects[number] for number in found.subjects.tolist())
                 yield SignalValues(ids, found.times_ms, found.values)
 
@@ -140,7 +140,7 @@ class SignalReplay:
             readers.append((reader, np.array(rows, dtype=np.int64)))
         if not readers:
             return
-        usual_ms = int(_MOST_READINGS / float((1.0 / plan.interval_ms).sum()))
+        usual_ms = int(_MAX_READINGS / float((1.0 / plan.interval_ms).sum()))
         length_ms = usual_ms
         while start_ms < end_ms:
             until_ms = min(start_ms + length_ms, end_ms)
@@ -150,7 +150,7 @@ class SignalReplay:
             found = parts[0] if len(parts) == 1 else joined(parts)
             yield found, until_ms
             start_ms = until_ms
-            is_small = len(found.rows) < _MOST_READINGS // 4
+            is_small = len(found.rows) < _MAX_READINGS // 4
             length_ms = min(length_ms * 2, usual_ms * _LONGEST_GROWTH) if is_small else usual_ms
 
     async def _hours(

@@ -40,14 +40,14 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: number of the batch; None if nothing was written.
-        counts: numbers of values.
+        counts: counts of the values.
         contradictions: stored values that contradict the file, even if it was written.
         is_refused: True if the file was not written because of contradictions.
         repeated: number of an interrupted import of the same file that was undone first; None if
             there was none.
         interrupted: numbers of interrupted imports of other files.
         rejected: points that the store rejected.
-        touched_ms: begin and end of the time in which consumption changes [UTC, ms]; None if
+        touched_ms: start and end of the time in which consumption changes [UTC, ms]; None if
             nothing was changed.
     """
 
@@ -70,7 +70,7 @@ class BatchImport:
     Args:
         folder: the site.
         store: the store.
-        clock: gives the time of the batch; by it, readings count as late.
+        clock: gives the time of the batch, which decides if readings are late.
         replace: True to replace stored values that contradict the file.
         keep: True to keep stored imported values whose times are not in the file.
         dry_run: True to compare without writing.

@@ -29,7 +29,7 @@ class BatchSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of values of a batch.
+    """Counts of the values of a batch.
 
     Attributes:
         written: values that were written: new values, and values that replaced other ones.
@@ -50,7 +50,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: number of the batch, from 1.
         state: state of the batch.
-        time_ms: begin of the import [UTC, ms].
+        time_ms: beginning of the import [UTC, ms].
         undone_ms: end of the undo [UTC, ms]; None if it was not undone.
         source: the file.
         counts: numbers of values so far.
@@ -65,15 +65,15 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """Points of a batch of one quantity of a meter.
+    """The points of one quantity of one meter in a batch.
 
     Attributes:
         measurement: measurement of the points.
         meter: id of the meter.
         quantity: the quantity.
         points: number of points written or removed.
-        first_ms: time of the first one [UTC, ms].
-        last_ms: time of the last one [UTC, ms].
+        first_ms: time of the first point [UTC, ms].
+        last_ms: time of the last point [UTC, ms].
     """
 
     measurement: str

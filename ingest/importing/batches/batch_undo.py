@@ -35,7 +35,7 @@ class UndoReport(msgspec.Struct, frozen=True, kw_only=True):
         removed: number of values of the batch that were removed.
         restored: number of previous values that were restored.
         left: number of values that were changed after the batch, and are left unchanged.
-        touched_ms: begin and end of the time in which consumption changes [UTC, ms]; None if
+        touched_ms: start and end of the time in which consumption changes [UTC, ms]; None if
             nothing was changed.
     """
 
@@ -53,7 +53,7 @@ async def undo_batch(number: int, folder: SiteFolder, store: Store, clock: Clock
         number: number of the batch.
         folder: the site.
         store: the store, prepared.
-        clock: gives the time of the undo; by it, days are marked for computing again.
+        clock: gives the time of the undo, which decides if readings are late.
 
     Raises:
         UsageError: there is no such batch, it was undone before, a later batch has changed its

@@ -57,7 +57,7 @@ class YearSum(msgspec.Struct, frozen=True):
 
 
 class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of stored values, for one quantity of a meter, that contradict a file.
+    """Counts of the stored values of one quantity of a meter that contradict a file.
 
     Attributes:
         meter: id of the meter.
@@ -209,7 +209,7 @@ class StoredComparison:
     ) -> None:
         """Find points of the other kind strictly inside the time span of a series.
 
-        A reading exactly at the begin or end of an interval is not a contradiction.
+        A reading exactly at the start or end of an interval is not a contradiction.
         """
         first_ms = columns.times_ms[0]
         is_interval = other.is_interval

@@ -73,7 +73,7 @@ class PointColumns(msgspec.Struct, frozen=True):
                 columns=tuple(one[start : start + size] for one in self.columns),
             )
 
-    def nothing(self) -> "PointColumns":
+    def without_values(self) -> "PointColumns":
         """Return a copy with the same times, in which all values are NaN."""
         return self.with_columns([array("d", [nan]) * len(self) for _ in self.fields])
 

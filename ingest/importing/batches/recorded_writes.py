@@ -30,7 +30,7 @@ class TouchedTime:
     """The time span in which written and removed points may change the consumption.
 
     Attributes:
-        span_ms: begin and end of the time [UTC, ms]; None before the first point.
+        span_ms: start and end of the time [UTC, ms]; None before the first point.
     """
 
     def __init__(self) -> None:

@@ -68,7 +68,7 @@ class StoredPoints:
 
     async def at(self, columns: PointColumns) -> PointColumns:
         """Return the stored values of the same fields at the same times."""
-        found = columns.nothing()
+        found = columns.without_values()
         places = {time_ms: place for place, time_ms in enumerate(columns.times_ms)}
         async for span in self.spans(columns, columns.times_ms[-1] + 1):
             for field, column in zip(found.fields, found.columns, strict=True):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ingest.importing.cells.notation import DateOrder, DecimalSign, EpochUnit
-from ingest.importing.reading.file_form import FormWishes
+from ingest.importing.reading.file_form import StatedForm
 
 ImportKind = Literal["register", "interval"]
 Stamp = Literal["start", "end"]
@@ -91,9 +91,9 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
 
     @property
-    def wishes(self) -> FormWishes:
+    def stated(self) -> StatedForm:
         """The options that state parts of the file's form."""
-        return FormWishes(
+        return StatedForm(
             encoding=self.encoding,
             delimiter=self.delimiter,
             decimal=self.decimal,

@@ -61,7 +61,7 @@ class MeterFinder:
         self._named: dict[str, list[Meter]] = defaultdict(list)
         self._of_area: dict[str, list[Meter]] = defaultdict(list)
         areas = {area.id: area for area in site.area}
-        for meter in site.meter:
+        for meter in site.read_meters.values():
             for name in {plain(meter.id), plain(meter.name)}:
                 self._named[name].append(meter)
             area = areas.get(meter.last_area)
@@ -87,26 +87,30 @@ class MeterFinder:
         name: str,
         media: frozenset[Medium] = ALL_MEDIA,
         *,
-        is_said: bool = False,
-        is_titled: bool = False,
+        is_medium_stated: bool = False,
+        is_medium_in_title: bool = False,
     ) -> FoundMeter:
         """Return the meter that a name means.
 
         Args:
             name: text of a header or cell.
             media: possible media, to choose between the meters of an area.
-            is_said: True if a word next to the name states the medium: then any meter of another
-                medium is excluded.
-            is_titled: True if a title states the medium: then an area's meter of another medium is
-                excluded.
+            is_medium_stated: True if a word next to the name states the medium. Then all meters of
+                other media are excluded.
+            is_medium_in_title: True if a title states the medium. Then an area's meters of other
+                media are excluded.
         """
         mapped = self._mapped_id(name)
         if mapped is not None:
-            return FoundMeter(self._site.meters.get(mapped), unit=split_unit(name)[1])
+            return FoundMeter(self._site.read_meters.get(mapped), unit=split_unit(name)[1])
         bare, unit = split_unit(name)
         found = (
-            self._by_name(plain(name), media, is_said, is_said or is_titled)
-            or self._by_name(plain(bare), media, is_said, is_said or is_titled)
+            self._by_name(
+                plain(name), media, is_medium_stated, is_medium_stated or is_medium_in_title
+            )
+            or self._by_name(
+                plain(bare), media, is_medium_stated, is_medium_stated or is_medium_in_title
+            )
             or self._by_medium(name)
         )
         return FoundMeter(
@@ -125,24 +129,33 @@ class MeterFinder:
         return self._mapped.get(plain(split_unit(name)[0])) if mapped is None else mapped
 
     def _by_name(
-        self, name: str, media: frozenset[Medium], is_said: bool, is_said_of_area: bool
+        self,
+        name: str,
+        media: frozenset[Medium],
+        is_medium_stated: bool,
+        is_area_medium_stated: bool,
     ) -> Sequence[Meter]:
         """Return the meters that a plain name can mean."""
         if name in self._named:
-            return _of_media(self._named[name], media, is_said)
+            return _of_media(self._named[name], media, is_medium_stated)
         if name in self._of_area:
-            return _of_media(self._of_area[name], media, is_said_of_area)
+            return _of_media(self._of_area[name], media, is_area_medium_stated)
         shorter = _ENDINGS.sub("", name)
         if not shorter or shorter == name:
             return ()
         medium = medium_of(name[len(shorter) :])
         if medium:
             return self._by_name(shorter, frozenset({medium}), True, True)
-        return self._by_name(shorter, media, is_said, is_said_of_area)
+        return self._by_name(shorter, media, is_medium_stated, is_area_medium_stated)
 
 
-def _of_media(meters: Sequence[Meter], media: frozenset[Medium], is_said: bool) -> Sequence[Meter]:
-    """Return the meters of the given media. If `is_said` is False, a single meter always stays."""
-    if len(meters) == 1 and not is_said:
+def _of_media(
+    meters: Sequence[Meter], media: frozenset[Medium], is_medium_stated: bool
+) -> Sequence[Meter]:
+    """Return the meters of the given media.
+
+    A single meter of another medium stays if no medium is stated.
+    """
+    if len(meters) == 1 and not is_medium_stated:
         return meters
     return [meter for meter in meters if meter.medium in media]

@@ -90,8 +90,9 @@ class SeriesFinder:
         found = self.meters.find(
             name,
             self._media(quantity or words, unit_of_name),
-            is_said=medium_of(quantity or words) is not None,
-            is_titled=not (self._options.unit or unit_of_name) and self._title_medium is not None,
+            is_medium_stated=medium_of(quantity or words) is not None,
+            is_medium_in_title=not (self._options.unit or unit_of_name)
+            and self._title_medium is not None,
         )
         if found.meter is None:
             other = self.meters.find(name).meter
@@ -118,7 +119,7 @@ class SeriesFinder:
 
     def only_meter(self, line: int) -> str | None:
         """Return the id of the site's only main meter; None after a problem was reported."""
-        mains = [meter.id for meter in self._site.meter if meter.parent is None]
+        mains = [meter.id for meter in self._site.read_meters.values() if meter.parent is None]
         if len(mains) == 1:
             return mains[0]
         self._report(

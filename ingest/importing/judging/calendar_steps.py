@@ -44,7 +44,7 @@ class Step(msgspec.Struct, frozen=True):
         return self.count * _NOMINAL_MS[self.unit]
 
     def is_like(self, other: "Step") -> bool:
-        """Return True if two steps are about equally long: same unit or not."""
+        """Return True if two steps are about equally long, in the same unit or not."""
         one, two = self.nominal_ms, other.nominal_ms
         longer = max(one, two)
         share = _LONG_DIFFERENCE if min(one, two) >= _LONG_MS else _DIFFERENCE

@@ -117,7 +117,7 @@ class _LengthFinder:
         return (fitting or wanted)[0]
 
     def _usual_lengths(self, place: int) -> Iterator[int]:
-        """Yield the length [ms] of each of the nearest usual steps if it starts at a place."""
+        """Yield the lengths [ms] that an interval at a place has by the nearest usual steps."""
         time_ms = self._times[place]
         for step in self._usual_steps(place):
             length = abs(step.shift(time_ms, self._zone, self._direction) - time_ms)

@@ -172,8 +172,8 @@ def _problems_of_names(row: FileMapping, at: KeyPath, site: Site) -> Iterator[Pr
         **({("meter",): row.meter} if row.meter is not None else {}),
     }
     for path, meter in named.items():
-        if meter not in site.meters:
-            yield _unknown(meter, site.meters, (*at, *path))
+        if meter not in site.read_meters:
+            yield _unknown(meter, site.read_meters, (*at, *path))
     if row.quantity is not None and row.quantity not in QUANTITIES:
         yield _unknown(row.quantity, QUANTITIES, (*at, "quantity"))
     units: Mapping[KeyPath, str] = {

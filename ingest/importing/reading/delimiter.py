@@ -1,8 +1,8 @@
 """Determine the delimiter (the sign between cells) of a text file from its first lines. Pure.
 
-Law: the delimiter is the sign with which most lines have the same number of cells, and cells
-contain no other possible delimiter. Commas in cells are allowed if the cell is a number, because a
-comma may also be a thousands separator or a decimal sign.
+Law: with the right delimiter, most lines have the same number of cells, and few cells contain
+    another possible delimiter. A cell that is a number or a time may contain one, because a comma
+    may also be a thousands separator or a decimal sign.
 """
 
 import csv
@@ -25,7 +25,10 @@ def detect_delimiter(lines: Sequence[str]) -> str:
 
 
 def _score(lines: Sequence[str], delimiter: str) -> float:
-    """Return the share of cells in lines of the usual width that contain no other delimiter."""
+    """Return the share of lines of the usual width, times the share of their cells that are clean.
+
+    A clean cell contains no other delimiter.
+    """
     try:
         rows = list(csv.reader(lines, delimiter=delimiter))
     except csv.Error:

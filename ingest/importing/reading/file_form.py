@@ -1,6 +1,6 @@
 """The form of a file: encoding, delimiter, header, columns with their notations. Pure values.
 
-Law: each detected part of the form is shown, and a person can state it instead (`FormWishes`).
+Law: each detected part of the form is shown, and a person can state it instead (`StatedForm`).
 """
 
 import msgspec
@@ -16,7 +16,7 @@ from ingest.importing.cells.notation import (
 from jieneng.metering.errors import Msgid, Problem
 
 
-class FormWishes(msgspec.Struct, frozen=True, kw_only=True):
+class StatedForm(msgspec.Struct, frozen=True, kw_only=True):
     """Parts of a form that a person states; None and () mean that the part is detected.
 
     Attributes:
@@ -63,7 +63,7 @@ class ColumnForm(msgspec.Struct, frozen=True, kw_only=True):
     time_problem: Problem | None = None
 
     @property
-    def is_told(self) -> bool:
+    def is_determined(self) -> bool:
         """True if the cells determine the notation."""
         return (
             self.content != "nothing"

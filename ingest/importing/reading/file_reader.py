@@ -22,7 +22,7 @@ from ingest.importing.reading.columnar.parquet_rows import parquet_rows
 from ingest.importing.reading.container import HEAD_BYTES, container, is_compound, refuse_compound
 from ingest.importing.reading.delimiter import JUDGED_LINES, detect_delimiter
 from ingest.importing.reading.encoding import detect_encoding, stated_encoding
-from ingest.importing.reading.file_form import FileForm, FormNote, FormWishes
+from ingest.importing.reading.file_form import FileForm, FormNote, StatedForm
 from ingest.importing.reading.form_detection import TableForm, detect_table
 from ingest.importing.reading.line_numbers import line_ranges, unique_line
 from ingest.importing.reading.row_filter import LeftOutLine, RowFilter
@@ -70,22 +70,22 @@ class Table:
             yield FormNote(text=first.note, values={"lines": shown + more})
 
 
-def detect_form(path: Path, wishes: FormWishes) -> FileForm:
+def detect_form(path: Path, stated: StatedForm) -> FileForm:
     """Return the form of a CSV, text, XLSX or Parquet file.
 
     Args:
         path: the file; text may be compressed with gzip.
-        wishes: parts of the form that a person states.
+        stated: parts of the form that a person states.
 
     Raises:
         UsageError: the file can't be read.
     """
     with _open(path) as file:
         if _is_workbook(path, file):
-            return _workbook_form(path, WorkbookFile(path, file), wishes)
+            return _workbook_form(path, WorkbookFile(path, file), stated)
         if container(path.name, file.peek(HEAD_BYTES)) == "parquet":
-            return _parquet_form(path, wishes)
-    return _text_form(path, wishes)
+            return _parquet_form(path, stated)
+    return _text_form(path, stated)
 
 
 @contextmanager
@@ -115,24 +115,24 @@ def open_table(path: Path, form: FileForm, on_problem: ProblemHandler) -> Iterat
 # --- text ---------------------------------------------------------------------------------------
 
 
-def _text_form(path: Path, wishes: FormWishes) -> FileForm:
-    if wishes.encoding:
-        encoding = stated_encoding(wishes.encoding, next(_chunks(path), b""))
+def _text_form(path: Path, stated: StatedForm) -> FileForm:
+    if stated.encoding:
+        encoding = stated_encoding(stated.encoding, next(_chunks(path), b""))
     else:
         encoding = detect_encoding(_chunks(path))
     with _text(
         path, encoding, errors="replace"
     ) as text:  # wrong bytes are reported by `open_table`
         lines = list(_first_lines(text))
-        delimiter = wishes.delimiter or detect_delimiter(lines)
+        delimiter = stated.delimiter or detect_delimiter(lines)
         problems: list[Problem] = []
         rows = text_rows(chain(lines, text), delimiter, encoding, problems.append)
-        table = detect_table(rows, wishes, delimiter=delimiter)
+        table = detect_table(rows, stated, delimiter=delimiter)
     if table is None:
         return FileForm(
             encoding=encoding,
             delimiter=delimiter,
-            problems=tuple(problems) or (_no_table(wishes),),
+            problems=tuple(problems) or (_no_table(stated),),
         )
     return FileForm(
         encoding=encoding,
@@ -182,10 +182,10 @@ def _bytes(path: Path) -> Iterator[IO[bytes]]:
 # --- columns --------------------------------------------------------------------------------------
 
 
-def _parquet_form(path: Path, wishes: FormWishes) -> FileForm:
-    table = detect_table(parquet_rows(path), msgspec.structs.replace(wishes, header_line=1))
+def _parquet_form(path: Path, stated: StatedForm) -> FileForm:
+    table = detect_table(parquet_rows(path), msgspec.structs.replace(stated, header_line=1))
     if table is None:
-        return FileForm(problems=(_no_table(wishes),))
+        return FileForm(problems=(_no_table(stated),))
     return FileForm(columns=table.columns, notes=table.notes)
 
 
@@ -199,15 +199,15 @@ def _is_workbook(path: Path, file: io.BufferedReader) -> bool:
     return container(path.name, head) == "xlsx"
 
 
-def _workbook_form(path: Path, book: WorkbookFile, wishes: FormWishes) -> FileForm:
+def _workbook_form(path: Path, book: WorkbookFile, stated: StatedForm) -> FileForm:
     damages: list[Problem] = []
 
     def detect(sheet: SheetEntry) -> TableForm | None:
-        return detect_table(book.rows(sheet, damages.append), wishes, from_1904=book.from_1904)
+        return detect_table(book.rows(sheet, damages.append), stated, from_1904=book.from_1904)
 
-    choice = choose_sheets(path.name, book.sheets, wishes.sheets, detect)
+    choice = choose_sheets(path.name, book.sheets, stated.sheets, detect)
     if not choice.sheets:
-        return FileForm(problems=tuple(damages) or (_no_table(wishes),), notes=choice.notes)
+        return FileForm(problems=tuple(damages) or (_no_table(stated),), notes=choice.notes)
     header = choice.sheets[0][1].header
     return FileForm(
         header_line=header.line,
@@ -231,12 +231,12 @@ def _sheets_rows(book: WorkbookFile, form: FileForm, on_problem: ProblemHandler)
                 yield unique_line(number, line), (*row, *[None] * (width - len(row)))
 
 
-def _no_table(wishes: FormWishes) -> Problem:
-    if wishes.header_line:
+def _no_table(stated: StatedForm) -> Problem:
+    if stated.header_line:
         return Problem(
             text="there is no line {header_line} for the header.",
             fix="Choose another line, or omit --header-line.",
-            values={"header_line": wishes.header_line},
+            values={"header_line": stated.header_line},
         )
     return Problem(text="this file is empty.", fix="Choose another file.", line=1)
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from ingest.importing.cells.cell import Row
 from ingest.importing.cells.notation import DecimalSign
 from ingest.importing.reading.columns.column_judge import ColumnJudge
-from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
+from ingest.importing.reading.file_form import ColumnForm, FormNote, StatedForm
 from ingest.importing.reading.header_search import Header, find_header
 from ingest.importing.reading.row_filter import RowFilter, without_empty_end
 from jieneng.metering.errors import Problem
@@ -52,7 +52,7 @@ class TableForm(NamedTuple):
 
 def detect_table(
     lines: Iterable[tuple[int, Row]],
-    wishes: FormWishes,
+    stated: StatedForm,
     *,
     delimiter: str | None = None,
     from_1904: bool = False,
@@ -61,14 +61,14 @@ def detect_table(
 
     Args:
         lines: all lines of the table; only as many as necessary are read.
-        wishes: parts of the form that a person states.
+        stated: parts of the form that a person states.
         delimiter: delimiter of a text file; None for a sheet, in which only the first rows are
             examined.
         from_1904: True if the spreadsheet counts days from 1904.
     """
     remaining = iter(lines)
     head = [line for line in islice(remaining, _HEAD_ROWS) if _is_filled(line[1])]
-    header = find_header(head, wishes.header_line)
+    header = find_header(head, stated.header_line)
     if header is None:
         return None
     width = max(len(header.names), *(len(row) for _, row in head))
@@ -84,7 +84,7 @@ def detect_table(
             judge.add(line, cell)
     if delimiter is not None:
         _judge_open_columns(judges, rows)
-    table = _table(header, judges, wishes, delimiter, from_1904)
+    table = _table(header, judges, stated, delimiter, from_1904)
     return table._replace(problem=_other_width(table, widths) if delimiter is not None else None)
 
 
@@ -120,7 +120,7 @@ def _judge_open_columns(judges: Sequence[ColumnJudge], rows: Iterable[tuple[int,
 def _table(
     header: Header,
     judges: Sequence[ColumnJudge],
-    wishes: FormWishes,
+    stated: StatedForm,
     delimiter: str | None,
     from_1904: bool,
 ) -> TableForm:
@@ -137,7 +137,7 @@ def _table(
             name,
             header.units[number] if number < len(header.units) else "",
             habit,
-            wishes,
+            stated,
             is_whole=delimiter is not None,
             from_1904=from_1904,
         )

@@ -120,7 +120,7 @@ def read_bill_file(
     file: Path, folder: SiteFolder, options: ImportOptions, problems: ProblemList
 ) -> tuple[list[Bill], int]:
     """Return the bills of a file, and the number of its rows."""
-    form = file_reader.detect_form(file, options.wishes)
+    form = file_reader.detect_form(file, options.stated)
     problems.sheets = form.sheets
     for question in form.problems:
         problems.add(question)

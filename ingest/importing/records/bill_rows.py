@@ -3,7 +3,7 @@
 Laws:
 
 1. The account of a bill is an account of a meter in `site.toml`, or the name of a meter.
-2. The period of a bill is a month or a longer period, or it is given by begin and end date. The end
+2. The period of a bill is a month or a longer period, or it is given by start and end date. The end
    date is the last day of the period in two cases: if the next bill begins on the day after it; or
    if the period is from the first to the last day of a month. Otherwise the meter was read on the
    end date, and the next period begins on that day.
@@ -141,7 +141,7 @@ class _BillReader:
         if not 0 < span[1] - span[0] <= LONGEST_INTERVAL_MS:
             table.report_row(
                 line,
-                "the period of this bill does not end after its begin, or is longer than a year.",
+                "the period of this bill does not end after its start, or is longer than a year.",
                 "Correct its dates, or write a month such as 2024-01.",
             )
             return
@@ -177,7 +177,7 @@ class _BillReader:
             table.report_row(
                 line,
                 "{period} is a date, not the period of a bill.",
-                "Write a month such as 2024-01, or the dates of its begin and end in two columns.",
+                "Write a month such as 2024-01, or the dates of its start and end in two columns.",
                 period=table.text(row, "period"),
             )
             return None

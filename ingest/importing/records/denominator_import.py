@@ -145,7 +145,7 @@ def _read(
     problems: ProblemList,
 ) -> tuple[list[AreaValue], int]:
     """Return the values of a file, and the number of its rows."""
-    form = file_reader.detect_form(file, options.wishes)
+    form = file_reader.detect_form(file, options.stated)
     problems.sheets = form.sheets
     for question in form.problems:
         problems.add(question)

@@ -3,8 +3,8 @@
 Laws:
 
 1. An area is given by its id or its name in `site.toml`.
-2. A value is valid from the begin of a local day on. A month or a year means its first day.
-3. If an area has two values from the same day on, this is reported with both lines.
+2. A value is valid from the beginning of a local day. A month or a year means its first day.
+3. Two values of an area that begin on the same day are reported with both lines.
 """
 
 from collections.abc import Iterable

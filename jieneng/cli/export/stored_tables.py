@@ -197,7 +197,7 @@ async def _windows(
 
 
 def local_midnight_ms(day: date, site: Site) -> int:
-    """Return the begin of a local day [UTC, ms]."""
+    """Return the start of a local day [UTC, ms]."""
     return round(datetime(day.year, day.month, day.day, tzinfo=site.zone).timestamp() * 1000)
 
 

@@ -207,8 +207,8 @@ def _site_folder(request: ProbeRequest) -> SiteFolder | None:
 def _site_meter(request: ProbeRequest, folder: SiteFolder | None) -> Meter | None:
     if folder is None or request.meter is None:
         return None
-    if request.meter not in folder.site.meters:
-        close = nearest(request.meter, folder.site.meters)
+    if request.meter not in folder.site.read_meters:
+        close = nearest(request.meter, folder.site.read_meters)
         raise UsageError(
             "{meter} is not a meter of the site. Did you mean {close}?"
             if close

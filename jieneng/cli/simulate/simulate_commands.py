@@ -179,7 +179,7 @@ def fault_list(site_dir: Path, url: str | None) -> None:
 @click.option("--meter", help=tr("The affected meter."))
 @click.option("--bus", help=tr("All meters of this bus."))
 @click.option("--area", help=tr("All meters of this area."))
-@click.option("--start", metavar="ISO8601", help=tr("Begin of the fault; now by default."))
+@click.option("--start", metavar="ISO8601", help=tr("Start of the fault; now by default."))
 @click.option("--duration", type=float, metavar=tr("SECONDS"), help=tr("Duration of the fault."))
 @click.option(
     "--probability",

@@ -1,4 +1,4 @@
-"""Rules of a site by subject: references between rows, addresses on a bus, dates, and warnings.
+"""Rules of a site by subject: references, formulas, addresses on a bus, dates, and warnings.
 
 In: a site, its meter models, and the keys that could not be read. Out: problems and warnings, each
 with file, line and fix.

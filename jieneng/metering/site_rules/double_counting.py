@@ -4,7 +4,9 @@ Laws:
 
 1. A meter without a parent counts in full in the sums of its area. If another meter without a
    parent measures the same consumption, it is counted twice.
-2. An area can't be smaller than the sum of its sub-areas.
+2. A virtual meter that counts as a main, or measures a sub-item, contains the consumption of the
+   meters that its formula adds. If these count in the same sum, it is counted twice.
+3. An area can't be smaller than the sum of its sub-areas.
 """
 
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from datetime import date
 from typing import Final, Literal
 
 from jieneng.metering.errors import Problem, UnreadKeys
+from jieneng.metering.formulas.meter_formula import FormulaError
 from jieneng.metering.site import Area, Meter, Site, value_in_force
 
 _TOLERANCE: Final = 1.001  # floor areas are rounded to the square metre
@@ -21,6 +24,7 @@ def double_counting(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     """Yield a warning for each probable case of double counting."""
     yield from _sub_items_beside_a_main(site, unread)
     yield from _mains_within_mains(site, unread)
+    yield from _formulas_of_counted_meters(site, unread)
     yield from _areas_smaller_than_their_parts(site, unread)
 
 
@@ -62,6 +66,43 @@ def _mains_within_mains(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
             )
 
 
+def _formulas_of_counted_meters(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    if unread.hides_ids("meter") or any("formula" in path for path in unread.paths):
+        return
+    tops = {meter.id for _, meter in _tops(site, unread)}
+    for number, meter in enumerate(site.meter):
+        is_main = meter.formula is not None and meter.parent is None and meter.counts is True
+        for operand in _added_meters(site, meter):
+            path = ("meter", number, "formula")
+            if is_main and operand.id in tops:
+                yield Problem(
+                    text="meter {meter} counts, and so does {operand} in its formula, which has no"
+                    " parent: their sum contains the same consumption twice.",
+                    fix='Write parent = "{meter}" at {operand}.',
+                    values={"meter": meter.id, "operand": operand.id},
+                    path=path,
+                )
+            if meter.item is not None and meter.item == operand.item:
+                yield Problem(
+                    text="meter {meter} and {operand} in its formula measure the same sub-item"
+                    " {item}: its sum contains the same consumption twice.",
+                    fix="Remove item from one of them.",
+                    values={"meter": meter.id, "operand": operand.id, "item": meter.item},
+                    path=path,
+                )
+
+
+def _added_meters(site: Site, meter: Meter) -> list[Meter]:
+    """Return the meters that a formula adds; empty if there is none, or it can't be read."""
+    try:
+        terms = meter.terms
+    except FormulaError:
+        return []
+    return [
+        site.meters[term.meter] for term in terms if term.factor > 0 and term.meter in site.meters
+    ]
+
+
 def _areas_smaller_than_their_parts(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     if unread.covers("area"):
         return
@@ -95,8 +136,13 @@ def _tops(site: Site, unread: UnreadKeys) -> Iterator[tuple[int, Meter]]:
     if unread.covers("area") or unread.hides_ids("meter"):
         return
     for number, meter in enumerate(site.meter):
-        keys = ("medium", "area", "parent", "item", "role", "counts", "removed")
-        is_counted = meter.role == "consumption" and meter.counts is None and not meter.removed
+        keys = ("medium", "area", "parent", "item", "role", "counts", "removed", "formula")
+        is_counted = (
+            meter.role == "consumption"
+            and meter.counts is None
+            and not meter.removed
+            and meter.formula is None
+        )
         if meter.parent is None and is_counted and not unread.covers_row("meter", number, *keys):
             yield number, meter
 

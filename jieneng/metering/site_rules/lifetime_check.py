@@ -14,7 +14,7 @@ from jieneng.metering.site import Meter, Site
 
 
 def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each end before the begin, and each event after the end."""
+    """Yield a problem for each end before the start, and each event after the end."""
     for number, area in enumerate(site.area):
         keys = ("closed", "floor_area_m2")
         if area.closed is None or unread.covers_row("area", number, *keys):

@@ -23,7 +23,7 @@ _MAXIMA: Final[Mapping[Medium, tuple[str, str]]] = {
 
 
 def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[Problem]:
-    """Yield a problem for each meter with neither or both of the two keys.
+    """Yield a problem for each meter that is read, with neither or both of the two keys.
 
     Args:
         site: the site; it may contain other mistakes.
@@ -31,7 +31,9 @@ def nameplate_problems(site: Site, unread: UnreadKeys = _ALL_READ) -> Iterator[P
     """
     for number, meter in enumerate(site.meter):
         path = ("meter", number)
-        if unread.covers_row(*path, "id", "medium", "rated_max", "rated_max_unknown"):
+        if meter.formula is not None or unread.covers_row(
+            *path, "id", "medium", "formula", "rated_max", "rated_max_unknown"
+        ):
             continue
         if meter.rated_max is not None and meter.rated_max_unknown is not None:
             yield Problem(

@@ -189,7 +189,7 @@ class _Series:
 
     def __init__(self, player: CasePlayer, rows: Sequence[SeriesRow]) -> None:
         case, first = player.case, rows[0]
-        self.is_anew = first.anew
+        self.is_replacement = first.anew
         self.subjects = tuple(dict.fromkeys(one for row in rows for one in row.subject))
         start, end = player.ms(first.first or case.start), player.ms(case.until)
         self.times_ms = _steps(start, end, first.step or case.every, player.site)
@@ -226,14 +226,14 @@ class _Series:
     def at(self, now_ms: int, seen_ms: Mapping[str, int]) -> SignalValues:
         """Return what is known at a time: all of it if it is evaluated anew, else the new steps."""
         begin, end = 0, int(np.searchsorted(self.times_ms, now_ms, side="right"))
-        if not self.is_anew:
+        if not self.is_replacement:
             seen = min(seen_ms.get(subject, 0) for subject in self.subjects)
             begin = min(end, int(np.searchsorted(self.times_ms, seen, side="right")))
         values = np.full((len(self.subjects), end - begin), np.nan)
         for layer, known_ms in self._layers:
             known = known_ms[:, begin:end] <= now_ms
             values[known] = layer[:, begin:end][known]
-        return SignalValues(self.subjects, self.times_ms[begin:end], values, self.is_anew)
+        return SignalValues(self.subjects, self.times_ms[begin:end], values, self.is_replacement)
 
 
 def _steps(start_ms: int, end_ms: int, step: str, site: Site) -> "NDArray[np.int64]":

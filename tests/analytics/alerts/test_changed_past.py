@@ -19,7 +19,7 @@ NAN = math.nan
 def nights(*row: float, start: int = 0) -> SignalValues:
     """Return the values of the nights from `start` on."""
     times = DAY_MS * np.arange(start + 1, start + len(row) + 1, dtype=np.int64)
-    return SignalValues(("w",), times, np.array([row], np.float64), is_anew=True)
+    return SignalValues(("w",), times, np.array([row], np.float64), is_replacement=True)
 
 
 def known(*rows: Sequence[float]) -> tuple[dict[str, Alert], list[tuple[str, int, int]]]:

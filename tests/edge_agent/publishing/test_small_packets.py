@@ -122,7 +122,7 @@ async def test_batches_that_were_too_large_before_are_cut_in_the_spool(
     assert spool.counts.stored == 5000
     assert not (await spool.ends(10)).oldest
     (alone,) = said(logs, "can't be cut")
-    (cut,) = said(logs, "larger than the broker takes, and are cut")
+    (cut,) = said(logs, "larger than the broker accepts, and are cut")
     assert alone.startswith(f"{len(large.payload)} bytes, and the broker takes at most ")
     if version == "5":
         most = LIMIT - 10 - len(mqtt_messages.topic(SITE, AGENT, "batch"))

@@ -237,7 +237,7 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(
             await until(lambda: spool.counts.pending == 53)
             counts = spool.counts
             assert (counts.read, counts.pending, counts.refused) == (91, 53, 38)
-    name = "the disk does not answer: readings that the memory has no room for are dropped"
+    name = "the disk does not respond, and the memory is full: readings are dropped"
     assert [entry["event"] for entry in logs] == [name, f"{name}: over"]
     await spool.close()
     again = Spool(tmp_path / "s", 10**6, LOG)

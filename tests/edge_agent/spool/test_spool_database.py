@@ -384,7 +384,7 @@ async def test_one_bad_page_costs_its_own_batches_only(tmp_path: Path) -> None:
             assert 590 <= one.counts.pending < 600
             lost = one.counts.damaged
     assert [(entry["event"], entry["dropped"]) for entry in logs] == [
-        ("spool was damaged, set aside, and begun anew", lost)
+        ("spool was damaged: it was set aside, and a new one was made", lost)
     ]
 
 
@@ -446,7 +446,7 @@ async def test_a_letter_that_rotted_in_the_tables_own_text_costs_no_reading(
             assert one.counts == SampleCounts(read=9, pending=9, size_bytes=300)
             assert await one.confirm([Ack(BOOT, stored=((1, 3),))]) == 3
     assert [(entry["event"], entry["rescued"], entry["dropped"]) for entry in logs] == [
-        ("spool was damaged, set aside, and begun anew", 6, 0)
+        ("spool was damaged: it was set aside, and a new one was made", 6, 0)
     ]
     assert (tmp_path / "s.damaged").read_bytes() == found, "as it was"
 

@@ -39,7 +39,7 @@ from tests.edge_agent.spool.disk_faults import (
 
 START_MS = 1_795_000_000_000
 THIS, EARLIER = "this start of the machine", "an earlier one"
-WAITS = "clock can't be believed: readings wait for their time"
+WAITS = "clock is implausible: readings wait for their time"
 
 
 def batch(seq: int, *times_ms: int, machine: str | None = None, boot: str = BOOT) -> QueuedBatch:
@@ -126,7 +126,7 @@ def test_what_waited_for_an_earlier_start_of_the_machine_is_dropped_and_said_onc
             file.close()
     (said,) = logs
     assert (said["event"], said["dropped"]) == (
-        "readings of an earlier start of the machine never got their time, and are dropped",
+        "readings before a restart of the machine never got a time, and are dropped",
         2,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.receipts.receipt_file import MOST_BOOTS, ReceiptFile
+from ingest.receipts.receipt_file import MAX_BOOTS, ReceiptFile
 from jieneng.metering.errors import QuarantineUnavailable
 
 ROOT = Path(__file__).parents[3]
@@ -31,10 +31,10 @@ def test_batches_of_several_copies_are_one_sequence(tmp_path: Path) -> None:
 
 def test_the_newest_runs_of_an_agent_are_kept(tmp_path: Path) -> None:
     file = ReceiptFile(tmp_path)
-    for number in range(3 * MOST_BOOTS):
+    for number in range(3 * MAX_BOOTS):
         file.add({("agent-1", f"{number:08x}"): [1]}, 1000)
     boots = [row.boot for row in file.sequences()]
-    assert boots == [f"{number:08x}" for number in range(2 * MOST_BOOTS, 3 * MOST_BOOTS)]
+    assert boots == [f"{number:08x}" for number in range(2 * MAX_BOOTS, 3 * MAX_BOOTS)]
     file.close()
 
 

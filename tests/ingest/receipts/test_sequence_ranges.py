@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.receipts.sequence_ranges import MOST_RANGES, BootSequence, merge
+from ingest.receipts.sequence_ranges import MAX_RANGES, BootSequence, merge
 
 
 @given(st.lists(st.lists(st.integers(1, 60))))
@@ -23,8 +23,8 @@ def test_ranges_hold_what_came_in_and_the_gaps_hold_the_rest(rounds: list[list[i
 
 
 def test_beyond_the_limit_the_first_gaps_are_forgotten() -> None:
-    ranges = merge((), range(2, 4 * MOST_RANGES, 2))
-    assert len(ranges) == MOST_RANGES
+    ranges = merge((), range(2, 4 * MAX_RANGES, 2))
+    assert len(ranges) == MAX_RANGES
     assert ranges[0][0] == 2
-    assert ranges[-1] == (4 * MOST_RANGES - 2, 4 * MOST_RANGES - 2)
+    assert ranges[-1] == (4 * MAX_RANGES - 2, 4 * MAX_RANGES - 2)
     assert merge(ranges, [2**53])[-1] == (2**53, 2**53)

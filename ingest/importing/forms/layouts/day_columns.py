@@ -143,7 +143,7 @@ def part_times(midnight_ms: int, starts: Sequence[int], zone: ZoneInfo) -> Seque
     """Return the times of parts of a local day [UTC, ms].
 
     Args:
-        midnight_ms: begin of the local day [UTC, ms].
+        midnight_ms: start of the local day [UTC, ms].
         starts: starts of the parts on the local clock [ms].
         zone: the time zone.
     """

@@ -12,7 +12,7 @@ from ingest.importing.cells.notation import DateOrder, DecimalSign, NumberNotati
 from ingest.importing.cells.number_text import parts_of_number
 from ingest.importing.reading.columns.date_order_judge import DateOrderJudge
 from ingest.importing.reading.columns.decimal_judge import DecimalJudge
-from ingest.importing.reading.file_form import ColumnForm, FormNote, FormWishes
+from ingest.importing.reading.file_form import ColumnForm, FormNote, StatedForm
 from jieneng.metering.errors import Msgid, Problem
 
 _DECIMAL_FIX: Final[Msgid] = "State the decimal sign: --decimal . or --decimal ,"
@@ -80,7 +80,7 @@ class ColumnJudge:
         name: str,
         unit: str,
         habit: DecimalSign | None,
-        wishes: FormWishes,
+        stated: StatedForm,
         *,
         is_whole: bool,
         from_1904: bool,
@@ -91,12 +91,12 @@ class ColumnJudge:
             name: name of the column.
             unit: unit of the column in the row of units; "" if there is none.
             habit: decimal sign that the rest of the file suggests.
-            wishes: parts of the form that a person states.
+            stated: parts of the form that a person states.
             is_whole: True if the whole file was examined where necessary.
             from_1904: True if the spreadsheet counts days from 1904.
         """
         decimals, orders = self._decimals.verdict(habit), self._orders.verdict()
-        decimal = wishes.decimal or decimals.decimal
+        decimal = stated.decimal or decimals.decimal
         if decimal is None and decimals.problem is None and is_whole:
             decimal = "."  # no number of the column has a separator
         cell_unit = self._units.most_common(1)[0][0] if self._units else ""
@@ -106,20 +106,20 @@ class ColumnJudge:
             unit=unit or cell_unit,
             numbers=NumberNotation(decimal=decimal, unit=cell_unit),
             times=TimeNotation(
-                order=wishes.date_order or orders.order, epoch=wishes.epoch, from_1904=from_1904
+                order=stated.date_order or orders.order, epoch=stated.epoch, from_1904=from_1904
             ),
             number_problem=None
-            if wishes.decimal or decimals.problem is None
+            if stated.decimal or decimals.problem is None
             else _problem(decimals.problem, _DECIMAL_FIX, name, decimals.values),
             time_problem=None
-            if wishes.date_order or orders.problem is None
+            if stated.date_order or orders.problem is None
             else _problem(orders.problem, _ORDER_FIX, name, orders.values),
         )
         notes = []
-        if orders.order and not wishes.date_order:
+        if orders.order and not stated.date_order:
             said: dict[str, object] = {"column": name, "cell": quoted(orders.example)}
             notes.append(FormNote(text=_ORDER_NOTES[orders.order], values=said))
-        if decimals.note and not wishes.decimal:
+        if decimals.note and not stated.decimal:
             notes.append(FormNote(text=decimals.note, values={"column": name, **decimals.values}))
         return form, tuple(notes)
 

@@ -110,6 +110,6 @@ def _columns(found: Sequence[tuple[SheetEntry, TableForm]]) -> tuple[ColumnForm,
     columns = list(found[0][1].columns)
     for _, form in found[1:]:
         for number, (column, other) in enumerate(zip(columns, form.columns, strict=False)):
-            if column.name == other.name and not column.is_told and other.is_told:
+            if column.name == other.name and not column.is_determined and other.is_determined:
                 columns[number] = other
     return tuple(columns)

@@ -94,7 +94,7 @@ async def test_an_hour_is_compared_with_the_stored_hours_of_four_weeks(
     await counted.write(consumption("a", [*usual[:-1], (usual[-1][0], 40.0)]))
     await counted.write(consumption("b", usual[-50:]))  # two days: no profile yet
     found = (await settled(reader(folder, counted, DEVIATION), hour(TODAY, 10) + 60_000))["unusual"]
-    assert found.is_anew
+    assert found.is_replacement
     assert found.subjects == ("a",)
     of_a = known(found, "a")
     assert of_a[hour(TODAY, 10)] == 4.0

@@ -37,7 +37,7 @@ async def counted(tmp_path: Path) -> AsyncIterator[CountingStore]:
 
 
 def known(values: SignalValues, subject: str) -> dict[float, float]:
-    """Return the known values of a subject, by seconds after the begin."""
+    """Return the known values of a subject, by seconds after the start."""
     row = values.values[values.subjects.index(subject)].tolist()
     times = ((values.times_ms - BEGIN_MS) / 1000).tolist()
     return {time: value for time, value in zip(times, row, strict=True) if not np.isnan(value)}

@@ -29,7 +29,7 @@ async def replayed(source: SignalReader, rule: AlertRule, *span: float, step_s: 
     found: Cells = {}
     start, end = span
     async for values in source.replay(rule, at(start), at(end), step_s):
-        assert not values.is_anew
+        assert not values.is_replacement
         note(values, found)
     return found
 
@@ -57,8 +57,8 @@ async def test_a_replay_in_small_chunks_says_the_same(
     whole = {
         rule.id: await replayed(reader(folder, store), rule, -60, 450, step_s=10) for rule in RULES
     }
-    monkeypatch.setattr(signal_replay, "_MOST_READINGS", 20)
-    monkeypatch.setattr(signal_replay, "_MOST_STEPS", 7)
+    monkeypatch.setattr(signal_replay, "_MAX_READINGS", 20)
+    monkeypatch.setattr(signal_replay, "_MAX_STEPS", 7)
     for rule in RULES:
         chunked = await replayed(reader(folder, store), rule, -60, 450, step_s=10)
         assert chunked == pytest.approx(whole[rule.id])

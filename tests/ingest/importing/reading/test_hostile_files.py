@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.importing.reading.file_form import FormWishes
+from ingest.importing.reading.file_form import StatedForm
 from ingest.importing.reading.file_reader import detect_form, open_table
 from jieneng.metering.errors import Problem, UsageError
 
@@ -21,11 +21,11 @@ PIECES = [
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 
 
-def read(path: Path, content: bytes, wishes: FormWishes = FormWishes()) -> None:  # noqa: B008 - frozen
+def read(path: Path, content: bytes, stated: StatedForm = StatedForm()) -> None:  # noqa: B008 - frozen
     path.write_bytes(content)
     problems: list[Problem] = []
     with suppress(UsageError):
-        form = detect_form(path, wishes)
+        form = detect_form(path, stated)
         if form.problems:
             return
         with open_table(path, form, problems.append) as table:
@@ -47,7 +47,7 @@ def test_texts_of_any_pieces(path: Path, text: str, encoding: str) -> None:
 
 @given(content=st.binary(max_size=200), stated=st.sampled_from([None, "gbk", "utf-16", "utf-8"]))
 def test_any_bytes(path: Path, content: bytes, stated: str | None) -> None:
-    read(path, content, FormWishes(encoding=stated))
+    read(path, content, StatedForm(encoding=stated))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.importing.cells.number_reader import NumberReader
-from ingest.importing.reading.file_form import FileForm, FormWishes
+from ingest.importing.reading.file_form import FileForm, StatedForm
 from ingest.importing.reading.file_reader import detect_form, open_table
 from jieneng.metering.errors import Problem, UsageError
 
@@ -16,10 +16,10 @@ PLAIN = "时间,总表,水表\n2024-01-01 00:00,1.5,2\n2024-01-01 01:00,2.5,3\n"
 class Read:
     """A text file as it was read."""
 
-    def __init__(self, path: Path, content: bytes | str, **wishes: object) -> None:
+    def __init__(self, path: Path, content: bytes | str, **stated: object) -> None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         self.problems: list[Problem] = []
-        self.form: FileForm = detect_form(path, FormWishes(**wishes))  # type: ignore[arg-type]
+        self.form: FileForm = detect_form(path, StatedForm(**stated))  # type: ignore[arg-type]
         self.problems += self.form.problems
         with open_table(path, self.form, self.problems.append) as table:
             self.lines = list(table.rows)

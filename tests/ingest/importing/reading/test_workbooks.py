@@ -13,7 +13,7 @@ from openpyxl.chart import BarChart, Reference
 
 from ingest.importing.cells.cell import BadCell, Cell, Valueless
 from ingest.importing.cells.number_reader import NumberReader
-from ingest.importing.reading.file_form import FormWishes
+from ingest.importing.reading.file_form import StatedForm
 from ingest.importing.reading.file_reader import detect_form, open_table
 from ingest.importing.reading.line_numbers import placed
 from jieneng.metering.errors import Problem, UsageError
@@ -25,9 +25,9 @@ HEADER = ["时间", "东楼", "西楼"]
 class Read:
     """An XLSX file as it was read."""
 
-    def __init__(self, path: Path, **wishes: object) -> None:
+    def __init__(self, path: Path, **stated: object) -> None:
         self.problems: list[Problem] = []
-        self.form = detect_form(path, FormWishes(**wishes))  # type: ignore[arg-type]
+        self.form = detect_form(path, StatedForm(**stated))  # type: ignore[arg-type]
         self.notes = [note.text.format(**note.values) for note in self.form.notes]
         with open_table(path, self.form, self.problems.append) as table:
             self.lines = [(line, list(row)) for line, row in table.rows]
@@ -300,7 +300,7 @@ def test_lines_that_are_left_out_are_told_by_sheet(
         fill(sheet)
         sheet.append(["合计", 34.5, 60])
     path = save()
-    form = detect_form(path, FormWishes())
+    form = detect_form(path, StatedForm())
     with open_table(path, form, lambda _: None) as table:
         assert len(list(table.rows)) == 6
         (note,) = table.notes()

@@ -1,0 +1,235 @@
+"""Render the split of carbon changes: table for the terminal, part of the page, JSON and CSV. Pure.
+
+Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. If there
+are no effects, the reason stands in their place.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from analytics.figures.decomposition.carbon_split import CarbonPart, CarbonSplit, Effects
+from analytics.report import figure_texts, html_tables
+from analytics.report.html_elements import Html, element, join
+from analytics.report.report_data import PageData
+from jieneng.locale import Translate
+from jieneng.locale.finding_text import Labels, finding_text
+from jieneng.metering.findings import BASELINE
+
+_COLUMNS: Final = (
+    "scope",
+    "indicator",
+    "unit",
+    "period",
+    "base_period",
+    "medium",
+    "supply",
+    "amount_base",
+    "amount",
+    "factor_base",
+    "factor",
+    "base",
+    "value",
+    "change",
+    "activity_effect",
+    "supply_effect",
+    "factor_effect",
+    "area_effect",
+    "coverage",
+    "status",
+)
+#: Codes of the findings that explain the effects.
+_REMARKS: Final = frozenset({"proxy_factor", "provisional_factor", "supply_class", "no_baseline"})
+#: Indicator that the page shows.
+_ON_PAGE: Final = "carbon_per_floor_area"
+
+
+def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> Table:
+    """Return the table of splits by indicator and scope, with a row for each source."""
+    years = {f"{one.base_period or figure_texts.UNKNOWN} → {one.period}" for one in splits}
+    table = Table(
+        title=f"{translate('Change of carbon, by cause')} {', '.join(sorted(years))}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column(translate("Scope"), overflow="fold")
+    for heading in _headings(translate):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for unit, indicator in dict.fromkeys((one.unit, one.indicator) for one in splits):
+        name = figure_texts.indicator_name(indicator, translate)
+        table.add_section()
+        table.add_row(Text(f"{name} [{figure_texts.unit(unit, translate)}]", style="bold"))
+        for split in splits:
+            if split.indicator == indicator:
+                _add_split(table, split, labels, translate)
+    return table
+
+
+def _add_split(table: Table, split: CarbonSplit, labels: Labels, translate: Translate) -> None:
+    table.add_row(labels.name(split.scope), *_sum_cells(split, translate))
+    if split.status == "split":
+        share = translate("% of the base")
+        table.add_row(f"  {share}", *_percent_cells(split), style="bright_black")
+    if len(split.parts) > 1:
+        for part in split.parts:
+            table.add_row(f"  {_source(part, translate)}", *_part_cells(part))
+
+
+def _headings(translate: Translate) -> tuple[str, ...]:
+    return (
+        translate("Base value"),
+        translate("Value"),
+        translate("Change"),
+        translate("Activity"),
+        translate("Supply"),
+        translate("Emission factor"),
+        translate("Floor area"),
+    )
+
+
+def _sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
+    values = [figure_texts.number(split.base), figure_texts.number(split.value)]
+    if split.status != "split":
+        return [*values, status_word(split, translate)]
+    return [*values, _signed(split.change), *map(_signed, msgspec.structs.astuple(split.effects))]
+
+
+def _percent_cells(split: CarbonSplit) -> list[str]:
+    base = split.base
+
+    def percent(value: float | None) -> str:
+        return figure_texts.change(None if value is None or not base else 100 * value / base)
+
+    return ["", "", percent(split.change), *map(percent, msgspec.structs.astuple(split.effects))]
+
+
+def _part_cells(part: CarbonPart) -> list[str]:
+    effects = msgspec.structs.astuple(part.effects)
+    change = sum(effect for effect in effects if effect is not None)
+    values = (figure_texts.number(part.base), figure_texts.number(part.value))
+    return [*values, _signed(change), *map(_signed, effects)]
+
+
+def _signed(value: float | None) -> str:
+    """Format a change with its sign."""
+    text = figure_texts.number(value)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def _source(part: CarbonPart, translate: Translate) -> str:
+    medium = figure_texts.medium_name(part.medium, translate)
+    if part.supply is None:
+        return medium
+    return {
+        "grid": translate("Electricity of the grid"),
+        "direct_green": translate("Directly connected green power"),
+        "traded": translate("Green power of the market"),
+    }[part.supply]
+
+
+def status_word(split: CarbonSplit, translate: Translate) -> str:
+    """Return the reason why a split has no effects."""
+    return {
+        "split": "",
+        "no_baseline": translate("No baseline"),
+        "insufficient_data": translate("Insufficient data"),
+        "not_applicable": translate("Not applicable"),
+    }[split.status]
+
+
+def remarks(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> list[str]:
+    """Return the remarks about emission factors, classes of supply and the base year."""
+    found = [
+        finding
+        for split in splits
+        for finding in split.findings
+        if finding.code.removeprefix(BASELINE) in _REMARKS
+    ]
+    return list(dict.fromkeys(finding_text(one, translate, labels) for one in found))
+
+
+def page_part(data: PageData, translate: Translate) -> Html:
+    """Return the page's table of splits; an empty text if no split is known."""
+    splits = [one for one in data.carbon if one.indicator == _ON_PAGE]
+    if not any(one.status == "split" for one in splits):
+        return Html("")
+    headings = [translate("Scope"), *_headings(translate)]
+    rows = [_page_row(split, headings, data.labels, translate) for split in splits]
+    note = translate(
+        "Carbon per floor area with each year's factor, in {unit}. The effects of the purchased"
+        " amounts, of the classes of purchased electricity, of the emission factors and of the"
+        " floor area add up to the change. Below each effect: its share of the base value."
+    ).format(unit=figure_texts.unit(splits[0].unit, translate))
+    return join((element("p", note, class_="quiet"), html_tables.table(headings, rows, "live")))
+
+
+def _page_row(
+    split: CarbonSplit, headings: Sequence[str], labels: Labels, translate: Translate
+) -> Html:
+    cells = _sum_cells(split, translate)
+    cells += [figure_texts.UNKNOWN] * (len(headings) - 1 - len(cells))
+    shares = _percent_cells(split) if split.status == "split" else [""] * len(cells)
+    return element(
+        "tr",
+        element("th", labels.name(split.scope), scope="row"),
+        join(
+            [
+                html_tables.cell(
+                    heading, join((text, element("div", element("small", share)))), "number"
+                )
+                for heading, text, share in zip(headings[1:], cells, shares, strict=True)
+            ]
+        ),
+    )
+
+
+def to_json(splits: Sequence[CarbonSplit], translate: Translate, labels: Labels) -> str:
+    """Return the splits as the text of one JSON array."""
+    elements = [
+        {
+            **msgspec.structs.asdict(split),
+            "findings": [
+                {"code": one.code, "text": finding_text(one, translate, labels)}
+                for one in split.findings
+            ],
+        }
+        for split in splits
+    ]
+    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+
+
+def to_csv(splits: Sequence[CarbonSplit]) -> str:
+    """Return the text of the CSV file, with a header and CRLF line ends (RFC 4180).
+
+    A split has one line without `medium` for the sums, and a line for each source.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, restval="", extrasaction="ignore")
+    writer.writeheader()
+    for split in splits:
+        for row in _rows(split):
+            writer.writerow({name: "" if value is None else value for name, value in row.items()})
+    return out.getvalue()
+
+
+def _rows(split: CarbonSplit) -> Iterator[dict[str, Any]]:
+    whole = msgspec.structs.asdict(split)
+    yield {**whole, **_effect_cells(split.effects)}
+    for part in split.parts:
+        yield {
+            **whole,
+            "change": None,
+            **msgspec.structs.asdict(part),
+            **_effect_cells(part.effects),
+        }
+
+
+def _effect_cells(effects: Effects) -> dict[str, float | None]:
+    return {f"{cause}_effect": value for cause, value in msgspec.structs.asdict(effects).items()}

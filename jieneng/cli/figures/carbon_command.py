@@ -1,0 +1,58 @@
+"""The command `jieneng carbon`: print the change of carbon against the base year, by cause."""
+
+from pathlib import Path
+
+import click
+
+from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+
+
+@click.command(
+    help=tr(
+        "Split the change of carbon against the base year into the effects of activity, supply,"
+        " emission factors and floor area."
+    ),
+    epilog=examples(
+        "jieneng carbon --period 2025",
+        "jieneng carbon --period 2025 --scope block-1 --format json",
+        "jieneng carbon --period 2025 --base 2024",
+    ),
+)
+@site_option
+@config_option("analytics.toml")
+@click.option("--period", required=True, metavar="P", help=tr("A year 2025, or a month 2025-06."))
+@click.option("--base", metavar="P", help=tr("Base year; that of the plan if omitted."))
+@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help=tr("Format of the output."),
+)
+def carbon(
+    site_dir: Path, config_file: Path, period: str, base: str | None, scope: str | None, form: str
+) -> None:
+    from rich.console import Console
+
+    from analytics import app
+    from analytics.report.analyses import carbon_output
+    from analytics.settings import AnalyticsSettings
+    from jieneng.clock import SystemClock
+    from jieneng.locale import preferred, translator
+    from jieneng.locale.finding_text import labels
+    from jieneng.site_folder import load, read_settings
+
+    folder = load(site_dir)
+    settings = read_settings(site_dir / config_file, AnalyticsSettings)
+    translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
+    splits = run_once(app.carbon(folder, settings, period, base, scope, SystemClock()))
+    if form == "json":
+        click.echo(carbon_output.to_json(splits, translate, names))
+    elif form == "csv":
+        click.echo(carbon_output.to_csv(splits), nl=False)
+    else:
+        Console(width=110).print(carbon_output.split_table(splits, names, translate))
+        for remark in carbon_output.remarks(splits, names, translate):
+            click.echo(f"- {remark}")
