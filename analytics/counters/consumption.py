@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from analytics.counters.edge_search import readings_around
-from analytics.counters.edge_spread import FAR_MS, spread_over_edges
 from analytics.counters.imported_consumption import ImportedConsumption
-from analytics.counters.interval_pieces import Known, ascending, known_by_pieces
-from analytics.counters.register_line import RegisterLine, line_of
+from analytics.counters.intervals.edge_search import readings_around
+from analytics.counters.intervals.edge_spread import FAR_MS, spread_over_edges
+from analytics.counters.intervals.interval_pieces import Known, ascending, known_by_pieces
+from analytics.counters.intervals.register_line import RegisterLine, line_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

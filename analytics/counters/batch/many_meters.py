@@ -29,10 +29,10 @@ from analytics.counters.consumption import (
     register_at_edges,
 )
 from analytics.counters.imported_consumption import ImportedConsumption
-from analytics.counters.interval_pieces import ascending
+from analytics.counters.intervals.interval_pieces import ascending
+from analytics.counters.intervals.register_line import RegisterLine, joined_lines, line_of
 from analytics.counters.meter_devices import ALWAYS, MeterDevices
 from analytics.counters.register_finding import RegisterFinding
-from analytics.counters.register_line import RegisterLine, joined_lines, line_of
 from analytics.periods import Interval
 
 if TYPE_CHECKING:

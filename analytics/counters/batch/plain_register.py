@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from analytics.counters.intervals.register_line import RegisterLine, plain_line
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
 from analytics.counters.reading_runs import CERTAIN, evidence_of, stable_span
-from analytics.counters.register_line import RegisterLine, plain_line
 from analytics.counters.register_segments import gaps, longest_usual_ms
 from analytics.counters.sentinels import is_sentinel
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analytics.counters.imported_consumption import ImportedConsumption
-    from analytics.counters.register_line import RegisterLine
+    from analytics.counters.intervals.register_line import RegisterLine
 
 #: Longest imported interval that counts as covered [ms]: a month that was read some days late.
 _LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analytics.counters.imported_consumption import ImportedConsumption
-    from analytics.counters.register_line import RegisterLine
+    from analytics.counters.intervals.register_line import RegisterLine
 
 #: Longest distance of two readings, and longest imported interval, without a spread [ms].
 FAR_MS: Final = 2 * HOUR_MS
