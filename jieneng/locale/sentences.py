@@ -119,7 +119,7 @@ class _Search(ast.NodeVisitor):
     ) -> None:
         msgid_variables = {
             last_name(inner.target)
-            for inner in statements(node, but_inside=(*get_args(Function), ast.ClassDef))
+            for inner in statements(node, skip_inside=(*get_args(Function), ast.ClassDef))
             if isinstance(inner, ast.AnnAssign) and contains(inner.annotation, "Msgid")
         }
         self._msgid_names.append({*msgid_parameters, *msgid_variables})
