@@ -109,7 +109,7 @@ def test_water_has_a_leak_level_and_no_demand() -> None:
 
 
 def test_the_leak_level_of_the_first_days_needs_the_nights_before() -> None:
-    """After six nights of 0: on the fifth day two of seven are left, and 0.2 x 2 m3/h is the level."""
+    """Of the seven nights up to the fifth day, two are 0: the level is 0.2 of the step to 2."""
     found = profile("water", nights_before=(0.0,) * 6)
     np.testing.assert_allclose(found.night_leak, [0.0] * 4 + [0.4, 2.0, 2.0])
 
