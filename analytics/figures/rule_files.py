@@ -13,7 +13,7 @@ from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
 from analytics.figures.quota_rows.annual_quota import AnnualQuota, check_annual_quotas
 from analytics.figures.quota_rows.quota import Quota, check_quotas
-from analytics.figures.targets import Cap, Plan, PlanFile, Target
+from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
 from analytics.rule_rows import check_located, check_scopes, decoded, merge_rows, rows_of
 from jieneng.config_file import Document
@@ -42,6 +42,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     caps: tuple[Cap, ...]
     quotas: tuple[Quota, ...] = ()
     annual_quotas: tuple[AnnualQuota, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     convention: Convention = "equivalent"
     coverage_floor: float = 0.95
 
@@ -64,6 +65,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the base year of a period's plan; None if the period is before the first plan."""
         plan = self.plan_for(period.year)
         return None if plan is None else calendar_year(plan.base)
+
+    def baselines_of(self, period: Period) -> tuple[Baseline, ...]:
+        """Return the further baselines with which a period is compared: those of earlier years."""
+        return tuple(row for row in self.baselines if row.years[-1] < period.year)
+
+    def compared_years(self, period: Period) -> list[Period]:
+        """Return the calendar years with which a period is compared, the plan's base year first."""
+        base = self.base_year(period)
+        further = (year for row in self.baselines_of(period) for year in row.years)
+        years = [*([] if base is None else [base.year]), *further]
+        return [calendar_year(year) for year in dict.fromkeys(years)]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -106,6 +118,7 @@ def merge_rules(
     plans = merge_rows((form.plan, document) for form, document in plan_forms)
     target_rows = merge_rows((form.target, document) for form, document in plan_forms)
     caps = merge_rows((form.cap, document) for form, document in plan_forms)
+    baselines = merge_rows((form.baseline, document) for form, document in plan_forms)
     quotas = merge_rows((form.quota, document) for form, document in quota_forms)
     annual = merge_rows((form.annual_quota, document) for form, document in quota_forms)
     known = [row for row, _, _ in plans]
@@ -115,6 +128,7 @@ def merge_rules(
         *check_located("plan", plans, targets.check_plans),
         *check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
         *check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
+        *check_located("baseline", baselines, targets.check_baselines),
         *check_located("quota", quotas, check_quotas),
         *check_located("annual_quota", annual, check_annual_quotas),
         *check_scopes("cap", caps, lambda row: _named_scopes(row.scope), scope_ids),
@@ -130,6 +144,7 @@ def merge_rules(
         caps=rows_of(caps),
         quotas=rows_of(quotas),
         annual_quotas=rows_of(annual),
+        baselines=rows_of(baselines),
         convention=convention,
         coverage_floor=coverage_floor,
     )

@@ -95,16 +95,17 @@ class PeriodFigures:
         return [await self._figures(one, base_years) for one in wanted]
 
     async def _figures(self, wanted: WantedFigures, base_years: _BaseYears) -> list[Figure]:
-        """Return the figures of a period; its base year is taken from `base_years` if possible."""
+        """Return the figures of a period; years that were read are taken from `base_years`."""
         whole_period = periods.parse(wanted.period)
         scopes = self.scopes_of(wanted.scope_ids)
         today = periods.local_day(wanted.as_of_ms, self._site.zone)
-        base_year = self._rules.base_year(whole_period)
         counted = self._rules.counted_flows(whole_period.year).energy
-        if base_year is not None:
-            key = base_year, counted, tuple(scope.id for scope in scopes)
+        compared: dict[int, SiteConsumption] = {}
+        for year in self._rules.compared_years(whole_period):
+            key = year, counted, tuple(scope.id for scope in scopes)
             if key not in base_years:
-                base_years[key] = await self._site_consumption(scopes, base_year, counted)
+                base_years[key] = await self._site_consumption(scopes, year, counted)
+            compared[year.year] = base_years[key]
         return assess(
             self._site,
             self._rules,
@@ -112,7 +113,7 @@ class PeriodFigures:
             whole_period,
             today,
             await self._site_consumption(scopes, whole_period.until(today), counted),
-            None if base_year is None else base_years[key],
+            compared,
             await self.years_before(whole_period, today),
         )
 

@@ -377,6 +377,32 @@ _ROWS: Final = (
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
     ),
     FindingKind(
+        code="area_joined",
+        severity="info",
+        en="{subject:name} joined on {day:date}, so only a part of the compared periods has it.",
+        zh="{subject:name}自 {day:date} 起纳入，未涵盖对比的全部时段",
+    ),
+    FindingKind(
+        code="area_left",
+        severity="info",
+        en="{subject:name} left before {day:date}, so only a part of the compared periods has it.",
+        zh="{subject:name}自 {day:date} 起不再计入，未涵盖对比的全部时段",
+    ),
+    FindingKind(
+        code="left_out_unmetered",
+        severity="info",
+        en="{subject:name} has no meter of its own for {media:words}: what it uses of them stays in"
+        " the like-for-like figure.",
+        zh="{subject:name}没有单独的{media:words}表计，同口径指标中仍含其用量",
+    ),
+    FindingKind(
+        code="like_for_like",
+        severity="info",
+        en="{subject:name}: by the areas that existed in both periods (like-for-like), the change"
+        " against the base is {change:number} %.",
+        zh="{subject:name}：按两期均存在的区域同口径对比，较基期变化 {change:number}%",
+    ),
+    FindingKind(
         code="negative_formula",
         severity="warning",
         en="{subject:name}: the consumption by its formula is below 0 on the day from"
