@@ -144,10 +144,10 @@ class FigureService:
         if self._quotas_of != today:
             await publish_quotas(self._pipeline, self._folder, self._clock, sorted(period_ids))
             self._quotas_of = today
-        for writer in self._writers:
-            await writer.update(today, marked)
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
+        for writer in self._writers:
+            await writer.update(today, marked)
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
         """Export the lowest coverage of each scope's indicators in a year."""
