@@ -31,7 +31,7 @@ IO_ROOMS = {
     "analytics.pipeline.alerting.alert_store",
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
-    "analytics.pipeline.register_reader",
+    "analytics.pipeline.registers.register_reader",
     "analytics.pipeline.signals.stored_series",
     "analytics.publications.publication_files",
     "analytics.rule_documents",
