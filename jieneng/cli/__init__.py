@@ -26,6 +26,7 @@ from jieneng.cli.figures import (
     analytics_commands,
     carbon_command,
     indicator_commands,
+    profile_command,
     publish_command,
     quota_command,
 )
@@ -69,6 +70,7 @@ for command in (
     indicator_commands.report,
     quota_command.quotas,
     carbon_command.carbon,
+    profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,
