@@ -31,6 +31,8 @@ IO_ROOMS = {
     "analytics.pipeline.alerting.alert_store",
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
+    "analytics.pipeline.registers.import_reader",
+    "analytics.pipeline.registers.meter_records",
     "analytics.pipeline.registers.register_reader",
     "analytics.pipeline.signals.stored_series",
     "analytics.publications.publication_files",
