@@ -39,9 +39,7 @@ class FrenchProject(NamedTuple):
 def french_project(tmp_path_factory: pytest.TempPathFactory) -> FrenchProject:
     root = tmp_path_factory.mktemp("project")
     for package in collect.PACKAGES:
-        shutil.copytree(
-            collect.ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(collect.ROOT / package, root / package)  # with what Python has compiled
     catalogue = root / "jieneng" / "locale" / "fr" / "LC_MESSAGES" / "jieneng.po"
     catalogue.parent.mkdir(parents=True)
     catalogue.touch()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.alerts.alert import Alert, Notice, SignalValues
@@ -88,6 +88,7 @@ _ROW = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(rows=st.lists(_ROW, min_size=1, max_size=3), length=st.sampled_from([7, 30]))
 @pytest.mark.parametrize(
     "keys",
