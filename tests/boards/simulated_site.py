@@ -97,7 +97,7 @@ rated_max = 1200.0
 
 def write_folder(path: Path) -> SiteFolder:
     """Write the site's folder, and read it."""
-    for name in ("site.toml", "plan.toml", "simulator.toml"):
+    for name in ("site.toml", "plan.toml", "quotas.toml", "simulator.toml"):
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
@@ -141,6 +141,8 @@ async def fill(
         wanted = months if year == years[-1] else []
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
+        if year == years[-1]:
+            await pipeline.quotas.publish({f"{year}": as_of_ms})
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
     await store.write(list(_reports(folder.site)))
