@@ -23,7 +23,9 @@ class BoardQuotas(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         levels: quotas by which buildings are ranked.
         limited: ids of the indicators that annual quotas and caps limit.
+        scopes: ids of the scopes that have annual quotas or caps.
     """
 
     levels: tuple[LevelQuota, ...] = ()
     limited: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()

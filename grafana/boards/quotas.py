@@ -10,7 +10,7 @@ from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, bad_from, good_from
 from grafana.panel_layout import PanelRow
 from grafana.panels import PanelText, bar_chart, stat_panel, table_panel, text_panel
-from grafana.queries import latest
+from grafana.queries import latest, one_of
 from grafana.variables import limited_variable, scope_variable, site_variable, year_variable
 from grafana.verdicts import level_values, name_values, status_values
 from jieneng.locale.number_texts import unit
@@ -93,7 +93,12 @@ def _all_quotas(of: BoardSite) -> Json:
         " quota is used up."
     )
     text = PanelText(tr("All annual quotas and caps"), note, no_data_text(of))
-    where = {"site": "$site", "period": "$period"}
+    where = {
+        "site": "$site",
+        "scope": one_of(of.quotas.scopes),
+        "indicator": one_of(of.quotas.limited),
+        "period": "$period",
+    }
     query = latest(schema.ANNUAL_QUOTA, tuple(fields), where, tuple(tags))
     panel = table_panel(text, "locale", [query], {**tags, **fields}, sort=("used_pct", True))
     return {**panel, **_TEN_YEARS}

@@ -187,7 +187,7 @@ def board_site(
         settings.coverage_floor,
         watched_rules(rules, translate),
         settings.alerts.enabled,
-        board_quotas(load_rules(path, settings, folder.site)),
+        board_quotas(load_rules(path, settings, folder.site), folder.site.id),
     )
     return of, settings, rules
 
