@@ -3,9 +3,9 @@
 Law: a round that fails, or finds no store, is logged once and tried again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -46,6 +46,18 @@ class FigureMetrics:
         )
 
 
+class DailyWriter(Protocol):
+    """Writes results that are needed once a day only."""
+
+    async def write_daily(self, changed: Collection[str], today: date) -> None:
+        """Write results, if they were not written today.
+
+        Args:
+            changed: ids of the periods whose consumption was computed since the last call.
+            today: the present local day.
+        """
+
+
 class FigureService:
     """Computes recent days at short intervals, and gaps of earlier days at longer intervals.
 
@@ -56,6 +68,7 @@ class FigureService:
         store: the store; the service prepares it once it is available.
         pipeline: the pipeline of the site on this store.
         metrics: the metrics.
+        daily: writers that are called after each round.
     """
 
     def __init__(
@@ -66,6 +79,7 @@ class FigureService:
         store: Store,
         pipeline: Pipeline,
         metrics: FigureMetrics,
+        daily: Sequence[DailyWriter] = (),
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -73,6 +87,7 @@ class FigureService:
         self._store = store
         self._pipeline = pipeline
         self._metrics = metrics
+        self._daily = daily
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
@@ -122,6 +137,8 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
+        for writer in self._daily:
+            await writer.write_daily(period_ids, today)
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
 

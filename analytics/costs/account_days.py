@@ -25,7 +25,8 @@ from analytics.tariffs.account_plan import AccountPlan
 from analytics.tariffs.demand_charge import month_charge
 from analytics.tariffs.price_periods import FLAT
 from analytics.tariffs.step_prices import amount_before, average_price
-from analytics.tariffs.tariff import PRICE_PERIODS, Price
+from analytics.tariffs.tariff import Price
+from jieneng.metering.quantities import PRICE_PERIODS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,10 +6,13 @@ Laws:
 2. The charge for demand is shared by consumption: in each month, meters bear the share of it that
    they have in the account's consumption.
 3. A meter of which nothing is known lowers the coverage as much as an average meter.
+4. The possible errors of meters add up, but the cost of a day is never below or above that of its
+   whole consumption in the cheapest or dearest hours of the day.
 
 Pure: arrays in, numbers out.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
@@ -22,8 +25,7 @@ from analytics.costs.account_days import AccountDays
 from analytics.costs.cost_result import CostKind, CostResult
 from analytics.figures.figure import rounded
 from analytics.periods import Period
-from analytics.tariffs.tariff import PRICE_PERIODS
-from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.quantities import CONSUMPTION, PRICE_PERIODS, QUANTITIES, Medium
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,21 +86,45 @@ class CostSums(msgspec.Struct, frozen=True):
 
 
 def cost_sums(parts: Sequence[CostPart]) -> CostSums:
-    """Return the sums over all parts."""
+    """Return the sums over all parts; if nothing is known, amounts and costs are unknown."""
     amounts, costs = np.zeros(len(PRICE_PERIODS)), np.zeros(len(PRICE_PERIODS))
     estimated, unmeasured, too_high, too_low = 0.0, 0.0, 0.0, 0.0
     for part in parts:
-        of, weight = part.of, part.weight
-        cells = weight[:, :, np.newaxis]
-        amounts += (cells * of.amount[:, part.span]).sum(axis=(0, 1))
-        costs += np.where(cells == 0, 0.0, cells * of.cost[:, part.span]).sum(axis=(0, 1))
-        estimated += float((np.abs(weight) * of.estimated[:, part.span]).sum())
-        unmeasured += float((np.abs(weight) * of.unmeasured[:, part.span]).sum())
-        added, deducted = np.maximum(weight, 0.0), np.maximum(-weight, 0.0)
-        high, low = of.too_high[:, part.span], of.too_low[:, part.span]
-        too_high += float((added * high + deducted * low).sum())
-        too_low += float((added * low + deducted * high).sum())
-    return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, _coverage(parts))
+        cells = part.weight[:, :, np.newaxis]
+        amount = (cells * part.of.amount[:, part.span]).sum(axis=0)
+        cost = np.where(cells == 0, 0.0, cells * part.of.cost[:, part.span]).sum(axis=0)
+        amounts += amount.sum(axis=0)
+        costs += cost.sum(axis=0)
+        estimated += float((np.abs(part.weight) * part.of.estimated[:, part.span]).sum())
+        errors = _possible_errors(part, amount.sum(axis=1), cost.sum(axis=1))
+        too_high, too_low = too_high + errors[0], too_low + errors[1]
+        of_unknown_time = (np.abs(part.weight) * part.of.unmeasured[:, part.span]).sum(axis=0)
+        unmeasured += float(np.minimum(of_unknown_time, np.abs(amount.sum(axis=1))).sum())
+    coverage = _coverage(parts)
+    if not coverage > 0:
+        amounts, costs = np.full_like(amounts, np.nan), np.full_like(costs, np.nan)
+    return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, coverage)
+
+
+def _possible_errors(
+    part: CostPart, amount: "NDArray[np.float64]", cost: "NDArray[np.float64]"
+) -> tuple[float, float]:
+    """Return by how much the cost of a part may be too high, and too low (law 4) [yuan].
+
+    Args:
+        part: the part.
+        amount: shape (days,), weighted consumption of each day.
+        cost: shape (days,), cost of it [yuan].
+    """
+    added, deducted = np.maximum(part.weight, 0.0), np.maximum(-part.weight, 0.0)
+    high, low = part.of.too_high[:, part.span], part.of.too_low[:, part.span]
+    too_high = (added * high + deducted * low).sum(axis=0)
+    too_low = (added * low + deducted * high).sum(axis=0)
+    least, greatest = part.of.plan.price_ranges[:, part.span]
+    is_positive = amount > 0
+    most_high = np.where(is_positive, np.maximum(cost - amount * least, 0.0), np.inf)
+    most_low = np.where(is_positive, np.maximum(amount * greatest - cost, 0.0), np.inf)
+    return float(np.fmin(too_high, most_high).sum()), float(np.fmin(too_low, most_low).sum())
 
 
 def own_part(of: AccountDays, span: slice) -> CostPart:
@@ -168,7 +194,7 @@ def cost_result(
     occurring = [
         (name, float(amount), float(of_period))
         for name, amount, of_period in zip(PRICE_PERIODS, sums.amounts, sums.costs, strict=True)
-        if amount
+        if amount and math.isfinite(amount)
     ]
     return CostResult(
         kind=kind,
@@ -182,7 +208,7 @@ def cost_result(
         energy_cost=rounded(sums.energy_yuan),
         demand_cost=rounded(demand_yuan),
         average_price=rounded(cost / sums.amount) if sums.amount else None,
-        amounts={name: amount for name, amount, _ in occurring},
+        amounts={name: round(amount, 3) for name, amount, _ in occurring},
         costs={name: rounded(of_period) for name, _, of_period in occurring},
         least=rounded(cost - sums.too_high),
         greatest=rounded(cost + sums.too_low),

@@ -15,16 +15,8 @@ import numpy as np
 from analytics.periods import Interval
 from analytics.tariffs.period_prices import period_prices
 from analytics.tariffs.price_periods import FLAT, HALF_HOURS, day_periods, has_half_hours
-from analytics.tariffs.tariff import (
-    PRICE_PERIODS,
-    Account,
-    DatedDemand,
-    DayType,
-    Price,
-    Tariff,
-    Tariffs,
-)
-from jieneng.metering.quantities import Medium
+from analytics.tariffs.tariff import Account, DatedDemand, DayType, Price, Tariff, Tariffs
+from jieneng.metering.quantities import PRICE_PERIODS, Medium
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +48,15 @@ class AccountPlan(msgspec.Struct, frozen=True):
     price_rows: tuple[Price | None, ...]
     periods: "NDArray[np.int8]"
     prices: "NDArray[np.float64]"
+
+    @property
+    def price_ranges(self) -> "NDArray[np.float64]":
+        """Cheapest and dearest price of each day, in shape (2, days); NaN if one is unknown."""
+        occurs = np.zeros(self.prices.shape, dtype=np.bool_)
+        np.put_along_axis(occurs, self.periods.astype(np.int64), values=True, axis=1)
+        least = np.where(occurs, self.prices, np.inf).min(axis=1)
+        greatest = np.where(occurs, self.prices, -np.inf).max(axis=1)
+        return np.array([least, greatest])
 
     def span(self, start: date, end: date) -> slice:
         """Return the numbers of the plan's days from `start` to before `end`."""

@@ -67,10 +67,12 @@ def check(site_dir: Path) -> None:
         found = examine(site_dir)
     except ConfigError as error:
         of_alerts = check_alerts(site_dir, None, now_ms).problems
-        raise ConfigError([*error.problems, *of_services, *of_alerts]) from error
+        of_tariffs = _tariff_problems(site_dir, None)
+        raise ConfigError([*error.problems, *of_services, *of_alerts, *of_tariffs]) from error
     alerts = check_alerts(site_dir, found, now_ms)
     problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
     problems += [*of_services, *alerts.problems, *_mapping_problems(site_dir, found)]
+    problems += _tariff_problems(site_dir, None if found.problems else found.site)
     if problems:
         _print_warnings([*found.warnings, *alerts.warnings])
         raise ConfigError(_by_place([*problems, *found.omissions]))
@@ -202,6 +204,17 @@ def _mapping_problems(site_dir: Path, found: "Examination") -> list[Problem]:
         return []
     try:
         read_mapping(mapping, found.site)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def _tariff_problems(site_dir: Path, site: "Site | None") -> list[Problem]:
+    """Return the problems of `tariffs.toml`; `site` is None while `site.toml` has mistakes."""
+    from analytics.tariffs.tariff_files import load_tariffs
+
+    try:
+        load_tariffs(site_dir, site)
     except ConfigError as error:
         return list(error.problems)
     return []

@@ -18,6 +18,10 @@ numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
 path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, estimated, \
 `status` (text) |
+| cost | analytics | site, kind (account, area, institution, site), scope, medium, period | the \
+medium's consumption quantity, cost_yuan, energy_yuan, demand_yuan, average_price, least_yuan, \
+greatest_yuan, unmetered_yuan, coverage, estimated, billed_yuan, amount_difference_pct, \
+cost_difference_pct; by price period of electricity `energy_peak_kwh`, `peak_yuan`, ... |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
@@ -64,6 +68,7 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+COST: Final = "cost"
 POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
@@ -84,6 +89,7 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        COST,
         POLL,
         AGENT,
         BUS,
@@ -126,6 +132,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        COST: ("site", "kind", "scope", "medium", "period"),
         POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
@@ -178,6 +185,25 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 COVERAGE,
                 ESTIMATED,
                 "status",
+            )
+        ),
+        COST: frozenset(
+            (
+                *quantities.CONSUMPTION.values(),
+                COST_YUAN,
+                "energy_yuan",
+                "demand_yuan",
+                "average_price",
+                "least_yuan",
+                "greatest_yuan",
+                "unmetered_yuan",
+                COVERAGE,
+                ESTIMATED,
+                "billed_yuan",
+                "amount_difference_pct",
+                "cost_difference_pct",
+                *(f"energy_{period}_kwh" for period in quantities.PRICE_PERIODS),
+                *(f"{period}_yuan" for period in quantities.PRICE_PERIODS),
             )
         ),
         POLL: frozenset(("ok", "duration_s", "attempts")),
