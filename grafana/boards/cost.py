@@ -11,7 +11,7 @@ from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, Overrides
 from grafana.panel_layout import PanelRow
 from grafana.panels import PanelText, bar_chart, bar_gauge, stat_panel, table_panel
-from grafana.queries import latest, one_of
+from grafana.queries import latest, newest_rows, one_of
 from grafana.variables import scope_variable, site_variable, year_variable
 from grafana.verdicts import name_values
 from jieneng.metering import schema
@@ -19,6 +19,8 @@ from jieneng.metering.quantities import Medium
 
 _MONTHS: Final = "/^$period-[0-9]{2}$/"
 _SCOPES: Final = "/^(site|area|institution)$/"
+#: Rows of the table of accounts: a year of ten accounts.
+_MOST_ACCOUNT_MONTHS: Final = 120
 _LONG: Final[Json] = {"timeFrom": "10y", "hideTimeOverride": True}
 
 
@@ -224,6 +226,7 @@ def _accounts(of: BoardSite) -> Json:
         ),
     )
     where = {"site": "$site", "kind": "account", "period": _MONTHS}
-    query = latest(schema.COST, tuple(overrides)[2:], where, ("scope", "period"))
+    tags, fields = tuple(overrides)[:2], tuple(overrides)[2:]
+    query = newest_rows(schema.COST, fields, tags, where, limit=_MOST_ACCOUNT_MONTHS)
     panel = table_panel(text, of.unit("yuan"), [query], overrides, sort=("period", True))
     return {**panel, **_LONG}

@@ -88,6 +88,17 @@ area = "block-2"
 parent = "h-main"
 rated_max = 1200.0
 """
+_MORE_TARIFFS = """
+[[account]]
+id = "3208000000004"
+meters = ["h-main"]
+tariff = [{from = 2019-01-01, value = "heat-flat"}]
+
+[[price]]
+tariff = "heat-flat"
+from = 2019-01-01
+flat = 60.0
+"""
 
 
 def write_folder(path: Path) -> SiteFolder:
@@ -96,6 +107,8 @@ def write_folder(path: Path) -> SiteFolder:
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
+    with (path / "tariffs.toml").open("a", encoding="utf-8") as file:
+        file.write(_MORE_TARIFFS)
     return load(path)
 
 
