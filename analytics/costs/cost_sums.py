@@ -35,22 +35,35 @@ _MIN_IMPORTANCE: Final = 0.1
 
 
 class CostPart(msgspec.Struct, frozen=True):
-    """The days of an account that are added up, and the weight of each meter.
+    """The days and meters of an account that are added up.
 
     Attributes:
         of: consumption and cost of the account.
         span: the days.
-        weight: shape (meters, days of the span): +1, -1 or 0.
+        rows: rows of the meters.
+        weight: shape (rows, days of the span): +1, -1 or 0.
     """
 
     of: AccountDays
     span: slice
+    rows: "NDArray[np.int64]"
     weight: "NDArray[np.float64]"
 
     @property
     def days(self) -> tuple[date, ...]:
         """The local days that are added up."""
         return self.of.plan.days[self.span]
+
+    def cut(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return the part's rows and days of an array of the account."""
+        found: NDArray[np.float64] = values[self.rows, self.span]
+        return found
+
+
+def cost_part(of: AccountDays, span: slice, weight: "NDArray[np.float64]") -> CostPart:
+    """Return the part of an account that weights choose, in shape (meters, days of the span)."""
+    rows = np.flatnonzero(weight.any(axis=1))
+    return CostPart(of, span, rows, weight[rows])
 
 
 class CostSums(msgspec.Struct, frozen=True):
@@ -91,14 +104,14 @@ def cost_sums(parts: Sequence[CostPart]) -> CostSums:
     estimated, unmeasured, too_high, too_low = 0.0, 0.0, 0.0, 0.0
     for part in parts:
         cells = part.weight[:, :, np.newaxis]
-        amount = (cells * part.of.amount[:, part.span]).sum(axis=0)
-        cost = np.where(cells == 0, 0.0, cells * part.of.cost[:, part.span]).sum(axis=0)
+        amount = (cells * part.cut(part.of.amount)).sum(axis=0)
+        cost = np.where(cells == 0, 0.0, cells * part.cut(part.of.cost)).sum(axis=0)
         amounts += amount.sum(axis=0)
         costs += cost.sum(axis=0)
-        estimated += float((np.abs(part.weight) * part.of.estimated[:, part.span]).sum())
+        estimated += float((np.abs(part.weight) * part.cut(part.of.estimated)).sum())
         errors = _possible_errors(part, amount.sum(axis=1), cost.sum(axis=1))
         too_high, too_low = too_high + errors[0], too_low + errors[1]
-        of_unknown_time = (np.abs(part.weight) * part.of.unmeasured[:, part.span]).sum(axis=0)
+        of_unknown_time = (np.abs(part.weight) * part.cut(part.of.unmeasured)).sum(axis=0)
         unmeasured += float(np.minimum(of_unknown_time, np.abs(amount.sum(axis=1))).sum())
     coverage = _coverage(parts)
     if not coverage > 0:
@@ -117,7 +130,7 @@ def _possible_errors(
         cost: shape (days,), cost of it [yuan].
     """
     added, deducted = np.maximum(part.weight, 0.0), np.maximum(-part.weight, 0.0)
-    high, low = part.of.too_high[:, part.span], part.of.too_low[:, part.span]
+    high, low = part.cut(part.of.too_high), part.cut(part.of.too_low)
     too_high = (added * high + deducted * low).sum(axis=0)
     too_low = (added * low + deducted * high).sum(axis=0)
     least, greatest = part.of.plan.price_ranges[:, part.span]
@@ -131,14 +144,14 @@ def own_part(of: AccountDays, span: slice) -> CostPart:
     """Return the part that adds up an account's own meters."""
     weight = np.zeros((len(of.meters), len(of.plan.days[span])))
     weight[of.own_rows] = 1.0
-    return CostPart(of, span, weight)
+    return cost_part(of, span, weight)
 
 
 def demand_share(part: CostPart) -> float:
     """Return the charge for demand that the weighted meters bear (law 2) [yuan]."""
     of = part.of
-    by_day = of.amount[:, part.span].sum(axis=2)
-    borne, whole = (part.weight * by_day).sum(axis=0), by_day[of.own_rows].sum(axis=0)
+    borne = (part.weight * part.cut(of.amount).sum(axis=2)).sum(axis=0)
+    whole = of.amount[of.own_rows, part.span].sum(axis=(0, 2))
     charge = of.demand_yuan[part.span]
     total = 0.0
     for _, of_month in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
@@ -153,8 +166,8 @@ def _coverage(parts: Sequence[CostPart]) -> float:
     """Return the coverage, weighted by the mean daily consumption of each meter; NaN if none."""
     known, daily, weight = [], [], []
     for part in parts:
-        of_part = part.of.known[:, part.span]
-        amount = np.abs(part.of.amount[:, part.span]).sum(axis=(1, 2))
+        of_part = part.cut(part.of.known)
+        amount = np.abs(part.cut(part.of.amount)).sum(axis=(1, 2))
         known.append((np.abs(part.weight) * of_part).sum(axis=1))
         weight.append(np.abs(part.weight).sum(axis=1))
         days = of_part.sum(axis=1)

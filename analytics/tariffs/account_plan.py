@@ -7,6 +7,7 @@ Pure: tariffs and days in, arrays out.
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 DEMAND_INTERVAL: Final[Interval] = "15min"
 
 
-class AccountPlan(msgspec.Struct, frozen=True):
+class AccountPlan(msgspec.Struct, frozen=True, dict=True):  # dict, for a cached property
     """Prices and charges of an account by day.
 
     Attributes:
@@ -49,7 +50,7 @@ class AccountPlan(msgspec.Struct, frozen=True):
     periods: "NDArray[np.int8]"
     prices: "NDArray[np.float64]"
 
-    @property
+    @cached_property
     def price_ranges(self) -> "NDArray[np.float64]":
         """Cheapest and dearest price of each day, in shape (2, days); NaN if one is unknown."""
         occurs = np.zeros(self.prices.shape, dtype=np.bool_)
