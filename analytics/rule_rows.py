@@ -6,7 +6,7 @@ rows stay. A mistake is reported with the file and the line of its row.
 Pure: documents in, rows out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -66,3 +66,35 @@ def check_located(
         _, document, row_index = located[number]
         path = (table, row_index, *problem.path)
         yield document.locate(msgspec.structs.replace(problem, path=path))
+
+
+def check_scopes(
+    table: str,
+    located: Sequence[LocatedRow[_AnyRow]],
+    named: Callable[[_AnyRow], Iterable[str]],
+    scope_ids: Collection[str] | None,
+) -> Iterator[Problem]:
+    """Yield a problem for each id in rows that is not the id of a scope of the site.
+
+    Args:
+        table: name of the table of the rows.
+        located: the rows.
+        named: function that returns the ids that a row names.
+        scope_ids: ids of the site, its areas and institutions; None to accept any id.
+    """
+
+    def check(rows: Sequence[_AnyRow]) -> Iterator[tuple[int, Problem]]:
+        for number, row in enumerate(rows):
+            for scope in named(row):
+                if scope_ids is not None and scope not in scope_ids:
+                    yield (
+                        number,
+                        Problem(
+                            text="{id}: {scope} is no area or institution of site.toml.",
+                            fix="Use one of: {known}.",
+                            values={"id": row.id, "scope": scope, "known": ", ".join(scope_ids)},
+                            path=("scope",),
+                        ),
+                    )
+
+    return check_located(table, located, check)

@@ -27,6 +27,7 @@ from jieneng.cli.figures import (
     carbon_command,
     cost_command,
     indicator_commands,
+    profile_command,
     publish_command,
     quota_command,
 )
@@ -71,6 +72,7 @@ for command in (
     quota_command.quotas,
     carbon_command.carbon,
     cost_command.cost,
+    profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,

@@ -1,7 +1,7 @@
 """The commands `jieneng init` and `jieneng check`: create a site's folder, and validate one."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,13 +66,13 @@ def check(site_dir: Path) -> None:
     try:
         found = examine(site_dir)
     except ConfigError as error:
+        of_services += _rule_problems(site_dir, None)
         of_alerts = check_alerts(site_dir, None, now_ms).problems
-        of_tariffs = _tariff_problems(site_dir, None)
-        raise ConfigError([*error.problems, *of_services, *of_alerts, *of_tariffs]) from error
+        raise ConfigError([*error.problems, *of_services, *of_alerts]) from error
+    of_services += _rule_problems(site_dir, None if found.problems else found.site)
     alerts = check_alerts(site_dir, found, now_ms)
     problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
     problems += [*of_services, *alerts.problems, *_mapping_problems(site_dir, found)]
-    problems += _tariff_problems(site_dir, None if found.problems else found.site)
     if problems:
         _print_warnings([*found.warnings, *alerts.warnings])
         raise ConfigError(_by_place([*problems, *found.omissions]))
@@ -209,20 +209,8 @@ def _mapping_problems(site_dir: Path, found: "Examination") -> list[Problem]:
     return []
 
 
-def _tariff_problems(site_dir: Path, site: "Site | None") -> list[Problem]:
-    """Return the problems of `tariffs.toml`; `site` is None while `site.toml` has mistakes."""
-    from analytics.tariffs.tariff_files import load_tariffs
-
-    try:
-        load_tariffs(site_dir, site)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
-
-
 def _service_problems(site_dir: Path) -> list[Problem]:
-    """Return the problems of the other services' own files, where they exist, and of the rules."""
-    from analytics.app import load_rules
+    """Return the problems of the other services' own files, where they exist."""
     from analytics.settings import AnalyticsSettings
     from ingest.settings import IngestSettings
     from jieneng.cli.checks.broker_checks import broker_problems
@@ -244,10 +232,27 @@ def _service_problems(site_dir: Path) -> list[Problem]:
                 problems += broker_problems(file, settings.broker)
         except ConfigError as error:
             problems += error.problems
-    try:
-        load_rules(site_dir)
-    except ConfigError as error:
-        problems += error.problems
+    return problems
+
+
+def _rule_problems(site_dir: Path, site: "Site | None") -> list[Problem]:
+    """Return the problems of factors, plans, quotas and tariffs.
+
+    What they refer to in `site.toml` is checked only with a sound site.
+    """
+    from analytics.app import load_rules
+    from analytics.tariffs.tariff_files import load_tariffs
+
+    problems = list[Problem]()
+    loads: tuple[Callable[[], object], ...] = (
+        lambda: load_rules(site_dir, site=site),
+        lambda: load_tariffs(site_dir, site),
+    )
+    for load in loads:
+        try:
+            load()
+        except ConfigError as error:
+            problems += error.problems
     return problems
 
 

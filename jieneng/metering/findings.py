@@ -377,6 +377,32 @@ _ROWS: Final = (
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
     ),
     FindingKind(
+        code="area_joined",
+        severity="info",
+        en="{subject:name} joined on {day:date}, so only a part of the compared periods has it.",
+        zh="{subject:name}自 {day:date} 起纳入，未涵盖对比的全部时段",
+    ),
+    FindingKind(
+        code="area_left",
+        severity="info",
+        en="{subject:name} left before {day:date}, so only a part of the compared periods has it.",
+        zh="{subject:name}自 {day:date} 起不再计入，未涵盖对比的全部时段",
+    ),
+    FindingKind(
+        code="left_out_unmetered",
+        severity="info",
+        en="{subject:name} has no meter of its own for {media:words}: what it uses of them stays in"
+        " the like-for-like figure.",
+        zh="{subject:name}没有单独的{media:words}表计，同口径指标中仍含其用量",
+    ),
+    FindingKind(
+        code="like_for_like",
+        severity="info",
+        en="{subject:name}: by the areas that existed in both periods (like-for-like), the change"
+        " against the base is {change:number} %.",
+        zh="{subject:name}：按两期均存在的区域同口径对比，较基期变化 {change:number}%",
+    ),
+    FindingKind(
         code="negative_formula",
         severity="warning",
         en="{subject:name}: the consumption by its formula is below 0 on the day from"
@@ -419,6 +445,13 @@ _ROWS: Final = (
         zh="{subject} 规划目标目前仅据报道；本市公布后请写入 plan.toml",
     ),
     FindingKind(
+        code="equal_months",
+        severity="info",
+        en="Not every month of {subject} has enough data, so the annual quota is divided equally"
+        " among the months, and not by the shares of that year.",
+        zh="{subject} 年并非每个月都有足够数据，年度限额按月均分，未按该年各月占比分解",
+    ),
+    FindingKind(
         code="no_headcount",
         severity="warning",
         en="{subject:name}: the headcount is stated for {known} of {days} days.",
@@ -451,6 +484,22 @@ _ROWS: Final = (
         " yet; the latest one is used instead: {value:exact} {unit:unit} ({subject}).",
         zh="{first:date} 至 {last:date} 的{medium:word}{factor:word}尚未公布，暂用最近一次公布的"
         " {value:exact} {unit:unit}（{subject}）",
+    ),
+    FindingKind(
+        code="hours_not_measured",
+        severity="warning",
+        en="{subject:name}, {medium:word}: only {share:share} of the hours were measured, less"
+        " than {floor:share}. Peaks and other figures that need all hours are not given.",
+        zh="{subject:name}（{medium:word}）：实测小时仅占 {share:share}，低于 {floor:share}，不给出"
+        "最大需量等需要完整小时数据的数值",
+    ),
+    FindingKind(
+        code="no_it_meter",
+        severity="info",
+        en="{subject:name}: there is no PUE, because no meter measures the IT equipment. In"
+        ' site.toml, write item = "special" and the data room\'s meter as parent.',
+        zh="{subject:name}：无信息设备电表，不能计算 PUE；请在 site.toml 中为该表填写"
+        ' item = "special"，并以机房总表为 parent',
     ),
     FindingKind(
         code="no_tariff",

@@ -62,6 +62,11 @@ class CostReader:
         self._structure = SiteStructure(folder.site)
         self._scopes = scopes(folder.site)
 
+    @property
+    def has_accounts(self) -> bool:
+        """True if the site has accounts, so that it has costs."""
+        return bool(self._tariffs.accounts)
+
     def require_subject(self, subject: str) -> None:
         """Check that an account or scope exists.
 

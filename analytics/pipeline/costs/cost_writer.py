@@ -5,7 +5,7 @@ Laws:
 1. Costs are written once a local day: of the running month, of the two months before it, and of all
    months whose consumption was computed again since.
 2. The points of a month are deleted before they are written, so that what became unknown is not
-   kept.
+   kept. For a site without accounts, nothing is deleted or written.
 """
 
 from collections.abc import Collection, Iterable
@@ -62,6 +62,8 @@ class CostWriter:
     async def write(self, months: Iterable[str], today: date) -> list[CostResult]:
         """Write the costs of months, and return them."""
         written: list[CostResult] = []
+        if not self._reader.has_accounts:
+            return written
         for period in map(periods.parse, months):
             results = await self._reader.costs([period], today)
             start_ms, end_ms = (

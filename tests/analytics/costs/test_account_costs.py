@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import periods
@@ -194,6 +194,7 @@ def test_a_cost_within_what_is_possible_is_no_difference() -> None:
     assert codes(cost(days, bills=(bill,))) == ["unmeasured_distribution"]
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(0, 50), min_size=48, max_size=48),
     st.lists(st.booleans(), min_size=48, max_size=48),
