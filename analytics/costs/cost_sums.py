@@ -2,10 +2,10 @@
 
 Laws:
 
-1. A meter with weight +1 is added, and one with weight -1 is deducted, as its consumption is.
-2. The charge for demand is shared by consumption: in each month, meters bear the share of it that
-   they have in the account's consumption.
-3. A meter of which nothing is known lowers the coverage as much as an average meter.
+1. The consumption and cost of a meter are added if its weight is +1, and deducted if it is -1.
+2. The charge for demand is divided by consumption: in each month, the share of meters in the charge
+   is their share in the account's consumption.
+3. A meter without any data reduces the coverage as much as an average meter.
 4. The possible errors of meters add up, but the cost of a day is never below or above that of its
    whole consumption in the cheapest or dearest hours of the day.
 
@@ -38,13 +38,13 @@ class CostPart(msgspec.Struct, frozen=True):
     """The days and meters of an account that are added up.
 
     Attributes:
-        of: consumption and cost of the account.
+        account: consumption and cost of the account.
         span: the days.
         rows: rows of the meters.
         weight: shape (rows, days of the span): +1, -1 or 0.
     """
 
-    of: AccountDays
+    account: AccountDays
     span: slice
     rows: "NDArray[np.int64]"
     weight: "NDArray[np.float64]"
@@ -52,7 +52,7 @@ class CostPart(msgspec.Struct, frozen=True):
     @property
     def days(self) -> tuple[date, ...]:
         """The local days that are added up."""
-        return self.of.plan.days[self.span]
+        return self.account.plan.days[self.span]
 
     def cut(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Return the part's rows and days of an array of the account."""
@@ -60,10 +60,10 @@ class CostPart(msgspec.Struct, frozen=True):
         return found
 
 
-def cost_part(of: AccountDays, span: slice, weight: "NDArray[np.float64]") -> CostPart:
+def cost_part(account: AccountDays, span: slice, weight: "NDArray[np.float64]") -> CostPart:
     """Return the part of an account that weights choose, in shape (meters, days of the span)."""
     rows = np.flatnonzero(weight.any(axis=1))
-    return CostPart(of, span, rows, weight[rows])
+    return CostPart(account, span, rows, weight[rows])
 
 
 class CostSums(msgspec.Struct, frozen=True):
@@ -104,14 +104,14 @@ def cost_sums(parts: Sequence[CostPart]) -> CostSums:
     estimated, unmeasured, too_high, too_low = 0.0, 0.0, 0.0, 0.0
     for part in parts:
         cells = part.weight[:, :, np.newaxis]
-        amount = (cells * part.cut(part.of.amount)).sum(axis=0)
-        cost = np.where(cells == 0, 0.0, cells * part.cut(part.of.cost)).sum(axis=0)
+        amount = (cells * part.cut(part.account.amount)).sum(axis=0)
+        cost = np.where(cells == 0, 0.0, cells * part.cut(part.account.cost)).sum(axis=0)
         amounts += amount.sum(axis=0)
         costs += cost.sum(axis=0)
-        estimated += float((np.abs(part.weight) * part.cut(part.of.estimated)).sum())
+        estimated += float((np.abs(part.weight) * part.cut(part.account.estimated)).sum())
         errors = _possible_errors(part, amount.sum(axis=1), cost.sum(axis=1))
         too_high, too_low = too_high + errors[0], too_low + errors[1]
-        of_unknown_time = (np.abs(part.weight) * part.cut(part.of.unmeasured)).sum(axis=0)
+        of_unknown_time = (np.abs(part.weight) * part.cut(part.account.unmeasured)).sum(axis=0)
         unmeasured += float(np.minimum(of_unknown_time, np.abs(amount.sum(axis=1))).sum())
     coverage = _coverage(parts)
     if not coverage > 0:
@@ -130,34 +130,34 @@ def _possible_errors(
         cost: shape (days,), cost of it [yuan].
     """
     added, deducted = np.maximum(part.weight, 0.0), np.maximum(-part.weight, 0.0)
-    high, low = part.cut(part.of.too_high), part.cut(part.of.too_low)
+    high, low = part.cut(part.account.too_high), part.cut(part.account.too_low)
     too_high = (added * high + deducted * low).sum(axis=0)
     too_low = (added * low + deducted * high).sum(axis=0)
-    least, greatest = part.of.plan.price_ranges[:, part.span]
+    least, greatest = part.account.plan.price_ranges[:, part.span]
     is_positive = amount > 0
     most_high = np.where(is_positive, np.maximum(cost - amount * least, 0.0), np.inf)
     most_low = np.where(is_positive, np.maximum(amount * greatest - cost, 0.0), np.inf)
     return float(np.fmin(too_high, most_high).sum()), float(np.fmin(too_low, most_low).sum())
 
 
-def own_part(of: AccountDays, span: slice) -> CostPart:
+def own_part(account: AccountDays, span: slice) -> CostPart:
     """Return the part that adds up an account's own meters."""
-    weight = np.zeros((len(of.meters), len(of.plan.days[span])))
-    weight[of.own_rows] = 1.0
-    return cost_part(of, span, weight)
+    weight = np.zeros((len(account.meters), len(account.plan.days[span])))
+    weight[account.own_rows] = 1.0
+    return cost_part(account, span, weight)
 
 
 def demand_share(part: CostPart) -> float:
-    """Return the charge for demand that the weighted meters bear (law 2) [yuan]."""
-    of = part.of
-    borne = (part.weight * part.cut(of.amount).sum(axis=2)).sum(axis=0)
-    whole = of.amount[of.own_rows, part.span].sum(axis=(0, 2))
-    charge = of.demand_yuan[part.span]
+    """Return the weighted meters' share in the charge for demand (law 2) [yuan]."""
+    account = part.account
+    weighted = (part.weight * part.cut(account.amount).sum(axis=2)).sum(axis=0)
+    whole = account.amount[account.own_rows, part.span].sum(axis=(0, 2))
+    charge = account.demand_yuan[part.span]
     total = 0.0
-    for _, of_month in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
-        span = list(of_month)
-        of_account = float(whole[span].sum())
-        share = float(borne[span].sum()) / of_account if of_account else 0.0
+    for _, month_days in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
+        span = list(month_days)
+        account_amount = float(whole[span].sum())
+        share = float(weighted[span].sum()) / account_amount if account_amount else 0.0
         total += share * float(charge[span].sum()) if share else 0.0
     return total
 
@@ -166,11 +166,11 @@ def _coverage(parts: Sequence[CostPart]) -> float:
     """Return the coverage, weighted by the mean daily consumption of each meter; NaN if none."""
     known, daily, weight = [], [], []
     for part in parts:
-        of_part = part.cut(part.of.known)
-        amount = np.abs(part.cut(part.of.amount)).sum(axis=(1, 2))
-        known.append((np.abs(part.weight) * of_part).sum(axis=1))
+        known_share = part.cut(part.account.known)
+        amount = np.abs(part.cut(part.account.amount)).sum(axis=(1, 2))
+        known.append((np.abs(part.weight) * known_share).sum(axis=1))
         weight.append(np.abs(part.weight).sum(axis=1))
-        days = of_part.sum(axis=1)
+        days = known_share.sum(axis=1)
         daily.append(np.where(days > 0, amount / np.maximum(days, 1e-9), np.nan))
     if not parts or not sum(float(one.sum()) for one in weight):
         return np.nan
