@@ -24,7 +24,6 @@ from jieneng.storage import Store
 
 #: Months before the running one whose bills may still arrive.
 _EARLIER_MONTHS: Final = 2
-_MONTH: Final = len("2026-06")
 
 
 class CostWriter:
@@ -44,14 +43,14 @@ class CostWriter:
         self._written_on: date | None = None
         self._changed: set[str] = set()
 
-    async def write_daily(self, changed: Collection[str], today: date) -> None:
-        """Write the costs once a day (law 1).
+    async def update(self, today: date, changed: Collection[date]) -> None:
+        """Write the costs of a new day (law 1).
 
         Args:
-            changed: ids of periods whose consumption was computed; only months count.
             today: the present local day.
+            changed: earlier days whose consumption was computed again.
         """
-        self._changed.update(period for period in changed if len(period) == _MONTH)
+        self._changed.update(f"{day:%Y-%m}" for day in changed)
         if self._written_on == today:
             return
         latest = {f"{months_later(today, -number):%Y-%m}" for number in range(_EARLIER_MONTHS + 1)}

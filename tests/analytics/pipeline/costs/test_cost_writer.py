@@ -67,7 +67,7 @@ async def test_costs_of_the_running_month_and_of_earlier_ones_are_stored(
     """4 kW, in May for 7 h at 0.9566, 9 h at 0.64 and 8 h at 0.3828 yuan; in June for 8 h each.
     Of April nothing is known."""
     folder = await made_site(tmp_path, store)
-    await cost_writer(folder, store).write_daily((), TODAY - timedelta(days=15))
+    await cost_writer(folder, store).update(TODAY - timedelta(days=15), ())
     may = 4 * 31 * (7 * 0.9566 + 9 * 0.64 + 8 * 0.3828)
     june = 4 * 14 * (8 * 0.9566 + 8 * 0.64 + 8 * 0.3828)
     assert await stored_costs(store, folder, "energy_yuan") == pytest.approx(
@@ -86,11 +86,11 @@ async def test_they_are_written_once_a_day_and_replaced_as_a_whole(
     folder = await made_site(tmp_path, store)
     writer = cost_writer(folder, store)
     day = TODAY - timedelta(days=15)
-    await writer.write_daily((), day)
+    await writer.update(day, ())
     span = {"start_ms": 0, "end_ms": periods.midnight_ms(TODAY, folder.site.zone)}
     await store.delete(schema.BILL, where={"site": folder.site.id}, **span)
-    await writer.write_daily(("2026-05", "2026"), day)
+    await writer.update(day, (FIRST,))
     assert await stored_costs(store, folder, "billed_yuan") == {"2026-05": 2100.0}
-    await writer.write_daily((), day + timedelta(days=1))
+    await writer.update(day + timedelta(days=1), ())
     assert await stored_costs(store, folder, "billed_yuan") == {}
     assert len(await stored_costs(store, folder, "energy_yuan")) == 2
