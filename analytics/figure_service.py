@@ -3,7 +3,7 @@
 Laws:
 
 1. A round that fails, or finds no store, is logged once and tried again.
-2. The results of quotas are written once a day: nothing else than late data changes them sooner.
+2. The results of quotas are written once a day, because only late data could change them sooner.
 """
 
 from collections.abc import Collection, Sequence
@@ -94,7 +94,7 @@ class FigureService:
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
-        self._quotas_of: date | None = None
+        self._quotas_day: date | None = None
         self._last_gap_check_s = float("-inf")
 
     async def run(self) -> None:
@@ -141,9 +141,9 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        if self._quotas_of != today:
+        if self._quotas_day != today:
             await publish_quotas(self._pipeline, self._folder, self._clock, sorted(period_ids))
-            self._quotas_of = today
+            self._quotas_day = today
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
         for writer in self._writers:
@@ -169,7 +169,7 @@ async def publish(
 async def publish_quotas(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> None:
-    """Publish the results of quotas in those of the periods that are years."""
+    """Publish the results of quotas for each year among the periods."""
     years = [period for period in period_ids if periods.parse(period).whole_year]
     await pipeline.quotas.publish(_as_of_ms(folder, clock, years))
 
