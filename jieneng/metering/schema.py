@@ -11,8 +11,9 @@ interval that starts at the point's time; `interval_s`, and `quality` where it i
 | bill | ingest (import) | site, meter | the consumption quantity: amount of the bill whose \
 period starts at the point's time; `cost_yuan`; `interval_s`: length of the period |
 | consumption | analytics | site, kind (meter, export, area, institution, site, item, \
-rest), scope, medium, interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
-`estimated`; by day also `bounded`, `spread_start`, `spread_end` |
+rest, lighting, hvac, power, special, no_item), scope, medium, interval (15min, hour, day) | the \
+medium's consumption quantity, `coverage`, `estimated`; by day also `bounded`, `spread_start`, \
+`spread_end` |
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
@@ -24,6 +25,10 @@ estimated, `status` (text) |
 used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
 forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
+| cost | analytics | site, kind (account, area, institution, site), scope, medium, period | the \
+medium's consumption quantity, cost_yuan, energy_yuan, demand_yuan, average_price, least_yuan, \
+greatest_yuan, unmetered_yuan, coverage, estimated, billed_yuan, amount_difference_pct, \
+cost_difference_pct; by price period of electricity `energy_peak_kwh`, `peak_yuan`, ... |
 | profile | analytics | site, kind (meter, area, institution, site), scope, medium, period | a \
 field a row of `figures.profile_figures`; `peak_ms`: start of the interval with the peak, \
 `interval_s`: its length; `coverage`: share of the hours that are measured |
@@ -82,6 +87,7 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+COST: Final = "cost"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
 PROFILE: Final = "profile"
@@ -107,6 +113,7 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        COST,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
         PROFILE,
@@ -143,6 +150,9 @@ PEAK_MS: Final = "peak_ms"
 #: Longest imported interval [ms]: a leap year, and some days.
 LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
 
+#: Tag `kind` of the daily consumption of a scope that is in none of its sub-items.
+NO_ITEM: Final = "no_item"
+
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
 
@@ -155,6 +165,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        COST: ("site", "kind", "scope", "medium", "period"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
         PROFILE: ("site", "kind", "scope", "medium", "period"),
@@ -213,6 +224,25 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 COVERAGE,
                 ESTIMATED,
                 "status",
+            )
+        ),
+        COST: frozenset(
+            (
+                *quantities.CONSUMPTION.values(),
+                COST_YUAN,
+                "energy_yuan",
+                "demand_yuan",
+                "average_price",
+                "least_yuan",
+                "greatest_yuan",
+                "unmetered_yuan",
+                COVERAGE,
+                ESTIMATED,
+                "billed_yuan",
+                "amount_difference_pct",
+                "cost_difference_pct",
+                *(f"energy_{period}_kwh" for period in quantities.PRICE_PERIODS),
+                *(f"{period}_yuan" for period in quantities.PRICE_PERIODS),
             )
         ),
         QUOTA_LEVEL: frozenset(
