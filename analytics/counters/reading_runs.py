@@ -124,9 +124,9 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         return since
 
     def is_plausible_step(
-        self, before: "NDArray[np.int64]", after: "NDArray[np.int64]"
+        self, before: "NDArray[np.intp] | slice", after: "NDArray[np.intp] | slice"
     ) -> "NDArray[np.bool_]":
-        """Return True for each pair of reading indexes whose step is plausible.
+        """Return True for each pair of readings whose step is plausible.
 
         Law 2 of `believed_register` defines a plausible step.
         """
@@ -169,8 +169,8 @@ class Run(msgspec.Struct, frozen=True):
 def split_runs(readings: Readings) -> Iterator[Run]:
     """Yield the runs of readings, split at implausible steps and by law 1."""
     register = readings.register
-    indexes = np.arange(len(register))
-    breaks = np.flatnonzero(~readings.is_plausible_step(indexes[:-1], indexes[1:])) + 1
+    is_plausible = readings.is_plausible_step(slice(0, -1), slice(1, None))
+    breaks = np.flatnonzero(~is_plausible) + 1
     spans = list(pairwise([0, *breaks.tolist(), len(register)]))
     highest = [np.maximum.accumulate(register[first:end]) for first, end in spans]
     zeros = [int(np.searchsorted(levels, 0.0, side="right")) for levels in highest]
@@ -195,20 +195,24 @@ def split_runs(readings: Readings) -> Iterator[Run]:
 
 def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
     """Return the evidence of a run."""
-    evidence = evidence_of(readings.times_ms[first:end])
+    steps = end - first - 1
+    duration_ms = int(readings.times_ms[end - 1] - readings.times_ms[first])
+    evidence = float(evidence_of(duration_ms, steps))
     if top == 0:
         evidence /= _ZERO_RUN_FACTOR
     return min(CERTAIN, evidence)
 
 
-def evidence_of(times_ms: "NDArray[np.int64]") -> float:
-    """Return the evidence of a run that has not only zeros, without an upper limit.
+def evidence_of(
+    duration_ms: "int | NDArray[np.int64]", steps: "int | NDArray[np.intp]"
+) -> "NDArray[np.float64]":
+    """Return the evidence of runs that have not only zeros, without an upper limit.
 
     Args:
-        times_ms: times of the readings of the run [UTC, ms], at least one.
+        duration_ms: time from the first reading of a run to the last one [ms].
+        steps: number of steps in the run.
     """
-    duration_ms = int(times_ms[-1]) - int(times_ms[0])
-    return min(duration_ms / _RESET_DURATION_MS, (len(times_ms) - 1) / _RESET_STEPS)
+    return np.minimum(duration_ms / _RESET_DURATION_MS, steps / _RESET_STEPS)
 
 
 def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, Continuation]]:
