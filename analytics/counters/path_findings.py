@@ -12,7 +12,7 @@ Laws:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -141,5 +141,7 @@ def stray_findings(
     quarters = first_ms // _SET_ASIDE_BIN_MS
     is_begin = np.append(True, quarters[1:] != quarters[:-1])[: len(quarters)]
     is_end = np.append(is_begin[1:], True)[: len(quarters)]
-    for first, last in zip(first_ms[is_begin].tolist(), last_ms[is_end].tolist(), strict=True):
-        yield RegisterFinding(Finding("set_aside", meter, (("first_ms", first),)), first, last, 0.0)
+    firsts, lasts = first_ms[is_begin].tolist(), last_ms[is_end].tolist()
+    named = [(("first_ms", first),) for first in firsts]
+    of_meter = map(Finding, repeat("set_aside"), repeat(meter), named)
+    yield from map(RegisterFinding, of_meter, firsts, lasts, repeat(0.0))

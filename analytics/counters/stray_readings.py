@@ -31,7 +31,7 @@ from analytics.counters.reading_runs import Readings
 from analytics.counters.sentinels import is_no_reading
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 #: Length of time and smallest number of readings with which the step from zero is compared.
 _FIRST_MS: Final = 24 * HOUR_MS
