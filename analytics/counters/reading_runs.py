@@ -76,7 +76,7 @@ _SCORE_PER_READING: Final = 1e-6
 _SCORED_READINGS_MAX: Final = 1000
 #: Largest number of earlier runs that are tried as the run before a given run in a path. It limits
 #: the work if each reading is a run of its own.
-_LOOK_BACK_RUNS: Final = 32
+LOOK_BACK_RUNS: Final = 32
 #: Number of readings on each side of a fall from which the usual steps are taken (`rollover`).
 _NEAR_READINGS: Final = 24
 #: Smallest number of readings before a fall from which usual steps can be taken.
@@ -180,8 +180,8 @@ def split_runs(readings: Readings) -> Iterator[Run]:
     tops = np.array([levels[-1] for levels in highest])
     for number, (first, end) in enumerate(spans):
         levels = highest[number]
-        earlier_tops = tops[max(number - _LOOK_BACK_RUNS, 0) : number]
-        later_bottoms = bottoms[number + 1 : number + 1 + _LOOK_BACK_RUNS]
+        earlier_tops = tops[max(number - LOOK_BACK_RUNS, 0) : number]
+        later_bottoms = bottoms[number + 1 : number + 1 + LOOK_BACK_RUNS]
         cuts = {
             zeros[number],
             *levels.searchsorted(earlier_tops).tolist(),
@@ -222,7 +222,7 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
     for number, run in enumerate(candidates):
         best = 0.0
         origin: tuple[int, Continuation] = (-1, "follows")
-        for earlier in range(number - 1, max(number - _LOOK_BACK_RUNS, 0) - 1, -1):
+        for earlier in range(number - 1, max(number - LOOK_BACK_RUNS, 0) - 1, -1):
             continuation = _continuation(readings, candidates[earlier], run)
             score = scores[earlier] - (continuation == "reset")
             if score > best:

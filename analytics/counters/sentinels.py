@@ -66,11 +66,16 @@ def is_positive_sentinel(register: "NDArray[np.float64]") -> "NDArray[np.bool_]"
     return is_one_of(register, _POSITIVE_SENTINELS)
 
 
-def has_sentinel(register: "NDArray[np.float64]") -> bool:
-    """Return True if a positive register that never falls may have a sentinel among its values."""
-    sentinels = _POSITIVE_SENTINELS
-    low = register.searchsorted(sentinels * (1 - 2 * _EQUAL))
-    high = register.searchsorted(sentinels * (1 + 2 * _EQUAL), side="right")
+def has_sentinel(stored: "NDArray[np.float64]", ratio: float) -> bool:
+    """Return True if a register that never falls may have a sentinel among its values.
+
+    Args:
+        stored: shape (n,), register times ratio, positive and not falling.
+        ratio: transformer ratio.
+    """
+    sentinels = _POSITIVE_SENTINELS * ratio
+    low = stored.searchsorted(sentinels * (1 - 2 * _EQUAL))
+    high = stored.searchsorted(sentinels * (1 + 2 * _EQUAL), side="right")
     return bool((low < high).any())
 
 

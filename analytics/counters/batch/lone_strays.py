@@ -33,7 +33,7 @@ from analytics.counters.batch.plain_register import PlainRegister, plain_registe
 from analytics.counters.intervals.register_line import RegisterLine
 from analytics.counters.meter_devices import MeterDevices
 from analytics.counters.path_findings import stray_findings
-from analytics.counters.reading_runs import CERTAIN, evidence_of, stable_span
+from analytics.counters.reading_runs import CERTAIN, LOOK_BACK_RUNS, evidence_of, stable_span
 from analytics.counters.register_finding import RegisterFinding
 from analytics.counters.sentinels import has_sentinel, is_positive_sentinel
 
@@ -118,7 +118,7 @@ def without_lone_strays(
         return None
     is_good, spikes = found
     plain = plain_register(times_ms[is_good], values[is_good], devices, window)
-    if plain is None or has_sentinel(plain.line.stored / plain.ratio):
+    if plain is None or has_sentinel(plain.line.stored, plain.ratio):
         return None
     register = values[spikes] / plain.ratio
     unread = plain.device.is_no_value(register)
@@ -171,29 +171,31 @@ def _good_runs(dirty: _Dirty) -> _GoodRuns:
 def _is_proven(dirty: _Dirty, runs: _GoodRuns) -> bool:
     """Return True if the best path surely consists of exactly the good readings."""
     device, ratio = dirty.plain.device, dirty.plain.ratio
-    good = dirty.plain.line.stored / ratio
-    spikes = dirty.spikes / ratio
+    good, spikes = dirty.plain.line.stored, dirty.spikes / ratio
     if min(runs.evidence[0], runs.evidence[-1]) < _FIRM:
         return False
     # The last run has at least two readings, so a second good reading follows each spike.
     sure_fall = _SURE_RESOLUTIONS * device.resolution(spikes) + _SURE_SHARE * spikes
-    if (spikes - good[dirty.follows + 1] <= sure_fall).any():
+    if (spikes - good[dirty.follows + 1] / ratio <= sure_fall).any():
         return False
     # A rollover is a step of at most half the modulus. It is guessed only after three readings.
-    last = good[-1] * (1 + _SURE_SHARE)
+    last = good[-1] / ratio * (1 + _SURE_SHARE)
     if not ((spikes < _NEVER * device.modulus) | (spikes > device.modulus + last)).all():
         return False
     certain = np.flatnonzero(runs.evidence >= CERTAIN)
     ends = {*certain[:1].tolist(), *certain[-1:].tolist(), len(spikes)}
-    return not any(_is_cut(runs, number, good, spikes) for number in ends)
+    return not any(_is_cut(runs, number, good, dirty.spikes) for number in ends)
 
 
 def _is_cut(
     runs: _GoodRuns, number: int, good: "NDArray[np.float64]", spikes: "NDArray[np.float64]"
 ) -> bool:
-    """Return True if a run may be split at the level of an earlier spike."""
+    """Return True if a run may be split at the level of an earlier spike.
+
+    Runs are split at levels of the 32 runs before only. Between two spikes there is at least one.
+    """
     low, high = good[runs.first[number]], good[runs.end[number] - 1]
-    earlier = spikes[:number]
+    earlier = spikes[max(number - LOOK_BACK_RUNS, 0) : number]
     is_between = (earlier >= low * (1 - _SURE_SHARE)) & (earlier <= high * (1 + _SURE_SHARE))
     return bool(is_between.any())
 
