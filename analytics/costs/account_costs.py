@@ -1,10 +1,10 @@
-"""Return the cost of an account in a period, and what makes it doubtful.
+"""Return the cost of an account in a period, with findings.
 
 Laws:
 
-1. Days that are not over are left out; the result says until when it is.
-2. What no sub-meter measures is the consumption of the account's own meters, less that of the
-   meters directly below them.
+1. Days that are not over are left out; the result states its last day.
+2. The unmetered consumption is that of the account's own meters, less that of the meters directly
+   below them.
 
 Pure: daily costs in, results out.
 """
@@ -24,7 +24,7 @@ from analytics.costs.cost_findings import (
     step_findings,
 )
 from analytics.costs.cost_result import CostResult
-from analytics.costs.cost_sums import CostPart, CostSums, cost_result, cost_sums, own_part
+from analytics.costs.cost_sums import CostSums, cost_part, cost_result, cost_sums, own_part
 from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.figure import rounded
 from analytics.periods import Period
@@ -80,7 +80,7 @@ def account_cost(
 
 
 def _rest(days: AccountDays, span: slice, structure: SiteStructure) -> CostSums | None:
-    """Return what no sub-meter of an account measures (law 2); None without sub-meters."""
+    """Return the unmetered consumption of an account (law 2); None without sub-meters."""
     own = days.plan.account.meters
     weight = np.zeros((len(days.meters), len(days.plan.days[span])))
     for of_days, of_structure in structure.spans(days.plan.days[span]):
@@ -89,4 +89,4 @@ def _rest(days: AccountDays, span: slice, structure: SiteStructure) -> CostSums 
             weight[row, of_days] = float(meter in own) - is_below
     if not (weight < 0).any():
         return None
-    return cost_sums([CostPart(days, span, weight)])
+    return cost_sums([cost_part(days, span, weight)])

@@ -2,11 +2,11 @@
 
 Laws:
 
-1. A bill is compared over its own days, whatever the period of the figures is. It belongs to the
-   period in which its last day lies.
+1. A bill is compared over its own days, whatever the period of the figures. It belongs to the
+   period that contains its last day.
 2. A bill is compared only if at least 95 % of the consumption of its days is known.
 3. A cost that is uncertain, because the time of consumption is not measured, is compared with the
-   nearest cost that is possible.
+   nearest possible cost.
 
 Pure: bills and daily costs in, findings out.
 """
@@ -21,6 +21,7 @@ import msgspec
 from analytics.costs.account_days import AccountDays
 from analytics.costs.cost_result import BilledAmounts
 from analytics.costs.cost_sums import cost_sums, own_part
+from analytics.figures.figure import rounded
 from analytics.tariffs.tariff import ReferencePrice
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
@@ -54,7 +55,7 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 class ComparedBill(msgspec.Struct, frozen=True):
-    """A bill, beside what meters and tariff give for its days. Unknown values are NaN.
+    """A bill, with the metered amount and the computed cost of its days. Unknown values are NaN.
 
     Attributes:
         bill: the bill.
@@ -72,7 +73,7 @@ class ComparedBill(msgspec.Struct, frozen=True):
 
 
 def compared_bill(bill: Bill, days: AccountDays) -> ComparedBill:
-    """Return a bill beside what meters and tariff give for its days."""
+    """Return a bill with the metered amount and the computed cost of its days."""
     unknown = ComparedBill(bill, *[math.nan] * 4)
     if bill.start < days.plan.days[0] or bill.last_day > days.plan.days[-1]:
         return unknown
@@ -90,8 +91,7 @@ def billed_amounts(bills: Sequence[ComparedBill]) -> BilledAmounts | None:
         return None
 
     def total(values: Iterator[float | None]) -> float | None:
-        summed = sum(math.nan if value is None else value for value in values)
-        return summed if math.isfinite(summed) else None
+        return rounded(sum(math.nan if value is None else value for value in values))
 
     return BilledAmounts(
         count=len(bills),
@@ -105,7 +105,7 @@ def billed_amounts(bills: Sequence[ComparedBill]) -> BilledAmounts | None:
 def bill_findings(
     compared: ComparedBill, days: AccountDays, references: Sequence[ReferencePrice]
 ) -> Iterator[Finding]:
-    """Yield what is doubtful about a bill: amount, cost and price of a unit."""
+    """Yield findings about a bill: about its amount, its cost and its unit price."""
     bill, account, medium = compared.bill, days.plan.account, days.plan.medium
     unit = QUANTITIES[CONSUMPTION[medium]].unit
     difference = abs(bill.amount - compared.amount)
@@ -131,7 +131,7 @@ def bill_findings(
             last=bill.last_day,
             billed=bill.cost_yuan,
             computed=compared.cost,
-            share=abs(bill.cost_yuan - nearest) / nearest if nearest else 1.0,
+            share=abs(bill.cost_yuan - compared.cost) / compared.cost if compared.cost else 1.0,
         )
     if bill.amount > 0:
         price = bill.cost_yuan / bill.amount

@@ -4,8 +4,9 @@ Laws:
 
 1. A figure whose coverage is below its floor has no value, and the profile says why. An unknown
    value is None, never 0.
-2. The peak is that of quarters of an hour. If less of these is measured than the coverage floor,
-   and enough of the hours is, the peak is that of hours. A peak says which one it is.
+2. The peak is that of quarters of an hour. If the measured share of these is below the coverage
+   floor, but that of the hours is not, the peak is that of hours. The result states the interval of
+   a peak.
 3. A period that is not over has the figures of its complete days.
 
 Pure: structs in, structs out.
@@ -107,9 +108,11 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
         medium: the medium.
         period: the complete days of the period.
         hours: consumption by hour [kWh or m3], with coverage 0 where it was not measured.
+        nights_before: smallest loads of the nights before the period, for the leak levels of its
+            first days, shape (m, n) [m3/h]; none for other media than water.
         quarter_peaks: peak loads of the quarters of an hour of each month, by the month's id;
             empty for a medium without a peak demand.
-        hour_peaks: the same for hours.
+        hour_peaks: peak loads of the hours of each month, by the month's id.
         pue: PUE and its coverage of the subjects that are data rooms with an IT meter, by id.
         without_it_meter: ids of the subjects that are data rooms without an IT meter.
         coverage_floor: the coverage floor of `analytics.toml`, 0 to 1.
@@ -119,6 +122,7 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
     medium: Medium
     period: Period
     hours: HourConsumption
+    nights_before: "NDArray[np.float64]"
     quarter_peaks: Mapping[str, PeakLoads]
     hour_peaks: Mapping[str, PeakLoads]
     pue: Mapping[str, tuple[float, float]] = {}
@@ -181,7 +185,9 @@ class _Nights(msgspec.Struct, frozen=True):
     def of(cls, inputs: ProfileInputs) -> "_Nights":
         """Return the loads of all nights."""
         least = night_flow(inputs.hours)
-        leak, coverage = leak_levels(least)
+        before = inputs.nights_before.shape[1]
+        nights = np.concatenate([inputs.nights_before, least], axis=1)
+        leak, coverage = (levels[:, before:] for levels in leak_levels(nights))
         if inputs.medium != "water":
             leak = np.full_like(leak, np.nan)
         return cls(least, leak, coverage, *night_base_load(least, inputs.hours.grid.is_workday))

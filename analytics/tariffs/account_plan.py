@@ -1,4 +1,4 @@
-"""Lay out what an account pays on each day of a span: price periods, prices and interval.
+"""Compile the price periods, prices and interval of an account on each day of a span.
 
 Law: a day without a tariff or a published price has unknown prices (NaN).
 
@@ -7,6 +7,7 @@ Pure: tariffs and days in, arrays out.
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,16 +16,8 @@ import numpy as np
 from analytics.periods import Interval
 from analytics.tariffs.period_prices import period_prices
 from analytics.tariffs.price_periods import FLAT, HALF_HOURS, day_periods, has_half_hours
-from analytics.tariffs.tariff import (
-    PRICE_PERIODS,
-    Account,
-    DatedDemand,
-    DayType,
-    Price,
-    Tariff,
-    Tariffs,
-)
-from jieneng.metering.quantities import Medium
+from analytics.tariffs.tariff import Account, DatedDemand, DayType, Price, Tariff, Tariffs
+from jieneng.metering.quantities import PRICE_PERIODS, Medium
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,13 +26,13 @@ if TYPE_CHECKING:
 DEMAND_INTERVAL: Final[Interval] = "15min"
 
 
-class AccountPlan(msgspec.Struct, frozen=True):
+class AccountPlan(msgspec.Struct, frozen=True, dict=True):  # dict, for a cached property
     """Prices and charges of an account by day.
 
     Attributes:
         account: the account.
         medium: medium of its meters.
-        interval: longest interval in which no two prices apply, and demand can be measured.
+        interval: longest interval that has only one price, and in which demand can be measured.
         days: consecutive local days.
         tariffs: tariff of each day; None if none is in force.
         price_rows: price row of each day; None if none is in force.
@@ -56,6 +49,15 @@ class AccountPlan(msgspec.Struct, frozen=True):
     price_rows: tuple[Price | None, ...]
     periods: "NDArray[np.int8]"
     prices: "NDArray[np.float64]"
+
+    @cached_property
+    def price_ranges(self) -> "NDArray[np.float64]":
+        """Cheapest and dearest price of each day, in shape (2, days); NaN if one is unknown."""
+        occurs = np.zeros(self.prices.shape, dtype=np.bool_)
+        np.put_along_axis(occurs, self.periods.astype(np.int64), values=True, axis=1)
+        least = np.where(occurs, self.prices, np.inf).min(axis=1)
+        greatest = np.where(occurs, self.prices, -np.inf).max(axis=1)
+        return np.array([least, greatest])
 
     def span(self, start: date, end: date) -> slice:
         """Return the numbers of the plan's days from `start` to before `end`."""
@@ -74,7 +76,7 @@ def account_plan(
     days: Sequence[date],
     day_type: Callable[[date], DayType],
 ) -> AccountPlan:
-    """Return what an account pays on each day.
+    """Return the price periods and prices of an account on each day.
 
     Args:
         account: the account.

@@ -16,11 +16,12 @@ from jieneng.metering.errors import UsageError
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 from tests.analytics import sites
-from tests.analytics.pipeline.signals.stored_messages import readings
+from tests.analytics.pipeline.signals.stored_messages import at, readings
 
-#: Two weeks from a Wednesday on, in which every weekday occurs twice.
-FIRST, DAYS = date(2025, 6, 4), 14
-PERIOD = Period("two weeks", FIRST, FIRST + timedelta(days=DAYS))
+#: Three weeks from a Sunday on, with 7 days off: Monday 2 June 2025 was a public holiday.
+FIRST, DAYS = date(2025, 6, 1), 21
+PERIOD = Period("three weeks", FIRST, FIRST + timedelta(days=DAYS))
+FIRST_MS = at(-3 * 86_400 - 8 * 3600)
 QUARTERS = DAYS * 96
 
 AREAS = """
@@ -53,12 +54,13 @@ async def reader_of(path: Path, store: Store, *meters: str, computed: bool) -> P
     folder: SiteFolder = sites.folder(path, AREAS + "".join(meters))
     hour = np.array([1.0, 1.0, 1.0, 3.0])
     register = np.concatenate([[0.0], np.cumsum(np.tile(hour, QUARTERS // 4))])
-    times = 900.0 * np.arange(QUARTERS + 1) - 8 * 3600
+    times = 900.0 * np.arange(QUARTERS + 1) - 3 * 86_400 - 8 * 3600
     for meter in folder.site.meters:
+        if meter in ("old", "rest"):  # removed, or computed
+            continue
         step, share = (96 if meter == "daily" else 1), (0.5 if meter == "it" else 1.0)
         values = zip(times[::step].tolist(), (share * register[::step]).tolist(), strict=True)
-        if meter != "old":
-            await store.write(readings(meter, values, "energy_kwh"))
+        await store.write(readings(meter, values, "energy_kwh"))
     if computed:
         pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=3)
         await pipeline.backfill(FIRST, PERIOD.end, lambda _: None)
@@ -77,9 +79,9 @@ async def test_a_meter_and_its_house_have_the_same_profile(
     reader = await reader_of(tmp_path, store, row("main"), row("old"), computed=computed)
     meter, house = await reader.profiles(PERIOD, [reader.meter("main"), reader.scope("house")])
     expected = {"peak_demand": 12.0, "load_factor": 0.5, "night_base_load": 6.0}
-    assert figures(meter) == figures(house) == {**expected, "days_off_share": round(4 / 14, 6)}
+    assert figures(meter) == figures(house) == {**expected, "days_off_share": round(1 / 3, 6)}
     assert meter.figures["peak_demand"].interval == "15min"
-    assert meter.figures["peak_demand"].time_ms == 1_748_966_400_000 + 45 * 60_000
+    assert meter.figures["peak_demand"].time_ms == FIRST_MS + 45 * 60_000
     assert (meter.coverage, house.coverage) == (1.0, 1.0)
     assert list(meter.peaks) == ["2025-06"]
     assert meter.findings == house.findings == ()
@@ -98,6 +100,16 @@ async def test_a_data_room_has_a_pue(tmp_path: Path, store: Store) -> None:
     reader = await reader_of(tmp_path, store, *meters, computed=True)
     found = await reader.profiles(PERIOD, [reader.scope("room"), reader.scope("house")])
     assert [figures(one).get("pue") for one in found] == [pytest.approx(2.0), None]
+
+
+async def test_a_virtual_meter_has_a_profile(tmp_path: Path, store: Store) -> None:
+    """The other half of the total, measured where both operands are."""
+    rest = row("rest", formula="total - it").replace("rated_max = 1000.0\n", "")
+    meters = (row("total"), row("it", parent="total"), rest.replace("installed = 2020-01-01\n", ""))
+    reader = await reader_of(tmp_path, store, *meters, computed=True)
+    (found,) = await reader.profiles(PERIOD, [reader.meter("rest")])
+    assert figures(found)["peak_demand"] == pytest.approx(6.0)
+    assert found.coverage == 1.0
 
 
 async def test_unknown_scopes_and_meters_are_said(tmp_path: Path, store: Store) -> None:
