@@ -14,7 +14,7 @@ TIMES = np.arange(100, dtype=np.int64) * HOUR_MS
 
 def read(wrong: Mapping[int, float], devices: MeterDevices = METER) -> StrayFreeRegister | None:
     """Return the register of 100 hours with 10 kWh each, from 1000 on, with wrong values."""
-    values = 1000.0 + 10.0 * np.arange(100)
+    values = 1000.0 + 10.0 * np.arange(100.0)
     for at, value in wrong.items():
         values[at] = value
     return without_lone_strays(TIMES, values, devices, ALWAYS)

@@ -12,7 +12,7 @@ TIMES = np.arange(20, dtype=np.int64) * HOUR_MS
 
 
 def rising(first: float = 100.0) -> NDArray[np.float64]:
-    return first + 10.0 * np.arange(20)
+    return first + 10.0 * np.arange(20.0)
 
 
 def test_a_register_that_only_grows_is_plain() -> None:
