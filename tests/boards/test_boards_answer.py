@@ -20,7 +20,7 @@ MAX_POINTS = 50_000
 #: Columns that may be empty: nothing bounds a doubt, a scope without a cap has no target, and few
 #: meters report the power of each phase. The present month has no day off yet.
 MAY_BE_EMPTY = {"doubt", "target", "power_a_kw", "power_b_kw", "power_c_kw", "days_off_share"}
-#: Panels of meters with which nothing is wrong, and of scopes without persons.
+#: Panels about meters without findings, and about scopes without persons.
 MAY_BE_SILENT = {"Findings", "Readings with a quality code", "Alerts of this meter that are over"}
 #: Meters whose board must show something: one a medium.
 METERS = ("e-main", "w-main", "g-main", "h-main", simulated_site.SILENT_METER)

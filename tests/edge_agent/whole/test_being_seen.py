@@ -1,4 +1,4 @@
-"""The agent tells of every poll, of itself and of its clock; SIGHUP reads the site's file anew."""
+"""The agent reports every poll, itself and its clock; on SIGHUP it reads the site's file again."""
 
 import os
 import signal
@@ -114,7 +114,7 @@ async def test_the_status_tells_how_the_agent_is(mosquitto: Mosquitto, tmp_path:
 
 
 class _Site:
-    """A site's file that changes, and an agent that is told so."""
+    """A site's file that changes, and an agent that reloads it."""
 
     def __init__(self, where: SiteFolder, how: AgentSettings) -> None:
         self.now: SiteFolder | ConfigError = where

@@ -124,7 +124,7 @@ async def test_whatever_stands_in_the_files_a_reload_leaves_both_buses_polled(
 async def test_what_nobody_thought_of_is_refused_before_any_bus_is_let_go_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Bus one can be made anew, bus two can't: neither was ended."""
+    """Bus one can be created again, bus two can't: neither is ended."""
     one, two = Dtsd1352(1), Dtsd1352(1)
 
     def spoilt(meter: Meter, model: Model, zone: ZoneInfo) -> PolledMeter:
