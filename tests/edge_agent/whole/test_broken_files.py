@@ -146,10 +146,10 @@ async def test_what_nobody_thought_of_is_refused_before_any_bus_is_let_go_of(
                 await until(lambda: one.asked > before[0] + 2 and two.asked > before[1] + 2)
                 monkeypatch.undo()
                 os.kill(os.getpid(), signal.SIGHUP)
-                await until(lambda: [one for one in logs if "read anew" in one["event"]])
+                await until(lambda: [one for one in logs if "read again" in one["event"]])
     (said,) = refusals(logs)
     assert said["problems"] == [repr(error)]
-    anew = next(one for one in logs if "read anew" in one["event"])
+    anew = next(one for one in logs if "read again" in one["event"])
     assert anew["ended"] == ("b-one", "b-two"), "those that ran all the time"
 
 
