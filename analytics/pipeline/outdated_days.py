@@ -17,7 +17,7 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.site_consumption import consumption_fields
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.registers.meter_records import MOST_NAMED, MeterRecords, recorded_days
+from analytics.pipeline.registers.meter_records import MeterRecords, recorded_days, scopes_named
 from analytics.pipeline.registers.register_reader import RegisterReader
 from jieneng.metering import schema
 from jieneng.metering.site import Site
@@ -102,7 +102,7 @@ class OutdatedDays:
             findings.setdefault(flow.meter.id, []).extend(now.findings)
         edges = int(midnights[0]), int(midnights[-1])
         ids = [meter.meter.id for meter in computed]
-        stored_findings = await self._findings.stored(edges[0], edges[1], **_named(ids))
+        stored_findings = await self._findings.stored(edges[0], edges[1], **scopes_named(ids))
         return [
             *(start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()),
             *self._findings.outdated_days(findings, edges, stored_findings),
@@ -115,7 +115,7 @@ class OutdatedDays:
         fields = {field for meter in meters for field in consumption_fields(meter.meter.medium)}
         ids = [meter.meter.id for meter in meters]
         found: dict[str, dict[str, NDArray[np.float64]]] = {}
-        rows = await self._consumption.day_rows(start, end, fields, kind=kind, **_named(ids))
+        rows = await self._consumption.day_rows(start, end, fields, kind=kind, **scopes_named(ids))
         for (meter, field), row in rows.items():
             found.setdefault(meter, {})[field] = row
         return found
@@ -150,11 +150,6 @@ class OutdatedDays:
         for metered in measured.media.values():
             is_incomplete |= (metered.coverage < 1).any(axis=0)
         return is_incomplete
-
-
-def _named(meters: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the tags of the series of some meters; none if they are too many to name."""
-    return {"scope": tuple(meters)} if len(meters) <= MOST_NAMED else {}
 
 
 def _differs(

@@ -18,7 +18,7 @@ Laws:
    meters are still missing or outdated, and the next run computes them again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -205,13 +205,29 @@ class Pipeline:
     async def recompute_marked(self, first: date, last: date) -> set[date]:
         """Compute the days that the ingest has marked for late readings; each mark only once.
 
+        Only the marked meters are computed, and the sums in which they count.
+
         Returns:
             The days.
         """
         marks = await self._marks.open_marks(first, last)
         days = self._marks.days(marks)
-        await self._compute_all(_runs(days), lambda _: None)
+        for start, end in _runs(days):
+            of_run = self._marks.between(marks, start, end)
+            ids = {meter for meter, _ in of_run}.intersection(self.folder.site.read_meters)
+            if ids:
+                await self._recompute(ids, start, end)
+            await self._consumption.write(list(self._marks.notes(of_run)))
         return days
+
+    async def _recompute(self, ids: Collection[str], first: date, last: date) -> None:
+        """Compute some meters on the days `first` to `last`, and outdated days around them."""
+        meters = await self._registers.meter_records(
+            [meter for meter in self.folder.site.read_meters.values() if meter.id in ids]
+        )
+        start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
+        self._report(await self._windows.recompute(meters, start, end))
+        self._report(await self._past.update(start, ids))
 
     async def _backfill_days(
         self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
