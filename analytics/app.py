@@ -33,6 +33,7 @@ from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.pipeline.profiles.profile_reader import ProfileReader
+from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
@@ -233,8 +234,7 @@ async def profiles(
         UsageError: there is no such period, scope or meter.
     """
     async with _open(folder, settings) as (store, pipeline):
-        hours = load_alert_rules(folder.path, folder.site).hours
-        reader = ProfileReader(folder, pipeline.rules, hours, store)
+        reader = _profile_reader(folder, pipeline, store)
         subjects = reader.scopes if scope is None else [reader.scope(scope)]
         if meter is not None:
             subjects = [reader.meter(meter)]
@@ -245,6 +245,11 @@ async def profiles(
         if not complete.days:
             raise NoData("no day of {period} is complete yet.", period=period)
         return await reader.profiles(complete, subjects)
+
+
+def _profile_reader(folder: SiteFolder, pipeline: Pipeline, store: Store) -> ProfileReader:
+    hours = load_alert_rules(folder.path, folder.site).hours
+    return ProfileReader(folder, pipeline.rules, hours, store)
 
 
 async def publication(
@@ -357,7 +362,8 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         _alert_service(folder, settings, clock, registry) as alerts,
         asyncio.TaskGroup() as tasks,
     ):
-        service = FigureService(folder, settings, clock, store, pipeline, metrics)
+        writers = [ProfileWriter(_profile_reader(folder, pipeline, store), store)]
+        service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
         tasks.create_task(service.run(), name="figures")
         if alerts is not None:
             tasks.create_task(alerts.run(), name="alerts")

@@ -3,12 +3,12 @@
 Laws:
 
 1. A round that fails, or finds no store, is logged once and tried again.
-2. The results of quotas are written once a day: nothing else than late data changes them sooner.
+2. The results of quotas are written once a day, because only late data could change them sooner.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -49,6 +49,18 @@ class FigureMetrics:
         )
 
 
+class DailyWriter(Protocol):
+    """A writer of figures that are computed once a day."""
+
+    async def update(self, today: date, changed: Collection[date]) -> None:
+        """Write the figures of a new day, and those in which changed days enter.
+
+        Args:
+            today: the present local day.
+            changed: earlier days whose consumption was computed again.
+        """
+
+
 class FigureService:
     """Computes recent days at short intervals, and gaps of earlier days at longer intervals.
 
@@ -59,6 +71,7 @@ class FigureService:
         store: the store; the service prepares it once it is available.
         pipeline: the pipeline of the site on this store.
         metrics: the metrics.
+        writers: writers of figures that are computed once a day.
     """
 
     def __init__(
@@ -69,6 +82,7 @@ class FigureService:
         store: Store,
         pipeline: Pipeline,
         metrics: FigureMetrics,
+        writers: Sequence[DailyWriter] = (),
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -76,10 +90,11 @@ class FigureService:
         self._store = store
         self._pipeline = pipeline
         self._metrics = metrics
+        self._writers = writers
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
-        self._quotas_of: date | None = None
+        self._quotas_day: date | None = None
         self._last_gap_check_s = float("-inf")
 
     async def run(self) -> None:
@@ -126,11 +141,13 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        if self._quotas_of != today:
+        if self._quotas_day != today:
             await publish_quotas(self._pipeline, self._folder, self._clock, sorted(period_ids))
-            self._quotas_of = today
+            self._quotas_day = today
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
+        for writer in self._writers:
+            await writer.update(today, marked)
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
         """Export the lowest coverage of each scope's indicators in a year."""
@@ -152,7 +169,7 @@ async def publish(
 async def publish_quotas(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> None:
-    """Publish the results of quotas in those of the periods that are years."""
+    """Publish the results of quotas for each year among the periods."""
     years = [period for period in period_ids if periods.parse(period).whole_year]
     await pipeline.quotas.publish(_as_of_ms(folder, clock, years))
 

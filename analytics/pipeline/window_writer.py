@@ -23,6 +23,7 @@ from analytics.figures.boundary.lifetime import Begins
 from analytics.figures.boundary.virtual_meters import operands_read
 from analytics.figures.consumption_sums.balance_consumption import balance_consumption
 from analytics.figures.consumption_sums.scope_consumption import scope_consumption
+from analytics.figures.consumption_sums.sub_item_consumption import sub_item_consumption
 from analytics.figures.consumption_sums.virtual_consumption import virtual_windows
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
@@ -154,6 +155,7 @@ class WindowWriter:
         flows, amounts = [flow for flow, _ in known], [amount for _, amount in known]
         sums = chain(
             scope_consumption(self._scopes, flows, amounts, grids, window.counted, begins),
+            sub_item_consumption(self._scopes, flows, amounts, grids, window.counted, begins),
             balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
         )
         await self._consumption.rewrite(sums, grids, stored)

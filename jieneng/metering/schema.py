@@ -11,8 +11,9 @@ interval that starts at the point's time; `interval_s`, and `quality` where it i
 | bill | ingest (import) | site, meter | the consumption quantity: amount of the bill whose \
 period starts at the point's time; `cost_yuan`; `interval_s`: length of the period |
 | consumption | analytics | site, kind (meter, export, area, institution, site, item, \
-rest), scope, medium, interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
-`estimated`; by day also `bounded`, `spread_start`, `spread_end` |
+rest, lighting, hvac, power, special, no_item), scope, medium, interval (15min, hour, day) | the \
+medium's consumption quantity, `coverage`, `estimated`; by day also `bounded`, `spread_start`, \
+`spread_end` |
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
@@ -24,6 +25,13 @@ estimated, `status` (text) |
 used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
 forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
+| profile | analytics | site, kind (meter, area, institution, site), scope, medium, period | a \
+field a row of `figures.profile_figures`; `peak_ms`: start of the interval with the peak, \
+`interval_s`: its length; `coverage`: share of the hours that are measured |
+| night | analytics | site, kind, scope, medium | `least`: smallest hourly load of the night, \
+`leak_level` |
+| week_profile | analytics | site, kind, scope, medium | `low`, `median`, `high`: the usual load \
+of the hour of the week that starts at the point's time |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
@@ -50,6 +58,9 @@ one point. In addition to `FIELDS`, it has a field for each number of its senten
 An `indicator` or an `annual_quota` of a year (`period` 2025) or a month (2025-06), and a
 `quota_level` of a year, have one point a day, at the start of the local day for which they were
 computed. The `series` of an `indicator` is the series of the grid's carbon factor.
+
+A `profile` of a month (2025-06) has one point a day, at the start of the last local day that it
+contains. A `night` has the time at which its local day begins, the day on which it ends.
 """
 
 import math
@@ -61,6 +72,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from jieneng.metering import quantities
+from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
 from jieneng.metering.reading import PollReport, Sample, Status
 
@@ -73,6 +85,9 @@ FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
+PROFILE: Final = "profile"
+NIGHT: Final = "night"
+WEEK_PROFILE: Final = "week_profile"
 POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
@@ -95,6 +110,9 @@ MEASUREMENTS: Final = frozenset(
         INDICATOR,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
+        PROFILE,
+        NIGHT,
+        WEEK_PROFILE,
         POLL,
         AGENT,
         BUS,
@@ -121,9 +139,13 @@ WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
 COUNT: Final = "count"
+PEAK_MS: Final = "peak_ms"
 
 #: Longest imported interval [ms]: a leap year, and some days.
 LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
+
+#: Tag `kind` of the daily consumption of a scope that is in none of its sub-items.
+NO_ITEM: Final = "no_item"
 
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
@@ -139,6 +161,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
+        PROFILE: ("site", "kind", "scope", "medium", "period"),
+        NIGHT: ("site", "kind", "scope", "medium"),
+        WEEK_PROFILE: ("site", "kind", "scope", "medium"),
         POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
@@ -230,6 +255,9 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "status",
             )
         ),
+        PROFILE: frozenset({*PROFILE_FIGURES, PEAK_MS, INTERVAL_S, COVERAGE}),
+        NIGHT: frozenset(("least", "leak_level")),
+        WEEK_PROFILE: frozenset(("low", "median", "high")),
         POLL: frozenset(("ok", "duration_s", "attempts")),
         AGENT: frozenset(
             (
