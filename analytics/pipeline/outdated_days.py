@@ -120,14 +120,19 @@ class OutdatedDays:
             found.setdefault(meter, {})[field] = row
         return found
 
-    async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
+    async def missing_days(
+        self, meters: Sequence[MeterRecords], last: date
+    ) -> "tuple[date, NDArray[np.bool_]]":
         """Find the days up to `last` on which any meter has readings but no computed consumption.
+
+        Args:
+            meters: records of all meters that are read.
+            last: the last local day.
 
         Returns:
             The first day with readings, and a mask of shape (days,) from it to `last`: True for a
             missing day.
         """
-        meters = await self._registers.meter_records()
         spans = [span for meter in meters for span in meter.spans()]
         if not spans:
             return last, np.zeros(0, dtype=np.bool_)

@@ -28,6 +28,8 @@ Window: TypeAlias = tuple[int, int]
 
 #: Largest number of meters that a query names: it must fit into a URL.
 MOST_NAMED: Final = 50
+#: Number of queries into which the readings of some meters are divided, if they are few.
+QUERIES_AT_ONCE: Final = 4
 #: Initial length of the context on each side of a window [ms], which is enough for hourly or more
 #: frequent readings.
 CONTEXT_MS: Final = 86_400_000
@@ -123,10 +125,11 @@ def meters_named(site: str, meters: Sequence[str]) -> Where:
 
 
 def named_parts(keys: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Yield the meters of a query in parts that a query can name."""
+    """Yield meters in parts for one query each; a server answers several at once."""
     rows = list(keys.items())
-    for start in range(0, len(rows), MOST_NAMED):
-        yield dict(rows[start : start + MOST_NAMED])
+    size = min(MOST_NAMED, -(-len(rows) // QUERIES_AT_ONCE))
+    for start in range(0, len(rows), size):
+        yield dict(rows[start : start + size])
 
 
 def scopes_named(meters: Collection[str] | None) -> dict[str, tuple[str, ...]]:

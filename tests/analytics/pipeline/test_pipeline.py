@@ -550,7 +550,7 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     assert len(known["e-shop", "electricity", "energy_kwh"][0]) == len(days)
     computed: list[tuple[date, date]] = []
 
-    async def spy(first: date, last: date, _: object) -> tuple[date, list[object]]:
+    async def spy(_: object, first: date, last: date, __: object) -> tuple[date, list[object]]:
         computed.append((first, last))
         return first, []
 
