@@ -278,9 +278,9 @@ async def test_a_reload_says_which_tables_wait_for_the_next_start(
                     bus=(BusOverride(id="b", host="localhost"),),
                 )
                 await site.change(where, changed)
-                await until(lambda: len([one for one in logs if "anew" in one["event"]]) == 2)
-    anew = [one for one in logs if "anew" in one["event"]]
-    assert [one["ended"] for one in anew] == [(), ("b",)], "where a bus is reached is read again"
+                await until(lambda: len([one for one in logs if "read again" in one["event"]]) == 2)
+    reloads = [one for one in logs if "read again" in one["event"]]
+    assert [one["ended"] for one in reloads] == [(), ("b",)], "where a bus is reached is read again"
     waiting = [one for one in logs if "next start" in one["event"]]
     assert [one["tables"] for one in waiting] == [["spool", "publish"]]
 

@@ -149,8 +149,8 @@ async def test_what_nobody_thought_of_is_refused_before_any_bus_is_let_go_of(
                 await until(lambda: [one for one in logs if "read again" in one["event"]])
     (said,) = refusals(logs)
     assert said["problems"] == [repr(error)]
-    anew = next(one for one in logs if "read again" in one["event"])
-    assert anew["ended"] == ("b-one", "b-two"), "those that ran all the time"
+    reload = next(one for one in logs if "read again" in one["event"])
+    assert reload["ended"] == ("b-one", "b-two"), "those that ran all the time"
 
 
 def refusals(logs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
