@@ -25,6 +25,7 @@ from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
     carbon_command,
+    cost_command,
     indicator_commands,
     profile_command,
     publish_command,
@@ -70,6 +71,7 @@ for command in (
     indicator_commands.report,
     quota_command.quotas,
     carbon_command.carbon,
+    cost_command.cost,
     profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,

@@ -25,6 +25,10 @@ estimated, `status` (text) |
 used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
 forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
+| cost | analytics | site, kind (account, area, institution, site), scope, medium, period | the \
+medium's consumption quantity, cost_yuan, energy_yuan, demand_yuan, average_price, least_yuan, \
+greatest_yuan, unmetered_yuan, coverage, estimated, billed_yuan, amount_difference_pct, \
+cost_difference_pct; by price period of electricity `energy_peak_kwh`, `peak_yuan`, ... |
 | profile | analytics | site, kind (meter, area, institution, site), scope, medium, period | a \
 field a row of `figures.profile_figures`; `peak_ms`: start of the interval with the peak, \
 `interval_s`: its length; `coverage`: share of the hours that are measured |
@@ -83,6 +87,7 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+COST: Final = "cost"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
 PROFILE: Final = "profile"
@@ -108,6 +113,7 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        COST,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
         PROFILE,
@@ -159,6 +165,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        COST: ("site", "kind", "scope", "medium", "period"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
         PROFILE: ("site", "kind", "scope", "medium", "period"),
@@ -217,6 +224,25 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 COVERAGE,
                 ESTIMATED,
                 "status",
+            )
+        ),
+        COST: frozenset(
+            (
+                *quantities.CONSUMPTION.values(),
+                COST_YUAN,
+                "energy_yuan",
+                "demand_yuan",
+                "average_price",
+                "least_yuan",
+                "greatest_yuan",
+                "unmetered_yuan",
+                COVERAGE,
+                ESTIMATED,
+                "billed_yuan",
+                "amount_difference_pct",
+                "cost_difference_pct",
+                *(f"energy_{period}_kwh" for period in quantities.PRICE_PERIODS),
+                *(f"{period}_yuan" for period in quantities.PRICE_PERIODS),
             )
         ),
         QUOTA_LEVEL: frozenset(
