@@ -24,6 +24,7 @@ from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
+    balance_command,
     carbon_command,
     cost_command,
     indicator_commands,
@@ -70,6 +71,7 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    balance_command.balance,
     carbon_command.carbon,
     cost_command.cost,
     profile_command.profile,
