@@ -1,6 +1,6 @@
 """`make bench`: every figure as one JSON line, on standard output and in bench.jsonl.
 
-It measures, it never judges: what a figure should be stands in its `bar`.
+It only measures: the required value of a figure is in its `bar`.
 """
 
 import sys

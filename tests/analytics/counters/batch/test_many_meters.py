@@ -1,4 +1,4 @@
-"""Many meters at once have the digits that each has alone."""
+"""Many meters computed at once have exactly the values of each meter computed alone."""
 
 from collections.abc import Callable, Mapping
 
