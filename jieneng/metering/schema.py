@@ -18,6 +18,11 @@ numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
 path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, estimated, \
 `status` (text) |
+| completeness | analytics | site, meter, quantity | `expected`, `stored`: numbers of readings of \
+the local day that were to be polled, and that are stored |
+| data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
+`plausibility`, `consistency`, `denominators`, `coverage`, `readings` |
+| quality_issue | analytics | site, scope, figure, code, subject | `share`, `amount`, `points` |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
@@ -64,6 +69,9 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+COMPLETENESS: Final = "completeness"
+DATA_QUALITY: Final = "data_quality"
+QUALITY_ISSUE: Final = "quality_issue"
 POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
@@ -84,6 +92,9 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        COMPLETENESS,
+        DATA_QUALITY,
+        QUALITY_ISSUE,
         POLL,
         AGENT,
         BUS,
@@ -110,6 +121,8 @@ WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
 COUNT: Final = "count"
+EXPECTED: Final = "expected"
+STORED: Final = "stored"
 
 #: Longest imported interval [ms]: a leap year, and some days.
 LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
@@ -126,6 +139,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        COMPLETENESS: ("site", "meter", "quantity"),
+        DATA_QUALITY: ("site", "scope", "figure", "period"),
+        QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
         POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
@@ -180,6 +196,19 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "status",
             )
         ),
+        COMPLETENESS: frozenset((EXPECTED, STORED)),
+        DATA_QUALITY: frozenset(
+            (
+                "score",
+                "completeness",
+                "plausibility",
+                "consistency",
+                "denominators",
+                COVERAGE,
+                "readings",
+            )
+        ),
+        QUALITY_ISSUE: frozenset(("share", "amount", "points")),
         POLL: frozenset(("ok", "duration_s", "attempts")),
         AGENT: frozenset(
             (
