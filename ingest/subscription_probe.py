@@ -26,10 +26,10 @@ from jieneng.observe import Log, LoggedFault
 
 _NAME: Final = "~ingest"
 _MAX_BYTES: Final = 100  # largest probe that is answered
-_UNKNOWN_SHARE: Final = "the broker knows no shared subscriptions: set share = false"
+_UNKNOWN_SHARE: Final = "the broker does not support shared subscriptions: set share = false"
 _OPEN_CAUSES: Final = (
-    "the broker knows no shared subscriptions (set share = false), its access rules do not let the"
-    " ingest subscribe to {subscription} or publish to {topic}, or its size limit is tiny"
+    "the broker does not support shared subscriptions (set share = false), its access rules do not"
+    " let the ingest subscribe to {subscription} or publish to {topic}, or its size limit is tiny"
 )
 
 

@@ -24,7 +24,7 @@ from typing import Final, Protocol
 # Paths below /run that exist while a time service runs: systemd-timesyncd, chrony, ntpd.
 _TIME_SERVICES: Final = ("systemd/timesync", "chrony", "ntpd*")
 _RUN: Final = Path("/run")
-_UNSURE_US: Final = 16_000_000  # clock error at which the kernel stops to count [us]
+_UNSURE_US: Final = 16_000_000  # clock error at which the kernel stops counting [us]
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 
 
@@ -162,7 +162,10 @@ def kernel_clock_error_us() -> int | None:
 
 
 class _Timex(ctypes.Structure):
-    """Beginning of `struct timex`, and room for its rest. All zero, it sets nothing."""
+    """Beginning of `struct timex`, and room for its rest.
+
+    With zeros in all fields, it sets nothing.
+    """
 
     _fields_ = (
         ("modes", ctypes.c_uint),

@@ -33,7 +33,7 @@ _DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)  # constant, so that each run gi
 
 @cache
 def found() -> Found:
-    """Return the sentences of modules, what scenarios are about, and names of alert rules."""
+    """Return the sentences of modules, scenarios and packaged alert rules."""
     sentences = find(_modules())
     for path in sorted((ROOT / "simulators" / "scenarios").glob("*.toml")):
         head = tomllib.loads(path.read_text(encoding="utf-8"))["scenario"]

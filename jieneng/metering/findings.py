@@ -352,9 +352,9 @@ _ROWS: Final = (
         " by its past, about {expected:number} were expected.",
         zh="{subject:name}：自 {first_ms:time} 起 {days:number} 天用量为 0，"
         "而按该表以往情况应约为 {expected:number}",
-        many_en="{subject:name}: {count} times no consumption from {first_ms:time} to"
-        " {until_ms:time}, for example for {days:number} days, for which, judging by its"
-        " past, about {expected:number} were expected.",
+        many_en="{subject:name}: no consumption in {count} spans from {first_ms:time} to"
+        " {until_ms:time}, for example for {days:number} days; judging by its past, about"
+        " {expected:number} were expected in these days.",
         many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 有 {count} 段时间用量为 0，"
         "其中一段为 {days:number} 天，而按该表以往情况应约为 {expected:number}",
         of_past=True,

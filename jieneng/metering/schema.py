@@ -32,7 +32,7 @@ the local day that were to be polled, and that are stored |
 | receipt | ingest | site, agent, machine | held, replayed, dropped, `boot` (text), first, last, \
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
-| recomputed_day | analytics | site, meter | `written_ms` of the `late_day` that was computed anew |
+| recomputed_day | analytics | site, meter | `written_ms` of the `late_day` computed again |
 | alert | analytics | site, rule, signal, subject, severity | `phase`, `value`, `limit`, `peak`, \
 `since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
 `noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \

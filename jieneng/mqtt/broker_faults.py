@@ -75,5 +75,5 @@ class BrokerFaults:
 
     def texts(self) -> list[str]:
         """Return the present faults, in sentences."""
-        taken = f"another client uses the name {self._identifier}; they throw each other out"
+        taken = f"another client uses the name {self._identifier}; they disconnect each other"
         return [*([self._text] if self._text else []), *([taken] if self.is_name_taken else [])]

@@ -29,10 +29,10 @@ _REASONS: Final = {
     0x97: "a quota is used up",
     0x98: "an administrator ended the connection",
     0x9A: "it keeps no retained messages",
-    0x9B: "it does not know QoS 1",
+    0x9B: "it does not support QoS 1",
     0x9C: "another server is to be used",
     0x9D: "it has moved to another server",
-    0x9E: "it knows no shared subscriptions",
+    0x9E: "it does not support shared subscriptions",
     0x9F: "too many connections are made",
 }
 

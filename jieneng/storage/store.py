@@ -177,7 +177,7 @@ class Store(Protocol):
     ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]; None if there are none.
 
-        If `field` is given, only points with this field are regarded.
+        If `field` is given, only points with this field match.
         """
 
     async def delete(

@@ -99,7 +99,7 @@ async def test_a_broker_without_shared_subscriptions_is_found_out(folder: SiteFo
             health = await asked(how, "health")
             assert "jieneng_ingest_subscription_up 0.0" in await asked(how, "metrics")
     (reason,) = of(logs, EVENT)
-    assert "knows no shared subscriptions (set share = false)" in reason
+    assert "does not support shared subscriptions (set share = false)" in reason
     assert '"ok": false' in health
     assert EVENT in health
 

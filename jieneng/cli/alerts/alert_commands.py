@@ -70,26 +70,26 @@ def alerts() -> None: ...
 def list_alerts(site_dir: Path, config_file: Path, since_s: float, form: str, strict: bool) -> None:
     from jieneng.cli.alerts import alert_list, site_alerts
 
-    of = site_alerts.load_site(site_dir, config_file)
+    site = site_alerts.load_site(site_dir, config_file)
     now_ms = site_alerts.now_ms()
-    found = run_once(_read(of, now_ms))
+    found = run_once(_read(site, now_ms))
     since_ms = now_ms - round(1000 * since_s)
     if form == "json":
-        click.echo(alert_list.to_json(of, found, now_ms, since_ms))
+        click.echo(alert_list.to_json(site, found, now_ms, since_ms))
     else:
-        _print_tables(of, found, now_ms, since_ms)
+        _print_tables(site, found, now_ms, since_ms)
     if strict and any(one.phase == "firing" and not one.silenced for one in found.alerts):
         sys.exit(1)
 
 
-async def _read(of: "SiteAlerts", now_ms: int) -> "CurrentAlerts":
+async def _read(site: "SiteAlerts", now_ms: int) -> "CurrentAlerts":
     from jieneng.cli.alerts import site_alerts
 
-    async with site_alerts.open_site_store(of) as store:
-        return await site_alerts.read_alerts(of, store, now_ms)
+    async with site_alerts.open_site_store(site) as store:
+        return await site_alerts.read_alerts(site, store, now_ms)
 
 
-def _print_tables(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int) -> None:
+def _print_tables(site: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_ms: int) -> None:
     from rich.console import Console
 
     from analytics.alerts.planning.marked_alerts import silences_of
@@ -100,16 +100,16 @@ def _print_tables(of: "SiteAlerts", found: "CurrentAlerts", now_ms: int, since_m
     console = Console()
     # a key that is cut off could be taken for another key
     console.width = max(console.width, _TABLE_WIDTH)
-    rows = alert_rows(found.alerts, of.rules, of.tr, of.labels, now_ms, since_ms=since_ms)
+    rows = alert_rows(found.alerts, site.rules, site.tr, site.labels, now_ms, since_ms=since_ms)
     if rows:
-        console.print(alert_tables.terminal_table(rows, of.tr))
+        console.print(alert_tables.terminal_table(rows, site.tr))
     else:
-        click.echo(of.tr("No alert fires now, and no alert ended lately."))
+        click.echo(site.tr("No alert fires now, and no alert ended lately."))
     if silences := silences_of(found.marks, now_ms):
-        console.print(alert_list.silences_table(silences, of, now_ms))
-    if notices := notice_list.undelivered(of):
-        console.print(notice_list.notices_table(notices, of, now_ms))
-    if line := alert_list.evaluation_line(of, found.evaluated_ms, now_ms):
+        console.print(alert_list.silences_table(silences, site, now_ms))
+    if notices := notice_list.undelivered(site):
+        console.print(notice_list.notices_table(notices, site, now_ms))
+    if line := alert_list.evaluation_line(site, found.evaluated_ms, now_ms):
         click.echo(line, err=True)
 
 

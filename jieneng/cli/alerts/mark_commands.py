@@ -41,21 +41,21 @@ _reason_option = click.option(
 def ack(site_dir: Path, config_file: Path, by: str, reason: str, names: tuple[str, ...]) -> None:
     from jieneng.cli.alerts.site_alerts import load_site
 
-    of = load_site(site_dir, config_file)
-    for alert in run_once(_acknowledge(of, names, by, reason)):
+    site = load_site(site_dir, config_file)
+    for alert in run_once(_acknowledge(site, names, by, reason)):
         click.echo(tr("{alert}: acknowledged by {name}.").format(alert=alert.key, name=by))
 
 
 async def _acknowledge(
-    of: "SiteAlerts", names: tuple[str, ...], by: str, reason: str
+    site: "SiteAlerts", names: tuple[str, ...], by: str, reason: str
 ) -> "list[Alert]":
     from analytics.alerts.alert import AlertMark
     from jieneng.cli.alerts import site_alerts
     from jieneng.cli.alerts.mark_targets import alerts_to_acknowledge
 
     now_ms = site_alerts.now_ms()
-    async with site_alerts.open_site_store(of) as store:
-        found = await site_alerts.read_alerts(of, store, now_ms)
+    async with site_alerts.open_site_store(site) as store:
+        found = await site_alerts.read_alerts(site, store, now_ms)
         meant = alerts_to_acknowledge(names, found.alerts)
         marks = [
             AlertMark(
@@ -69,7 +69,7 @@ async def _acknowledge(
             )
             for one in meant
         ]
-        await site_alerts.write_marks(of, store, marks)
+        await site_alerts.write_marks(site, store, marks)
     return meant
 
 
@@ -110,18 +110,18 @@ def silence(
     from jieneng.cli.alerts import site_alerts
     from jieneng.cli.alerts.mark_targets import silence_target
 
-    of = site_alerts.load_site(site_dir, config_file)
-    targets = [silence_target(name, of.rules, of.folder.site) for name in names]
+    site = site_alerts.load_site(site_dir, config_file)
+    targets = [silence_target(name, site.rules, site.folder.site) for name in names]
     now_ms = site_alerts.now_ms()
     until_ms = now_ms + round(1000 * for_s)
-    run_once(_write_silences(of, targets, by, reason, (now_ms, until_ms)))
-    until = alert_texts.local_time(until_ms, of.labels)
+    run_once(_write_silences(site, targets, by, reason, (now_ms, until_ms)))
+    until = alert_texts.local_time(until_ms, site.labels)
     for target in targets:
         click.echo(tr("{target}: no notices until {time}.").format(target=target, time=until))
 
 
 async def _write_silences(
-    of: "SiteAlerts", targets: "list[Target]", by: str, reason: str, span_ms: tuple[int, int]
+    site: "SiteAlerts", targets: "list[Target]", by: str, reason: str, span_ms: tuple[int, int]
 ) -> None:
     from analytics.alerts.alert import AlertMark
     from jieneng.cli.alerts import site_alerts
@@ -138,8 +138,8 @@ async def _write_silences(
         )
         for target in targets
     ]
-    async with site_alerts.open_site_store(of) as store:
-        await site_alerts.write_marks(of, store, marks)
+    async with site_alerts.open_site_store(site) as store:
+        await site_alerts.write_marks(site, store, marks)
 
 
 @click.command(
@@ -157,9 +157,9 @@ def unsilence(site_dir: Path, config_file: Path, by: str, names: tuple[str, ...]
     from jieneng.cli.alerts import site_alerts
     from jieneng.cli.alerts.mark_targets import Target, silence_target
 
-    of = site_alerts.load_site(site_dir, config_file)
-    targets = [silence_target(name, of.rules, of.folder.site) for name in names]
-    ended = run_once(_end_silences(of, targets, by))
+    site = site_alerts.load_site(site_dir, config_file)
+    targets = [silence_target(name, site.rules, site.folder.site) for name in names]
+    ended = run_once(_end_silences(site, targets, by))
     if not ended:
         raise UsageError(
             "there is no silence of {names}. List the silences with: jieneng alerts list.",
@@ -170,7 +170,7 @@ def unsilence(site_dir: Path, config_file: Path, by: str, names: tuple[str, ...]
         click.echo(text.format(target=Target(mark.rule, mark.subject), name=mark.by))
 
 
-async def _end_silences(of: "SiteAlerts", targets: "list[Target]", by: str) -> "list[AlertMark]":
+async def _end_silences(site: "SiteAlerts", targets: "list[Target]", by: str) -> "list[AlertMark]":
     """End the silences of some targets by overwriting them, and return the ended silences."""
     from msgspec.structs import replace
 
@@ -178,8 +178,8 @@ async def _end_silences(of: "SiteAlerts", targets: "list[Target]", by: str) -> "
     from jieneng.cli.alerts import site_alerts
 
     now_ms = site_alerts.now_ms()
-    async with site_alerts.open_site_store(of) as store:
-        found = await site_alerts.read_alerts(of, store, now_ms)
+    async with site_alerts.open_site_store(site) as store:
+        found = await site_alerts.read_alerts(site, store, now_ms)
         meant = [
             mark
             for mark in silences_of(found.marks, now_ms)
@@ -188,5 +188,5 @@ async def _end_silences(of: "SiteAlerts", targets: "list[Target]", by: str) -> "
         over = [
             replace(mark, at_ms=now_ms, until_ms=now_ms, reason=f"ended by {by}") for mark in meant
         ]
-        await site_alerts.write_marks(of, store, over)
+        await site_alerts.write_marks(site, store, over)
     return meant

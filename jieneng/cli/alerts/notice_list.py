@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 _NOTICE_WIDTH: Final = 40
 
 
-def undelivered(of: "SiteAlerts") -> "list[OutboxEntry]":
+def undelivered(site: "SiteAlerts") -> "list[OutboxEntry]":
     """Return the notices that were given up or whose attempts failed so far, the oldest first.
 
     Raises:
@@ -23,7 +23,7 @@ def undelivered(of: "SiteAlerts") -> "list[OutboxEntry]":
     """
     from analytics.alerts.delivery.notice_outbox import NoticeOutbox
 
-    outbox = NoticeOutbox(of.folder.path / of.settings.alerts.outbox)
+    outbox = NoticeOutbox(site.folder.path / site.settings.alerts.outbox)
     try:
         waiting = [entry for entry in outbox.entries("waiting") if entry.tries]
         return [*outbox.entries("given_up"), *waiting]
@@ -31,7 +31,7 @@ def undelivered(of: "SiteAlerts") -> "list[OutboxEntry]":
         outbox.close()
 
 
-def notice_json(entry: "OutboxEntry", of: "SiteAlerts") -> dict[str, Any]:
+def notice_json(entry: "OutboxEntry", site: "SiteAlerts") -> dict[str, Any]:
     """Return a notice as JSON."""
     from analytics.alerts.texts.notice_text import headline
 
@@ -40,13 +40,13 @@ def notice_json(entry: "OutboxEntry", of: "SiteAlerts") -> dict[str, Any]:
         "id": notice.id,
         "receiver": entry.queued.receiver,
         "state": entry.state,
-        "text": headline(notice, of.rules, of.tr, of.labels),
+        "text": headline(notice, site.rules, site.tr, site.labels),
         "tries": entry.tries,
         "reason": entry.reason or None,
     }
 
 
-def notices_table(entries: "Sequence[OutboxEntry]", of: "SiteAlerts", now_ms: int) -> "Table":
+def notices_table(entries: "Sequence[OutboxEntry]", site: "SiteAlerts", now_ms: int) -> "Table":
     """Return the table of undelivered notices."""
     from rich import box
     from rich.table import Table
@@ -55,7 +55,7 @@ def notices_table(entries: "Sequence[OutboxEntry]", of: "SiteAlerts", now_ms: in
     from analytics.alerts.texts import alert_texts
     from analytics.alerts.texts.notice_text import headline
 
-    tr = of.tr
+    tr = site.tr
     table = Table(
         title=tr("Notices that did not arrive"),
         title_justify="left",
@@ -73,9 +73,9 @@ def notices_table(entries: "Sequence[OutboxEntry]", of: "SiteAlerts", now_ms: in
         reason: Msgid = entry.reason
         state = tr("given up") if entry.state == "given_up" else tr("is tried again")
         table.add_row(
-            alert_texts.short_time(notice.at_ms, now_ms, of.labels),
+            alert_texts.short_time(notice.at_ms, now_ms, site.labels),
             Text(entry.queued.receiver),
-            Text(headline(notice, of.rules, tr, of.labels)),
+            Text(headline(notice, site.rules, tr, site.labels)),
             Text.assemble(state, ("\n" + tr(reason), "dim")),
         )
     return table

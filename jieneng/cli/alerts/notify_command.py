@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 def notify(site_dir: Path, config_file: Path, receivers: tuple[str, ...]) -> None:
     from jieneng.cli.alerts.site_alerts import load_site
 
-    of = load_site(site_dir, config_file)
-    sentences = [(one.id, _attempt(of, one)) for one in _chosen(of, receivers)]
+    site = load_site(site_dir, config_file)
+    sentences = [(one.id, _attempt(site, one)) for one in _chosen(site, receivers)]
     for receiver, problem in sentences:
         if problem is None:
             click.echo(tr("{receiver}: sent.").format(receiver=receiver))
@@ -43,25 +43,25 @@ def notify(site_dir: Path, config_file: Path, receivers: tuple[str, ...]) -> Non
     sys.exit(1 if any(problem is not None for _, problem in sentences) else 0)
 
 
-def _attempt(of: "SiteAlerts", receiver: "Receiver") -> str | None:
+def _attempt(site: "SiteAlerts", receiver: "Receiver") -> str | None:
     """Send a sample, and return the reason if it could not be delivered, otherwise None."""
     from jieneng.locale import say
 
     try:
-        outcome = run_once(_send(of, receiver))
+        outcome = run_once(_send(site, receiver))
     except UsageError as error:
         return say(error, tr).rstrip(".。")
     reason: Msgid = outcome.reason
     return None if outcome.kind == "sent" else tr(reason)
 
 
-def _chosen(of: "SiteAlerts", names: Sequence[str]) -> "list[Receiver]":
+def _chosen(site: "SiteAlerts", names: Sequence[str]) -> "list[Receiver]":
     """Return the receivers of these names, or all.
 
     Raises:
         UsageError: there are no receivers, or there is none with a given name.
     """
-    known = {one.id: one for one in of.rules.receivers}
+    known = {one.id: one for one in site.rules.receivers}
     if not known:
         raise UsageError(
             "alerts.toml names no receiver, so notices are sent to nobody: add a row [[receiver]] "
@@ -78,7 +78,7 @@ def _chosen(of: "SiteAlerts", names: Sequence[str]) -> "list[Receiver]":
     return [known[name] for name in names or known]
 
 
-async def _send(of: "SiteAlerts", receiver: "Receiver") -> "Outcome":
+async def _send(site: "SiteAlerts", receiver: "Receiver") -> "Outcome":
     from analytics.alerts.delivery import notify
     from analytics.alerts.delivery.receiver_address import receiver_address
     from analytics.alerts.texts.sample_notice import sample_text
@@ -86,7 +86,7 @@ async def _send(of: "SiteAlerts", receiver: "Receiver") -> "Outcome":
     from jieneng.locale import translator
 
     clock = SystemClock()
-    address = receiver_address(receiver, of.folder.path)
-    translate = translator(receiver.language or of.folder.site.site.language)
-    text = sample_text(of.rules, of.folder.site, translate, of.labels, clock.now_ms())
+    address = receiver_address(receiver, site.folder.path)
+    translate = translator(receiver.language or site.folder.site.site.language)
+    text = sample_text(site.rules, site.folder.site, translate, site.labels, clock.now_ms())
     return await notify.send(address, text.title, text.body, clock)

@@ -29,46 +29,46 @@ def rules(site_dir: Path, config_file: Path) -> None:
     from analytics.alerts.alert_files import packaged_alert_rules
     from jieneng.cli.alerts.site_alerts import load_site
 
-    of = load_site(site_dir, config_file)
+    site = load_site(site_dir, config_file)
     packaged = packaged_alert_rules()
-    translate = of.tr
+    translate = site.tr
     table = Table(header_style="dim", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in (translate("Rule"), translate("Limit"), translate("Severity")):
         table.add_column(heading, overflow="fold")
     table.add_column(translate("Watches"), justify="right", no_wrap=True)
     table.add_column(translate("Source"), no_wrap=True)
-    for rule in (*of.rules.rules, *of.rules.disabled):
-        table.add_row(*_cells(rule, of, packaged.get(rule.id)))
+    for rule in (*site.rules.rules, *site.rules.disabled):
+        table.add_row(*_cells(rule, site, packaged.get(rule.id)))
     console = Console()
     # an id that is cut off could be taken for another id
     console.width = max(console.width, _TABLE_WIDTH)
     console.print(table)
 
 
-def _cells(rule: "AlertRule", of: "SiteAlerts", packaged: "AlertRule | None") -> list[str]:
+def _cells(rule: "AlertRule", site: "SiteAlerts", packaged: "AlertRule | None") -> list[str]:
     from rich.markup import escape
 
     from analytics.alerts import rule_subjects
     from analytics.alerts.texts import alert_texts
 
-    translate = of.tr
+    translate = site.tr
     name = escape(alert_texts.alert_name(rule, rule.signal, translate))
-    count = len(rule_subjects.subjects(rule, of.folder.site))
+    count = len(rule_subjects.subjects(rule, site.folder.site))
 
     kind = alert_texts.kind_word(alert_texts.subject_kind(rule.signal), translate)
     watched = translate("{name}: {text}").format(name=kind, text=count)
     return [
         f"{name}\n[dim]{rule.id}[/dim]",
-        f"{alert_texts.rule_limit(rule, translate)}\n[dim]{_value_name(rule, of)}[/dim]",
+        f"{alert_texts.rule_limit(rule, translate)}\n[dim]{_value_name(rule, site)}[/dim]",
         alert_texts.severity_word(rule.severity, translate),
         watched if rule.enabled else translate("switched off"),
         translate("packaged") if rule == packaged else "alerts.toml",
     ]
 
 
-def _value_name(rule: "AlertRule", of: "SiteAlerts") -> str:
+def _value_name(rule: "AlertRule", site: "SiteAlerts") -> str:
     from analytics.alerts.texts import alert_texts
 
     if not alert_texts.has_value(rule, rule.signal):
         return ""
-    return alert_texts.value_name(rule, rule.signal, of.tr)
+    return alert_texts.value_name(rule, rule.signal, site.tr)

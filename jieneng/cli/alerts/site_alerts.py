@@ -59,11 +59,11 @@ def load_site(site_dir: Path, config_file: Path) -> SiteAlerts:
 
 
 @asynccontextmanager
-async def open_site_store(of: SiteAlerts) -> "AsyncIterator[Store]":
+async def open_site_store(site: SiteAlerts) -> "AsyncIterator[Store]":
     """Open the store of a site, and close it when the block is left."""
     from jieneng.storage import open_store
 
-    store = open_store(of.settings.store, of.folder.path)
+    store = open_store(site.settings.store, site.folder.path)
     try:
         await store.prepare()
         yield store
@@ -71,18 +71,18 @@ async def open_site_store(of: SiteAlerts) -> "AsyncIterator[Store]":
         await store.close()
 
 
-async def read_alerts(of: SiteAlerts, store: "Store", now_ms: int) -> "CurrentAlerts":
+async def read_alerts(site: SiteAlerts, store: "Store", now_ms: int) -> "CurrentAlerts":
     """Return the alerts and marks of the store."""
     from analytics.pipeline.alerting.current_alerts import current_alerts
 
-    return await current_alerts(of.folder.site, of.rules, store, now_ms)
+    return await current_alerts(site.folder.site, site.rules, store, now_ms)
 
 
-async def write_marks(of: SiteAlerts, store: "Store", marks: "list[AlertMark]") -> None:
+async def write_marks(site: SiteAlerts, store: "Store", marks: "list[AlertMark]") -> None:
     """Write marks. The service reads them in its next round."""
     from analytics.pipeline.alerting.alert_store import AlertStore
 
-    alert_store = AlertStore(of.folder.site.id, store)
+    alert_store = AlertStore(site.folder.site.id, store)
     for mark in marks:
         await alert_store.write_mark(mark)
 

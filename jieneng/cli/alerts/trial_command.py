@@ -57,7 +57,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     "keep_s",
     type=seconds,
     metavar=tr("TIME"),
-    help=tr("Recover after this time back, such as 10m."),
+    help=tr("Recover after the value was back for this time, such as 10m."),
 )
 @click.option(
     "--format",
@@ -83,21 +83,21 @@ def test(
     from jieneng.cli.alerts import site_alerts, trial_output
     from jieneng.cli.progress import share_progress
 
-    of = site_alerts.load_site(site_dir, config_file)
-    written = _find(rule_id, of.rules)
+    site = site_alerts.load_site(site_dir, config_file)
+    written = _find(rule_id, site.rules)
     rule = _with_times(_with_limits(written, above, below, clear), for_s, keep_s)
     now_ms = site_alerts.now_ms()
     span_ms = (now_ms - round(1000 * since_s), now_ms)
     with share_progress(tr("Replay")) as progress:
-        trial = run_once(_try(of, rule, span_ms, progress))
+        trial = run_once(_try(site, rule, span_ms, progress))
     if form == "json":
         click.echo(trial_output.to_json(trial))
     else:
-        trial_output.print_trial(trial, of, is_changed=rule != written)
+        trial_output.print_trial(trial, site, is_changed=rule != written)
 
 
 async def _try(
-    of: "SiteAlerts",
+    site: "SiteAlerts",
     rule: "AlertRule",
     span_ms: tuple[int, int],
     progress: "Callable[[float], None]",
@@ -105,8 +105,8 @@ async def _try(
     from analytics.pipeline.alerting.rule_trial import try_rule
     from jieneng.cli.alerts import site_alerts
 
-    async with site_alerts.open_site_store(of) as store:
-        return await try_rule(of.folder, store, of.rules, rule, span_ms, progress)
+    async with site_alerts.open_site_store(site) as store:
+        return await try_rule(site.folder, store, site.rules, rule, span_ms, progress)
 
 
 def _find(rule_id: str, rules: "AlertRules") -> "AlertRule":

@@ -23,7 +23,7 @@ _LISTED: Final = 12
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _DAY_MS: Final = 86_400_000
 #: If the signal is known for less than this share of the time, the output warns about it.
-_THIN: Final = 0.9
+_LEAST_KNOWN: Final = 0.9
 
 
 def to_json(trial: "Trial") -> str:
@@ -37,12 +37,12 @@ def _document(summary: "ReplaySummary") -> dict[str, Any]:
     return {**found, "messages": summary.messages}
 
 
-def print_trial(trial: "Trial", of: "SiteAlerts", *, is_changed: bool) -> None:
+def print_trial(trial: "Trial", site: "SiteAlerts", *, is_changed: bool) -> None:
     """Print a trial as sentences and tables.
 
     Args:
         trial: the trial.
-        of: the site.
+        site: the site.
         is_changed: True if the rule differs from the one in the files.
     """
     from rich.console import Console
@@ -51,28 +51,28 @@ def print_trial(trial: "Trial", of: "SiteAlerts", *, is_changed: bool) -> None:
 
     console = Console()
     console.width = max(console.width, _TABLE_WIDTH)
-    tr, summary = of.tr, trial.summary
-    for line in _sentences(summary, of):
+    tr, summary = site.tr, trial.summary
+    for line in _sentences(summary, site):
         click.echo(line)
     if summary.fires:
-        console.print(_subjects_table(summary, of))
+        console.print(_subjects_table(summary, site))
         click.echo(tr("Time of day at which the rule fires"))
         click.echo(_hours(summary.by_hour))
     if len(trial.ladder) > 1:
-        console.print(_ladder_table(trial, of))
+        console.print(_ladder_table(trial, site))
     if is_changed:
         click.echo(tr("To keep this rule, write it to alerts.toml:"))
         click.echo(rule_toml(summary.rule))
 
 
-def _sentences(summary: "ReplaySummary", of: "SiteAlerts") -> list[str]:
+def _sentences(summary: "ReplaySummary", site: "SiteAlerts") -> list[str]:
     from analytics.alerts.texts import alert_texts
 
-    tr, rule = of.tr, summary.rule
+    tr, rule = site.tr, summary.rule
     name = alert_texts.alert_name(rule, rule.signal, tr)
     limit = alert_texts.rule_limit(rule, tr)
     lines = [tr("{name} ({rule}): {limit}").format(name=name, rule=rule.id, limit=limit)]
-    lines.append(_data_line(summary, of))
+    lines.append(_data_line(summary, site))
     if not summary.fires:
         lines.append(tr("The rule would not have fired."))
         return lines
@@ -92,33 +92,33 @@ def _sentences(summary: "ReplaySummary", of: "SiteAlerts") -> list[str]:
             share=_percent(summary.firing),
         )
     )
-    lines.append(_notices_line(summary, of))
+    lines.append(_notices_line(summary, site))
     return lines
 
 
-def _data_line(summary: "ReplaySummary", of: "SiteAlerts") -> str:
+def _data_line(summary: "ReplaySummary", site: "SiteAlerts") -> str:
     """Return sentences about the known share of the data, because alerts need values to fire."""
-    tr = of.tr
+    tr = site.tr
     line = tr(
         "{start} to {end}: {subjects} subjects, values known for {share} of the time."
     ).format(
-        start=_day(summary.start_ms, of),
-        end=_day(summary.end_ms, of),
+        start=_day(summary.start_ms, site),
+        end=_day(summary.end_ms, site),
         subjects=len(summary.subjects),
         share=number_texts.share(summary.known),
     )
     late = (summary.known_from_ms or 0) - summary.start_ms > _DAY_MS
     if late and summary.known_from_ms is not None:
-        line += tr(" Known values begin on {day}.").format(day=_day(summary.known_from_ms, of))
-    if summary.known is not None and summary.known < _THIN:
+        line += tr(" Known values begin on {day}.").format(day=_day(summary.known_from_ms, site))
+    if summary.known is not None and summary.known < _LEAST_KNOWN:
         line += tr(" An alert cannot fire at times without values.")
     return line
 
 
-def _notices_line(summary: "ReplaySummary", of: "SiteAlerts") -> str:
+def _notices_line(summary: "ReplaySummary", site: "SiteAlerts") -> str:
     from analytics.alerts.texts import alert_texts
 
-    tr, events = of.tr, summary.notices
+    tr, events = site.tr, summary.notices
     parts = tr(", ").join(
         f"{alert_texts.event_name(event, tr)} {events[event]}" for event in events
     )
@@ -134,10 +134,10 @@ def _notices_line(summary: "ReplaySummary", of: "SiteAlerts") -> str:
     )
 
 
-def _subjects_table(summary: "ReplaySummary", of: "SiteAlerts") -> "Table":
+def _subjects_table(summary: "ReplaySummary", site: "SiteAlerts") -> "Table":
     from analytics.alerts.texts import alert_texts
 
-    tr, rule = of.tr, summary.rule
+    tr, rule = site.tr, summary.rule
     farthest = tr("Highest value") if rule.is_above else tr("Lowest value")
     table = _table(
         tr("By subject"),
@@ -148,7 +148,7 @@ def _subjects_table(summary: "ReplaySummary", of: "SiteAlerts") -> "Table":
         if one.peak is not None:
             peak = alert_texts.amount(one.peak, rule, rule.signal, tr)
         table.add_row(
-            alert_texts.subject_name(rule.signal, one.subject, of.labels, tr),
+            alert_texts.subject_name(rule.signal, one.subject, site.labels, tr),
             str(one.fires),
             alert_texts.duration(one.firing_s, tr) if one.fires else "",
             alert_texts.duration(one.longest_s, tr) if one.fires else "",
@@ -160,10 +160,10 @@ def _subjects_table(summary: "ReplaySummary", of: "SiteAlerts") -> "Table":
     return table
 
 
-def _ladder_table(trial: "Trial", of: "SiteAlerts") -> "Table":
+def _ladder_table(trial: "Trial", site: "SiteAlerts") -> "Table":
     from analytics.alerts.texts import alert_texts
 
-    tr = of.tr
+    tr = site.tr
     table = _table(
         tr("Other limits"),
         (tr("Limit"), tr("Fired"), tr("Notices"), tr("A week"), tr("Subjects"), tr("Time")),
@@ -217,5 +217,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-def _day(time_ms: int, of: "SiteAlerts") -> str:
-    return f"{datetime.fromtimestamp(time_ms / 1000, of.labels.zone):%Y-%m-%d}"
+def _day(time_ms: int, site: "SiteAlerts") -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, site.labels.zone):%Y-%m-%d}"

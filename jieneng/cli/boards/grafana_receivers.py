@@ -84,7 +84,7 @@ def _plain_routes(routes: "tuple[Route, ...]", report: Callable[[str], None]) ->
         if route.area or route.medium:
             report(
                 tr(
-                    "route {route} is by area or medium, which Grafana does not know of an alert:"
+                    "route {route} selects by area or medium, which alerts in Grafana do not state:"
                     " left out."
                 ).format(route=route.id)
             )
@@ -110,7 +110,7 @@ def _integrations(
         if found is None:
             report(
                 tr(
-                    "Grafana can't send to receiver {receiver}: it knows mail, webhooks, WeCom"
+                    "Grafana can't send to receiver {receiver}: it supports mail, webhooks, WeCom"
                     " and DingTalk without a signature. Left out."
                 ).format(receiver=receiver.id)
             )

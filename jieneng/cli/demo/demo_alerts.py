@@ -18,14 +18,15 @@ from simulators.simulated_site import SimulatedSite
 #: Meter behind which a pipe bursts, and the flow from it [m3/h].
 BURST_METER: Final = "w-b2"
 _BURST_RATE: Final = 3.6
-#: The pipe burst in the night before the last midnight, which the history has whole.
+#: The pipe burst in the night before the last midnight, because the history contains all of it.
 _BURST_TIME: Final = time(0, 30)
-#: Meter that falls silent, when it does after the start, and for how long [s].
+#: Meter that falls silent, time after the start at which it does [s], and duration of the silence
+#: [s].
 SILENT_METER: Final = "e-ct-cold"
 _SILENT_AFTER_S: Final = 20
 _SILENT_S: Final = 120
-#: Age of a reading beyond which a meter of the demo is silent, and for how long before the alert
-#: fires [s]. The newest readings of the history are some hours old when the services start.
+#: Limit of the rule about silent meters, and time beyond it after which the alert fires [s]. The
+#: newest readings of the history are some hours old when the services start.
 _SILENT_LIMIT_S: Final = 15
 _SILENT_FOR_S: Final = 20
 

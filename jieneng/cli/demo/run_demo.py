@@ -27,7 +27,8 @@ from simulators.scripting.fault_check import SCRIPT_FILE
 from simulators.serving import site_server
 from simulators.settings import SimulatorSettings
 
-#: Interval at which the screen is renewed, or a line is printed where there is no terminal [s].
+#: Interval at which the screen is renewed [s]; without a terminal, interval of the printed lines
+#: [s].
 _SCREEN_S: Final = 2.0
 _LINE_S: Final = 10.0
 #: Width of the output where there is no terminal [columns].

@@ -1,7 +1,8 @@
 """Compute the yearly consumption from the values of a file, before anything is written.
 
 It is computed as the analytics would after the import, but from the file alone. If the values can
-be read in several ways (as readings of a register or as consumption), there is a row for each way.
+be read in several ways (as readings of a register or as consumption), there is a row for each
+meaning.
 """
 
 import math
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 
 #: Meaning of the values: readings of a register; consumption of intervals; readings as displayed,
 #: which still have to be multiplied by the transformer ratio.
-Way = Literal["register", "interval", "display"]
+ValueMeaning = Literal["register", "interval", "display"]
 
 
 class YearOfFile(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
         meter: id of the meter.
         quantity: the quantity.
         unit: unit of the amounts.
-        way: meaning of the values.
+        meaning: meaning of the values.
         is_chosen: True if the values are imported with this meaning.
         years: consumption by year.
         findings: findings that the analytics would report.
@@ -59,7 +60,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     meter: str
     quantity: str
     unit: str
-    way: Way
+    meaning: ValueMeaning
     is_chosen: bool
     years: tuple[YearOfFile, ...]
     findings: tuple["Finding", ...] = ()
@@ -71,14 +72,14 @@ def previews(report: "ImportReport", folder: "SiteFolder") -> Iterator[Preview]:
 
     for series in report.read:
         if series.quantity == CONSUMPTION[folder.site.meters[series.meter].medium]:
-            for way in _ways(series, report.kind):
-                yield _preview(series, way, report.kind, folder)
+            for meaning in _meanings(series, report.kind):
+                yield _preview(series, meaning, report.kind, folder)
 
 
-def _ways(series: "ReadSeries", kind: str) -> Sequence[Way]:
+def _meanings(series: "ReadSeries", kind: str) -> Sequence[ValueMeaning]:
     """Return the possible meanings of a series' values, the chosen one first."""
-    chosen: Way = "interval" if kind == "interval" else "register"
-    other: Way = "register" if kind == "interval" else "interval"
+    chosen: ValueMeaning = "interval" if kind == "interval" else "register"
+    other: ValueMeaning = "register" if kind == "interval" else "interval"
     return (
         chosen,
         *(("display",) if series.ratios else ()),
@@ -86,23 +87,27 @@ def _ways(series: "ReadSeries", kind: str) -> Sequence[Way]:
     )
 
 
-def _preview(series: "ReadSeries", way: Way, kind: str, folder: "SiteFolder") -> Preview:
+def _preview(
+    series: "ReadSeries", meaning: ValueMeaning, kind: str, folder: "SiteFolder"
+) -> Preview:
     from jieneng.metering.quantities import QUANTITIES
 
-    years, findings = (_of_intervals if way == "interval" else _of_register)(series, way, folder)
+    years, findings = (_of_intervals if meaning == "interval" else _of_register)(
+        series, meaning, folder
+    )
     return Preview(
         meter=series.meter,
         quantity=series.quantity,
         unit=QUANTITIES[series.quantity].unit,
-        way=way,
-        is_chosen=way == kind,
+        meaning=meaning,
+        is_chosen=meaning == kind,
         years=years,
         findings=findings,
     )
 
 
 def _of_register(
-    series: "ReadSeries", way: Way, folder: "SiteFolder"
+    series: "ReadSeries", meaning: ValueMeaning, folder: "SiteFolder"
 ) -> tuple[tuple[YearOfFile, ...], tuple["Finding", ...]]:
     """Return consumption by year and findings of a register."""
     import numpy as np
@@ -110,7 +115,7 @@ def _of_register(
     from analytics.counters.believed_register import believed_register
     from analytics.counters.consumption import consumption_between
 
-    values = series.of_display() if way == "display" else series.values
+    values = series.of_display() if meaning == "display" else series.values
     register = believed_register(
         np.frombuffer(series.times_ms, dtype=np.int64),
         np.frombuffer(values, dtype=np.float64),
@@ -125,7 +130,7 @@ def _of_register(
 
 
 def _of_intervals(
-    series: "ReadSeries", _: Way, folder: "SiteFolder"
+    series: "ReadSeries", _: ValueMeaning, folder: "SiteFolder"
 ) -> tuple[tuple[YearOfFile, ...], tuple["Finding", ...]]:
     """Return consumption by year and findings of intervals."""
     import numpy as np
@@ -137,8 +142,10 @@ def _of_intervals(
     from ingest.importing.judging.interval_lengths import interval_lengths
 
     zone = folder.site.zone
-    told = any(series.lengths_ms)  # readings of a register have no lengths
-    lengths_ms = series.lengths_ms if told else interval_lengths(series.times_ms, zone).lengths_ms
+    has_lengths = any(series.lengths_ms)  # readings of a register have no lengths
+    lengths_ms = (
+        series.lengths_ms if has_lengths else interval_lengths(series.times_ms, zone).lengths_ms
+    )
     starts = np.frombuffer(series.times_ms, dtype=np.int64)
     lengths = np.frombuffer(lengths_ms, dtype=np.int64)
     values = np.frombuffer(series.values, dtype=np.float64)
@@ -195,7 +202,10 @@ def _findings(series: "ReadSeries", found: "Sequence[RegisterFinding]") -> "tupl
 
 
 def _year_edges(series: "ReadSeries", folder: "SiteFolder") -> "tuple[range, NDArray[np.int64]]":
-    """Return (years of a series, edges). The edges are the years' begins and the last end [ms]."""
+    """Return (years of a series, edges).
+
+    The edges are the starts of the years, and the end of the last [ms].
+    """
     import numpy as np
 
     from analytics.periods import local_day, midnight_ms

@@ -177,7 +177,7 @@ def _years(previews: Sequence[Preview], folder: "SiteFolder") -> "Table":
     table.add_column(tr("Consumption"), justify="right", no_wrap=True)
     table.add_column(tr("Known"), justify="right")
     for preview in previews:
-        name = _way_name(preview, folder)
+        name = _meaning_name(preview, folder)
         for number, year in enumerate(preview.years):
             amount = _UNKNOWN if year.amount is None else f"{year.amount:,.1f} {preview.unit}"
             head = (preview.meter, name) if number == 0 else ("", "")
@@ -185,7 +185,7 @@ def _years(previews: Sequence[Preview], folder: "SiteFolder") -> "Table":
     return table
 
 
-def _way_name(preview: Preview, folder: "SiteFolder") -> str:
+def _meaning_name(preview: Preview, folder: "SiteFolder") -> str:
     """Return the meaning of the values in a row, with the option that selects it."""
     names = {
         "register": tr("register (--kind register)"),
@@ -193,6 +193,6 @@ def _way_name(preview: Preview, folder: "SiteFolder") -> str:
         "display": tr("display (--side display)"),
     }
     meter = folder.site.meters[preview.meter]
-    if preview.way == "register" and preview.is_chosen and (meter.ct or meter.pt):
+    if preview.meaning == "register" and preview.is_chosen and (meter.ct or meter.pt):
         return tr("register (--side primary)")
-    return names[preview.way]
+    return names[preview.meaning]

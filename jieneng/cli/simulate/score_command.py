@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
 #: Stored interval by which consumption is compared, and its length [s].
 _INTERVAL: Final = "15min"
 _INTERVAL_S: Final = 900
-#: Answers this short before the end of the run need not be stored yet [real s].
+#: Answers within this time before the end of the run need not be stored yet [real s].
 _GRACE_S: Final = 10.0
 
 
@@ -114,7 +114,7 @@ def score(
         score_output.print_csv(result)
     else:
         score_output.print_tables(result, truth, rules)
-    _print_reservations(result, truth)
+    _print_not_compared(result, truth)
     sys.exit(1 if result.counts.mistakes else 0)
 
 
@@ -234,7 +234,7 @@ async def _read(
     return found[0].times_ms, found[0].values
 
 
-def _print_reservations(result: "Score", truth: "Truth") -> None:
+def _print_not_compared(result: "Score", truth: "Truth") -> None:
     """Print on stderr which data could not be compared: incomplete lines, unequal intervals."""
     for file in truth.torn:
         text = tr(

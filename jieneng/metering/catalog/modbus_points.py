@@ -277,8 +277,9 @@ class ModbusHead(ModelHead, frozen=True, kw_only=True):
     """The table `[model]` of a Modbus model.
 
     Attributes:
-        max_registers: most registers that one request may ask for.
-        max_gap: most unwanted registers that a request may include between wanted ones.
+        max_registers: largest number of registers in one request.
+        max_gap: largest number of unwanted registers that a request may include between wanted
+            ones.
     """
 
     max_registers: Annotated[int, Meta(ge=1, le=125)] = 120

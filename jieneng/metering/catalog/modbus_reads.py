@@ -34,7 +34,7 @@ class ModbusRead(msgspec.Struct, frozen=True):
     Attributes:
         function: Modbus function, 1 to 4.
         address: address of the first register, coil or discrete input, 0-based.
-        count: number of those.
+        count: number of registers, coils or inputs.
         quantities: names of the quantities that the reply holds.
         decode: function from the reply's `size` data bytes to as many values, in canonical units.
     """
@@ -47,7 +47,7 @@ class ModbusRead(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Data bytes of the reply: two a register, one for eight bits."""
+        """Data bytes of the reply: two for a register, one for eight bits."""
         return (self.count + 7) // 8 if self.function in BIT_FUNCTIONS else 2 * self.count
 
     @property

@@ -99,7 +99,7 @@ def test_it_says_the_same_to_programs(tmp_path: Path) -> None:
     done = check(site, of_display(site), "--format", "json")
     report = json.loads(done.out)
     assert (report["layout"], report["kind"], report["problem_count"]) == ("long", "register", 1)
-    assert [row["way"] for row in report["consumption"]] == ["register", "display"]
+    assert [row["meaning"] for row in report["consumption"]] == ["register", "display"]
     assert report["consumption"][1]["years"][0] == {
         "year": 2020,
         "amount": pytest.approx(120_000),

@@ -1,4 +1,4 @@
-"""Two copies of one agent on one broker: they throw each other out, and both say why."""
+"""Two copies of one agent on one broker: they disconnect each other, and both say why."""
 
 import time
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_a_name_counts_as_taken_until_a_connection_has_lasted() -> None:
         faults.report(aiomqtt.MqttError("gone"), None, was_connected=True)
         assert [one["event"] for one in logs] == ["another client uses the name a name"]
         (text,) = faults.texts()
-        assert "throw each other out" in text
+        assert "disconnect each other" in text
         faults.report(aiomqtt.MqttError("refused"), None, was_connected=False)
         assert len(faults.texts()) == 2
         faults.clear(UNSHARED_S)
