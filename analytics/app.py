@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.alerts.alert_files import load_alert_rules
 from analytics.figure_service import (
@@ -30,8 +31,11 @@ from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.pipeline.quality.quality_reader import quality_report
 from analytics.publications.publication import Publication
+from analytics.publications.published_sums import sum_findings
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
+from analytics.quality.quality_score import QualityReport
 from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
 from analytics.settings import AnalyticsSettings
@@ -177,6 +181,30 @@ async def carbon(
         return await pipeline.carbon(
             period, base, None if scope is None else [scope], clock.now_ms()
         )
+
+
+async def quality(
+    folder: SiteFolder, settings: AnalyticsSettings, period: str, scope: str | None, clock: Clock
+) -> QualityReport:
+    """Compute missing consumption, and return the quality of the data of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        whole = periods.parse(period)
+        published = sum_findings(folder.path, whole.year) if whole.whole_year else ()
+        scopes = None if scope is None else [scope]
+        return await quality_report(pipeline, store, period, scopes, clock.now_ms(), published)
 
 
 async def quotas(

@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
+from analytics.pipeline.quality.quality_reader import quality_report, write_quality
+from analytics.publications.published_sums import sum_findings
 from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
@@ -77,6 +79,7 @@ class FigureService:
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
         self._last_gap_check_s = float("-inf")
+        self._rated_day: date | None = None
 
     async def run(self) -> None:
         """Compute and publish until cancelled."""
@@ -122,8 +125,20 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
+        if self._rated_day != today:
+            await self._rate_data(yesterday)
+            self._rated_day = today
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
+
+    async def _rate_data(self, yesterday: date) -> None:
+        """Rate the data of the year until yesterday, and write the scores and issues."""
+        published = sum_findings(self._folder.path, yesterday.year)
+        after_ms = periods.midnight_ms(yesterday + timedelta(days=1), self._folder.site.zone)
+        report = await quality_report(
+            self._pipeline, self._store, f"{yesterday:%Y}", None, after_ms, published
+        )
+        await write_quality(self._pipeline, self._store, report, yesterday)
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
         """Export the lowest coverage of each scope's indicators in a year."""

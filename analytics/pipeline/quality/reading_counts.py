@@ -17,6 +17,7 @@ import numpy as np
 
 from analytics import periods
 from analytics.figures.site_consumption import align_to_grid, contiguous_ranges
+from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.quality.completeness import PointReadings, is_expected, polled_quantities
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 #: Number of latest days that are counted again.
 _RECOUNTED_DAYS: Final = 7
 _DAY_MS: Final = 86_400_000
-_POINTS_PER_WRITE: Final = 20_000
 
 
 class ReadingCounts:
@@ -43,6 +43,7 @@ class ReadingCounts:
     def __init__(self, folder: SiteFolder, store: Store) -> None:
         self._site = folder.site
         self._store = store
+        self._consumption = ConsumptionStore(folder.site, store)
         self._polled = {
             meter.id: polled_quantities(meter, folder.models) for meter in folder.site.meter
         }
@@ -55,11 +56,9 @@ class ReadingCounts:
         every = periods.days(start, end)
         edges = periods.edges_ms(start, end, "day", self._site.zone)
         stored = await self._stored(edges)
-        is_new = np.array([first <= day for day in every])
-        is_new &= ~np.any([np.isfinite(row) for row in stored.values()], axis=0)
-        is_new |= np.array(
-            [first <= day and end - day <= timedelta(_RECOUNTED_DAYS) for day in every]
-        )
+        is_kept = np.any([np.isfinite(row) for row in stored.values()], axis=0)
+        is_recent = np.array([end - day <= timedelta(_RECOUNTED_DAYS) for day in every])
+        is_new = np.array([first <= day for day in every]) & (is_recent | ~is_kept)
         counted = await self._counted(edges, is_new)
         hours = np.diff(edges) / _DAY_MS
         points = []
@@ -128,15 +127,21 @@ class ReadingCounts:
         edges: "NDArray[np.int64]",
         is_new: "NDArray[np.bool_]",
     ) -> None:
+        """Write the counts of the days that were counted anew."""
         found: list[Point] = []
         for one in points:
             tags = (("meter", one.meter), ("quantity", one.quantity), ("site", self._site.id))
             for day in np.flatnonzero(is_new & (one.expected > 0)).tolist():
-                fields = ((schema.EXPECTED, float(one.expected[day])),)
-                fields += ((schema.STORED, float(one.stored[day])),)
-                found.append(Point.of(schema.COMPLETENESS, tags, fields, int(edges[day])))
-        for start in range(0, len(found), _POINTS_PER_WRITE):
-            await self._store.write(found[start : start + _POINTS_PER_WRITE])
+                found.append(
+                    Point(
+                        schema.COMPLETENESS,
+                        tags,
+                        (schema.EXPECTED, schema.STORED),
+                        (float(one.expected[day]), float(one.stored[day])),
+                        int(edges[day]),
+                    )
+                )
+        await self._consumption.write(found)
 
 
 def _equal_days(
