@@ -125,11 +125,11 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        if self._rated_day != today:
-            await self._rate_data(yesterday)
-            self._rated_day = today
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
+        if self._rated_day != today:
+            self._rated_day = today  # also if the rating fails: it is logged once a day
+            await self._rate_data(yesterday)
 
     async def _rate_data(self, yesterday: date) -> None:
         """Rate the data of the year until yesterday, and write the scores and issues."""

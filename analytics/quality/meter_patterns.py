@@ -35,6 +35,8 @@ _LEAST_DAYS: Final = 14
 #: Shortest period in which a meter should count something [days].
 _ZERO_DAYS: Final = 90
 _FULL: Final = 0.99
+#: Greatest share of a day's consumption that may lie at its midnights between distant readings.
+_MOST_SPREAD: Final = 0.02
 
 
 def flat_lines(
@@ -43,7 +45,8 @@ def flat_lines(
     """Yield a concern for each meter with equal amounts on at least 14 consecutive days."""
     registers = metered.without_exports()
     amount = zero_where_unknown(registers.amount)
-    is_measured = (registers.coverage >= _FULL) & (zero_where_unknown(registers.estimated) == 0)
+    spread = registers.spread_start + registers.spread_end  # NaN is not measured
+    is_measured = (registers.coverage >= _FULL) & (spread <= _MOST_SPREAD * amount)
     is_large = is_measured & (amount * _ZERO_DAYS >= _LEAST_AMOUNT)
     is_equal = np.abs(np.diff(amount, axis=1)) <= _EQUAL * np.abs(amount[:, 1:])
     is_flat = is_equal & is_large[:, 1:] & is_large[:, :-1]

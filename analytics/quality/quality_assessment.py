@@ -229,7 +229,7 @@ class _Rating:
             score=round(sum(part.score for part in parts), 1) if meters.expected > 0 else None,
             parts=parts,
             coverage=None if rated is None else rated.coverage,
-            completeness=None if of_scope is None else of_scope.share,
+            readings=None if of_scope is None else of_scope.share,
             issues=issues,
         )
 

@@ -21,9 +21,6 @@ from analytics.quality.figure_meters import RatedFigure
 from analytics.quality.quality_rules import PART_POINTS, RULES, Part
 from jieneng.metering.findings import Finding
 
-#: Number of issues that are shown first: where the figure gains most if they are mended.
-FIRST_ISSUES = 10
-
 
 class QualityIssue(msgspec.Struct, frozen=True, kw_only=True):
     """A finding about the data of a figure, with its weight.
@@ -67,7 +64,7 @@ class QualityResult(msgspec.Struct, frozen=True, kw_only=True):
         score: 0 to 100; None if nothing of the figure is known or expected.
         parts: the parts of the score.
         coverage: share of the meters' time for which consumption is known, 0 to 1.
-        completeness: share of the polled readings that are stored, 0 to 1; None if no meter of the
+        readings: share of the polled readings that are stored, 0 to 1; None if no meter of the
             scope is polled.
         issues: the issues, the most expensive first.
     """
@@ -78,7 +75,7 @@ class QualityResult(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None
     parts: tuple[PartScore, ...]
     coverage: float | None
-    completeness: float | None
+    readings: float | None
     issues: tuple[QualityIssue, ...]
 
 

@@ -30,7 +30,7 @@ _SPREADS: Final = 3.0
 #: Robust standard deviation of a normal distribution, as a multiple of its median deviation.
 _ROBUST: Final = 1.4826
 #: Smallest number of meters whose median change is the usual change.
-_LEAST_GROUP: Final = 5
+_LEAST_GROUP: Final = 3
 #: Powers of ten of slips of units and decimal points: kWh and MWh, 元 and 万元, transformer ratios.
 _POWERS: Final = (-4, -3, -2, -1, 1, 2, 3, 4)
 #: Largest quotient of a change and a power of ten that is a slip.
@@ -42,7 +42,7 @@ def year_changes(
 ) -> Iterator[Concern]:
     """Yield a concern for each meter whose change deviates from the usual change.
 
-    The usual change is the median of the meters' changes; without five meters it is no change.
+    The usual change is the median of the meters' changes; without three meters it is no change.
 
     Args:
         now: consumption on the days of the period.

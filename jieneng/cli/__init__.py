@@ -27,6 +27,7 @@ from jieneng.cli.figures import (
     carbon_command,
     indicator_commands,
     publish_command,
+    quality_command,
     quota_command,
 )
 from jieneng.cli.options import Reader, tr
@@ -69,6 +70,7 @@ for command in (
     indicator_commands.report,
     quota_command.quotas,
     carbon_command.carbon,
+    quality_command.quality,
     alert_commands.alerts,
     publish_command.publish,
     grafana_commands.grafana,

@@ -30,7 +30,7 @@ def _score_point(site: str, result: QualityResult, time_ms: int) -> Point | None
             "score": result.score,
             **{part.part: part.score for part in result.parts},
             schema.COVERAGE: result.coverage,
-            "readings": result.completeness,
+            "readings": result.readings,
         },
         time_ms,
     )

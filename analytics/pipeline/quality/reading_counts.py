@@ -128,19 +128,17 @@ class ReadingCounts:
         is_new: "NDArray[np.bool_]",
     ) -> None:
         """Write the counts of the days that were counted anew."""
-        found: list[Point] = []
-        for one in points:
-            tags = (("meter", one.meter), ("quantity", one.quantity), ("site", self._site.id))
-            for day in np.flatnonzero(is_new & (one.expected > 0)).tolist():
-                found.append(
-                    Point(
-                        schema.COMPLETENESS,
-                        tags,
-                        (schema.EXPECTED, schema.STORED),
-                        (float(one.expected[day]), float(one.stored[day])),
-                        int(edges[day]),
-                    )
-                )
+        found = [
+            Point(
+                schema.COMPLETENESS,
+                (("meter", one.meter), ("quantity", one.quantity), ("site", self._site.id)),
+                (schema.EXPECTED, schema.STORED),
+                (float(one.expected[day]), float(one.stored[day])),
+                int(edges[day]),
+            )
+            for one in points
+            for day in np.flatnonzero(is_new & (one.expected > 0)).tolist()
+        ]
         await self._consumption.write(found)
 
 
