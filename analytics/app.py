@@ -150,6 +150,10 @@ async def report(
         await pipeline.require_data(period)
         now_ms = clock.now_ms()
         data = await report_reader.page_data(pipeline, store, period, now_ms)
+        published = sum_findings(folder.path, int(period))
+        site_id = folder.site.id
+        rated = await quality_report(pipeline, store, period, [site_id], now_ms, published)
+        data = msgspec.structs.replace(data, quality=rated)
         rules = load_alert_rules(folder.path, folder.site)
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 

@@ -5,7 +5,9 @@ Laws:
 1. The store counts; no reading is transferred.
 2. A count is kept in the measurement `completeness`, because readings may be deleted later and a
    year has many. The latest seven days are counted again each time: late readings may arrive.
-3. Days before the first poll of the site are not counted: their readings were imported.
+3. A quantity of which no reading is stored in the whole period, other than the consumption, is one
+   that the device lacks. It is not expected.
+4. Days before the first poll of the site are not counted: their readings were imported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,7 @@ from analytics.figures.site_consumption import align_to_grid, contiguous_ranges
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.quality.completeness import PointReadings, is_expected, polled_quantities
 from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
@@ -68,7 +71,9 @@ class ReadingCounts:
                 key = meter_id, quantity
                 known = np.nan_to_num(stored.get(key, np.zeros(len(every))))
                 number = np.where(is_new, counted.get(key, 0.0), known)
-                points.append(PointReadings(meter_id, quantity, per_day * active, number))
+                is_counter = quantity == CONSUMPTION[self._site.meters[meter_id].medium]
+                if is_counter or number.any():
+                    points.append(PointReadings(meter_id, quantity, per_day * active, number))
         await self._write(points, edges, is_new)
         return points
 

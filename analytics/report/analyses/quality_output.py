@@ -160,7 +160,7 @@ def completeness_table(report: QualityReport, labels: Labels, translate: Transla
     if not table.row_count:
         text = translate("At least {share} of the readings of each point are stored.")
         if not report.points:
-            text = translate("No meter is polled.")
+            text = translate("No meter was polled on a whole day of the period.")
         table.add_row(text.format(share=figure_texts.share(LEAST_COMPLETE)), "", "", "", "")
     return table
 
@@ -188,8 +188,8 @@ def page_part(data: PageData, translate: Translate) -> Html:
     )
     note = translate(
         "Score of the data, 0 to 100: {scores}. An issue costs the share of the figure that it"
-        " concerns, times the points of its part: completeness 40, plausibility 25, consistency 25, denominators"
-        " 10. The issues that cost most:"
+        " concerns, times the points of its part: completeness 40, plausibility 25, consistency"
+        " 25, denominators 10. The issues that cost most:"
     ).format(scores=scores)
     headings = _issue_headings(translate)
     rows = [
@@ -248,7 +248,7 @@ def to_csv(report: QualityReport, translate: Translate, labels: Labels) -> str:
     writer = csv.DictWriter(out, _COLUMNS, restval="")
     writer.writeheader()
     for result in report.results:
-        rated = {
+        rated: dict[str, Any] = {
             "scope": result.scope,
             "figure": result.figure,
             "period": result.period,
@@ -259,8 +259,7 @@ def to_csv(report: QualityReport, translate: Translate, labels: Labels) -> str:
             "unit": _UNITS[result.figure],
         }
         issues = [_issue(one, translate, labels) for one in result.issues]
-        nothing: dict[str, Any] = {}
-        for row in issues or [nothing]:
+        for row in issues or [dict[str, Any]()]:
             cells = {**rated, **row}
             writer.writerow({name: "" if value is None else value for name, value in cells.items()})
     return out.getvalue()
