@@ -1,6 +1,7 @@
 """Panels that show findings about registers, from the measurement `finding`."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from grafana.board_frame import board_link, panel_text
@@ -48,7 +49,7 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     overrides = {
         "Time": FieldOverride(tr("Time"), "time:YYYY-MM-DD HH:mm", width=150),
         "scope": meter,
-        "code": FieldOverride(tr("Finding"), values=_code_words(of)),
+        "code": FieldOverride(tr("Finding"), values=code_words(of)),
         schema.UNTIL_MS: FieldOverride(tr("Until"), "time:YYYY-MM-DD HH:mm", width=150),
         schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
     }
@@ -57,9 +58,18 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     return table_panel(text, "none", [query], overrides)
 
 
-def _code_words(of: BoardSite) -> dict[str, tuple[str, str]]:
+def code_words(
+    of: BoardSite, more: Mapping[str, Msgid] = MappingProxyType({})
+) -> dict[str, tuple[str, str]]:
+    """Return name and colour of each kind of finding, by code.
+
+    Args:
+        of: the site.
+        more: names of findings that are not about registers.
+    """
+    words = {**_WORDS, **more}
     return {
-        code: (of.tr(_WORDS[code]) if code in _WORDS else code, _COLOURS[kind.severity])
+        code: (of.tr(words[code]) if code in words else code, _COLOURS[kind.severity])
         for code, kind in KINDS.items()
     }
 

@@ -18,8 +18,8 @@ numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
 path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, estimated, \
 `status` (text) |
-| completeness | analytics | site, meter, quantity | `expected`, `stored`: numbers of readings of \
-the local day that were to be polled, and that are stored |
+| completeness | analytics | site, meter, quantity | `expected`, `stored`, `share`: numbers of \
+readings of the local day that were to be polled and that are stored, and their quotient |
 | data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
 `plausibility`, `consistency`, `denominators`, `coverage`, `readings` |
 | quality_issue | analytics | site, scope, figure, code, subject | `share`, `amount`, `points` |
@@ -196,7 +196,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "status",
             )
         ),
-        COMPLETENESS: frozenset((EXPECTED, STORED)),
+        COMPLETENESS: frozenset((EXPECTED, STORED, "share")),
         DATA_QUALITY: frozenset(
             (
                 "score",

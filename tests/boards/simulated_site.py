@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
+from analytics.pipeline.quality.quality_reader import quality_report, write_quality
 from jieneng.metering import reading, schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point
@@ -136,6 +137,9 @@ async def fill(
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
     await store.write(list(_reports(folder.site)))
+    await store.write([_bill(folder.site), *_completeness(folder.site)])
+    rated = await quality_report(pipeline, store, f"{years[-1]}", None, now_ms(folder.site), ())
+    await write_quality(pipeline, store, rated, NOW.date() - timedelta(days=1))
     await simulated_alerts.fill(folder.site, store, now_ms(folder.site))
 
 
@@ -256,6 +260,27 @@ def _reports(site: Site) -> Iterator[Point]:
                 meter.id, moment, ok, answer_ms if ok else 1000, 1 if ok else 3
             )
             yield schema.poll_point(site.id, report)
+
+
+def _bill(site: Site) -> Point:
+    """Return a water bill of October that is higher than what the meter counted."""
+    tags = (("meter", "w-main"), ("site", site.id))
+    names = ("volume_m3", schema.INTERVAL_S)
+    october = datetime(YEARS[-1], 10, 1)  # noqa: DTZ001 - local time
+    return Point(schema.BILL, tags, names, (4200.0, 31 * 86_400.0), _ms(site, october))
+
+
+def _completeness(site: Site) -> Iterator[Point]:
+    """Yield the numbers of readings that were stored on the latest days."""
+    days = midnights(site, NOW.date() - timedelta(days=20), NOW.date())
+    for meter in (one for one in site.meter if one.bus is not None):
+        tags = (("meter", meter.id), ("quantity", CONSUMPTION[meter.medium]), ("site", site.id))
+        for number, day_ms in enumerate(days.tolist()):
+            stored = 8_640.0 - (number * 7 + len(meter.id)) % 12
+            values = (8_640.0, stored, stored / 8_640.0)
+            yield Point(
+                schema.COMPLETENESS, tags, (schema.EXPECTED, schema.STORED, "share"), values, day_ms
+            )
 
 
 def _agent_points(site: Site, agent: str, moment: int, number: int) -> Iterator[Point]:

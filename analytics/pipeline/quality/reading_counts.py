@@ -137,8 +137,12 @@ class ReadingCounts:
             Point(
                 schema.COMPLETENESS,
                 (("meter", one.meter), ("quantity", one.quantity), ("site", self._site.id)),
-                (schema.EXPECTED, schema.STORED),
-                (float(one.expected[day]), float(one.stored[day])),
+                (schema.EXPECTED, schema.STORED, "share"),
+                (
+                    float(one.expected[day]),
+                    float(one.stored[day]),
+                    min(float(one.stored[day] / one.expected[day]), 1.0),
+                ),
                 int(edges[day]),
             )
             for one in points

@@ -73,7 +73,8 @@ async def fill(small: SiteFolder, store: Store) -> None:
 
 
 def stored(found: Sequence[PointReadings], quantity: str) -> list[float]:
-    return next(one for one in found if one.quantity == quantity).stored.tolist()
+    point = next(one for one in found if one.quantity == quantity)
+    return [float(number) for number in point.stored]
 
 
 async def test_readings_are_counted_by_local_day_from_the_first_whole_day_of_polls(
