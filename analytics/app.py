@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -22,29 +21,34 @@ from analytics.figure_service import (
     ignore_progress,
     local_today,
     publish,
+    publish_quotas,
 )
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
+from analytics.figures.quotas.annual_quota_results import AnnualQuotaResult
 from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.quality.quality_reader import quality_report
+from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
 from analytics.publications.published_sums import sum_findings
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.quality.quality_score import QualityReport
 from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
+from analytics.rule_documents import rule_documents
 from analytics.settings import AnalyticsSettings
-from jieneng import config_file
 from jieneng.clock import Clock
 from jieneng.locale import translator
 from jieneng.locale.finding_text import labels
-from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.errors import ConfigError, NoData, Problem
 from jieneng.metering.findings import Finding
+from jieneng.metering.site import Site
 from jieneng.observe import log, serving_metrics
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store, open_store
@@ -52,8 +56,15 @@ from jieneng.storage import Store, open_store
 _DEFAULTS: Final = AnalyticsSettings()
 
 
-def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
+def load_rules(
+    path: Path, settings: AnalyticsSettings = _DEFAULTS, site: Site | None = None
+) -> Rules:
     """Return the packaged rules; rows in the site's folder replace packaged rows of the same id.
+
+    Args:
+        path: folder of the site.
+        settings: settings of the analytics.
+        site: the site, to check the ids of scopes in the rules; None to accept any id.
 
     Raises:
         ConfigError: lists all mistakes in `factors.toml`, `plan.toml` and `quotas.toml`.
@@ -61,11 +72,12 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     problems = list[Problem]()
     try:
         loaded = merge_rules(
-            _rule_documents(path, "factors.toml", problems),
-            _rule_documents(path, "plan.toml", problems),
-            _rule_documents(path, "quotas.toml", problems),
+            rule_documents(path, "factors.toml", problems),
+            rule_documents(path, "plan.toml", problems),
+            rule_documents(path, "quotas.toml", problems),
             convention=settings.convention,
             coverage_floor=settings.coverage_floor,
+            scope_ids=None if site is None else _scope_ids(site),
         )
     except ConfigError as error:
         problems += error.problems
@@ -74,16 +86,9 @@ def load_rules(path: Path, settings: AnalyticsSettings = _DEFAULTS) -> Rules:
     return loaded
 
 
-def _rule_documents(path: Path, name: str, problems: list[Problem]) -> list[config_file.Document]:
-    """Return the packaged document and the site's. Invalid TOML is added to `problems`."""
-    packaged = resources.files("analytics") / "data" / name
-    found = [config_file.parse(packaged.read_text(encoding="utf-8"), name)]
-    if (path / name).exists():
-        try:
-            found.append(config_file.read(path / name))
-        except ConfigError as error:
-            problems += error.problems
-    return found
+def _scope_ids(site: Site) -> tuple[str, ...]:
+    """Return the ids of the site, its areas and its institutions."""
+    return (site.id, *(one.id for one in site.area), *(one.id for one in site.institution))
 
 
 @asynccontextmanager
@@ -100,7 +105,7 @@ async def _open_unprepared(
     folder: SiteFolder, settings: AnalyticsSettings
 ) -> AsyncIterator[tuple[Store, Pipeline]]:
     """Open a store without preparing it. The service prepares it once it is available."""
-    loaded = load_rules(folder.path, settings)
+    loaded = load_rules(folder.path, settings, folder.site)
     store = open_store(settings.store, folder.path)
     try:
         yield store, Pipeline(folder, loaded, store, detail_days=settings.detail_days)
@@ -212,36 +217,65 @@ async def quality(
 
 
 async def quotas(
-    folder: SiteFolder, settings: AnalyticsSettings, year: str, clock: Clock
-) -> list[QuotaResult]:
-    """Compute missing consumption, and return the results of all quotas of a year.
+    folder: SiteFolder, settings: AnalyticsSettings, year: str, scope: str | None, clock: Clock
+) -> tuple[list[QuotaResult], list[AnnualQuotaResult]]:
+    """Compute missing consumption, and return levels of buildings and annual quotas of a year.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        year: id of the year.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
 
     Raises:
-        ConfigError: a quota names a scope that the site does not have.
         NoData: the year has no stored consumption.
+        UsageError: the year or the scope does not exist.
     """
     async with _open(folder, settings) as (_, pipeline):
-        _require_scopes(pipeline)
         await _catch_up(pipeline, local_today(folder, clock))
         await pipeline.require_data(year)
-        return await pipeline.quotas(year, clock.now_ms())
+        now_ms = clock.now_ms()
+        levels = await pipeline.quotas.levels(year, now_ms, scope)
+        return levels, await pipeline.quotas.annual(year, now_ms, scope)
 
 
-def _require_scopes(pipeline: Pipeline) -> None:
-    known = {scope.id for scope in pipeline.scopes}
-    problems = [
-        Problem(
-            file="quotas.toml",
-            text="quota {id}: {scope} is no area or institution of site.toml.",
-            fix="Use one of: {known}.",
-            values={"id": quota.id, "scope": scope, "known": ", ".join(sorted(known))},
-        )
-        for quota in pipeline.rules.quotas
-        for scope in quota.scope
-        if scope not in known
-    ]
-    if problems:
-        raise ConfigError(problems)
+async def profiles(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    clock: Clock,
+    *,
+    scope: str | None = None,
+    meter: str | None = None,
+) -> list[LoadProfile]:
+    """Compute missing consumption, and return the load profiles of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period; if it is not over, its complete days count.
+        clock: the clock.
+        scope: id of a scope; None for all scopes, or for `meter`.
+        meter: id of a meter; None for scopes.
+
+    Raises:
+        NoData: the period has no stored consumption, or no complete day.
+        UsageError: there is no such period, scope or meter.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        hours = load_alert_rules(folder.path, folder.site).hours
+        reader = ProfileReader(folder, pipeline.rules, hours, store)
+        subjects = reader.scopes if scope is None else [reader.scope(scope)]
+        if meter is not None:
+            subjects = [reader.meter(meter)]
+        today = local_today(folder, clock)
+        complete = periods.parse(period).until(today)
+        await _catch_up(pipeline, today)
+        await pipeline.require_data(period)
+        if not complete.days:
+            raise NoData("no day of {period} is complete yet.", period=period)
+        return await reader.profiles(complete, subjects)
 
 
 async def publication(
@@ -307,7 +341,9 @@ async def backfill(
     """
     async with _open(folder, settings) as (_, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        await publish(pipeline, folder, clock, await pipeline.stored_periods())
+        stored = await pipeline.stored_periods()
+        await publish(pipeline, folder, clock, stored)
+        await publish_quotas(pipeline, folder, clock, stored)
         return findings
 
 
@@ -337,7 +373,9 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
         today = local_today(folder, clock)
         await _catch_up(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
-        return await publish(pipeline, folder, clock, await pipeline.stored_periods())
+        stored = await pipeline.stored_periods()
+        await publish_quotas(pipeline, folder, clock, stored)
+        return await publish(pipeline, folder, clock, stored)
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:

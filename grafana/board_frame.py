@@ -92,7 +92,7 @@ def frame(
     }
 
 
-def nothing(of: BoardSite) -> str:
+def no_data_text(of: BoardSite) -> str:
     """Return the sentence that a panel without data shows."""
     return of.tr("No data in this time range. Choose a longer time range, or another scope.")
 
@@ -101,13 +101,13 @@ def panel_text(
     of: BoardSite, title: Msgid, description: Msgid, empty: Msgid | None = None
 ) -> PanelText:
     """Return the translated texts of a panel; `empty` is shown if the panel has no data."""
-    without = nothing(of) if empty is None else of.tr(empty)
+    without = no_data_text(of) if empty is None else of.tr(empty)
     return PanelText(of.tr(title), of.tr(description), without)
 
 
 def words_text(of: BoardSite, words: Words, empty: Msgid | None = None) -> PanelText:
     """Return the translated texts of a panel; `empty` is shown if the panel has no data."""
-    without = nothing(of) if empty is None else of.tr(empty)
+    without = no_data_text(of) if empty is None else of.tr(empty)
     return PanelText(of.tr(words.title), _description(of, words), without)
 
 

@@ -19,8 +19,8 @@ UNKNOWN: Final = "—"
 Thresholds = tuple[tuple[float | None, str], ...]
 #: Least width of a column of names [px]: on a phone the table is scrolled, and names stay whole.
 _NAME_WIDTH: Final = 160
-#: First step of an override. Grafana makes minus infinity of null in a panel's defaults only; in an
-#: override null counts as 0, and a value of -0.001 has the colour of the first step.
+#: Value of the first step of an override. Grafana reads null as minus infinity in a panel's
+#: defaults, but as 0 in an override.
 _LOWEST: Final = -1e12
 NO_THRESHOLDS: Final[Thresholds] = ((None, colours.TEXT),)
 

@@ -38,12 +38,12 @@ class PanelText(msgspec.Struct, frozen=True):
     Attributes:
         title: heading.
         description: definition, shown at the mark beside the heading.
-        nothing: sentence that is shown if the panel has no data.
+        no_data: sentence that is shown if the panel has no data.
     """
 
     title: str
     description: str
-    nothing: str
+    no_data: str
 
 
 def stat_panel(
@@ -273,7 +273,7 @@ def _panel(
         "fieldConfig": {
             "defaults": {
                 "unit": unit,
-                "noValue": text.nothing,
+                "noValue": text.no_data,
                 "color": {"mode": "palette-classic"},
                 "mappings": [],
                 "thresholds": thresholds_json(thresholds),

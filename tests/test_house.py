@@ -34,6 +34,7 @@ IO_ROOMS = {
     "analytics.pipeline.register_reader",
     "analytics.pipeline.signals.stored_series",
     "analytics.publications.publication_files",
+    "analytics.rule_documents",
     "edge_agent.app",
     "edge_agent.commissioning.bus_probe",
     "edge_agent.links.exchange",

@@ -83,6 +83,12 @@ class WorkingCalendar:
             return False
         return day.weekday() < _SATURDAY
 
+    def is_holiday(self, day: date) -> bool:
+        """Return True if a local day is a public holiday, or a `holiday` of the site."""
+        if day in self._days_off or day in self._workdays:
+            return day in self._days_off
+        return self._is_mainland and day in chinese_calendar.holidays
+
     def is_watched(self, when: When, times_ms: "NDArray[np.int64]") -> "NDArray[np.bool_]":
         """Return True for each time at which a rule with this `when` is evaluated.
 

@@ -8,14 +8,20 @@ Laws:
    and only at the end.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
 import msgspec
 
-from analytics.figures.figure import FactorSeries, Figure, rounded
+from analytics.figures.comparisons.baselines import BaselineInputs
+from analytics.figures.comparisons.further_comparisons import FurtherInputs, with_comparisons
+from analytics.figures.comparisons.like_for_like import (
+    LikeForLike,
+    area_changes,
+    like_for_like_scopes,
+)
+from analytics.figures.figure import FactorSeries, Figure, relative_change_pct, rounded
 from analytics.figures.forecasts.forecast import Forecast
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import (
@@ -42,6 +48,9 @@ from jieneng.metering.indicators import Indicator
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
+#: Function that returns the inputs of scopes in a part of the period, or of a year to compare with.
+_InputsOf = Callable[[Period, Sequence[Scope]], PeriodInputs]
+
 #: A value below this share of the base value is more likely a mistake than a saving.
 _FAR_BELOW: Final = 0.4
 
@@ -53,7 +62,7 @@ def assess(
     period: Period,
     today: date,
     current: SiteConsumption,
-    base_year: SiteConsumption | None,
+    compared: Mapping[int, SiteConsumption],
     history: Sequence[SiteConsumption] = (),
 ) -> list[Figure]:
     """Return the figures of scopes in a period, by scope and indicator.
@@ -65,7 +74,7 @@ def assess(
         period: the whole period.
         today: the present local day; only days before it are complete.
         current: consumption on the complete days of the period; may contain more days.
-        base_year: consumption in all of `rules.base_year`; None if there is no base year.
+        compared: consumption in all of each year of `rules.compared_years`, by year.
         history: consumption of the calendar years before a running year, the oldest first, without
             a gap; empty for no forecast.
     """
@@ -75,17 +84,18 @@ def assess(
     counted = rules.counted_flows(period.year)
     fixed_on = elapsed.start if year is None else year.start
 
-    def inputs(
-        part: Period, consumption: SiteConsumption, scopes: Sequence[Scope] = scopes
-    ) -> PeriodInputs:
+    def inputs(part: Period, scopes: Sequence[Scope] = scopes) -> PeriodInputs:
+        consumption = current if part.year == period.year else compared[part.year]
         factors = period_factors(rules, site, part, fixed_on)
         return period_inputs(site, rules, scopes, part, consumption, factors, counted)
 
-    same_days = whole_base_year = None
-    if year is not None and base_year is not None:
-        same_days = inputs(elapsed.in_year(year.year), base_year)
+    same_days = whole_base_year = alike = None
+    if year is not None and year.year in compared:
+        base_days = elapsed.in_year(year.year)
+        same_days = inputs(base_days)
         capped = [one for one in scopes if any(applies_to(cap, one) for cap in rules.caps)]
-        whole_base_year = inputs(year, base_year, scopes if is_running_year else capped)
+        whole_base_year = inputs(year, scopes if is_running_year else capped)
+        alike = _like_for_like(site, scopes, [base_days, elapsed], inputs)
     forecasts: dict[str, dict[Medium, Forecast]] = {}
     if history and is_running_year:
         forecasts = {
@@ -96,16 +106,39 @@ def assess(
         rules,
         period,
         plan if plan is not None and plan.covers(period.year) else None,
-        msgspec.structs.replace(inputs(elapsed, current), forecasts=forecasts),
+        msgspec.structs.replace(inputs(elapsed), forecasts=forecasts),
         same_days,
         whole_base_year,
     )
+    baselines = (
+        BaselineInputs(row, tuple(inputs(elapsed.in_year(one)) for one in row.years))
+        for row in rules.baselines_of(period)
+    )
+    further = FurtherInputs(alike, tuple(baselines))
     return [
-        _figure(comparison, scope, indicator, series)
+        _figure(comparison, further, scope, indicator, series)
         for scope in scopes
         for indicator in indicators.INDICATORS.values()
         for series in _factor_series(indicator)
     ]
+
+
+def _like_for_like(
+    site: Site, scopes: Sequence[Scope], days: Sequence[Period], inputs: _InputsOf
+) -> LikeForLike | None:
+    """Return two periods by the areas that existed in both; None if no area joined or left.
+
+    Args:
+        site: the site.
+        scopes: the scopes.
+        days: the same days of the base year, and the complete days of the period.
+        inputs: function that returns the inputs of scopes in one of these periods.
+    """
+    changes, remaining = like_for_like_scopes(site, scopes, area_changes(site, days))
+    if not changes:
+        return None
+    same_days, current = (inputs(part, remaining) for part in days)
+    return LikeForLike(changes, current, same_days)
 
 
 def _factor_series(indicator: Indicator) -> tuple[FactorSeries | None, ...]:
@@ -113,13 +146,17 @@ def _factor_series(indicator: Indicator) -> tuple[FactorSeries | None, ...]:
 
 
 def _figure(
-    comparison: Comparison, scope: Scope, indicator: Indicator, series: FactorSeries | None
+    comparison: Comparison,
+    further: FurtherInputs,
+    scope: Scope,
+    indicator: Indicator,
+    series: FactorSeries | None,
 ) -> Figure:
     def result(inputs: PeriodInputs | None) -> IndicatorResult:
         return NO_RESULT if inputs is None else indicator_result(inputs, scope, indicator, series)
 
     current, baseline = result(comparison.current), result(comparison.same_days)
-    change = 100 * (current.value / baseline.value - 1) if baseline.value > 0 else math.nan
+    change = relative_change_pct(current.value, baseline.value)
     same_days = comparison.same_days
     figure = Figure(
         scope=scope.id,
@@ -146,6 +183,7 @@ def _figure(
         ),
         status="no_target" if current.applies else "not_applicable",
     )
+    figure = with_comparisons(figure, further, scope, indicator, current)
     plan = comparison.plan
     # Carbon with each year's factor is for the emission inventory, and has no verdict. Only with
     # the fixed factor does a change show the institution's own performance.

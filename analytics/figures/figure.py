@@ -31,6 +31,34 @@ FactorSeries = Literal["fixed", "current"]
 _DECIMALS: Final = 6
 
 
+class FigureComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison of a figure beside that of the plan. It has no target and no verdict.
+
+    Attributes:
+        id: id of a further baseline of `plan.toml`, or `like_for_like`.
+        name: name of the baseline for people.
+        reason: reason for the baseline.
+        value: the value that is compared: that of the figure, or without the areas in `left_out`.
+        baseline: value that it is compared with, for the same days.
+        baseline_period: id of the period of `baseline`; `2017..2019` for a mean of years.
+        change_pct: change of `value` against `baseline` [%]; negative for a decrease.
+        decrease_pct: the negative of `change_pct`.
+        coverage: lowest coverage of the compared values, 0 to 1.
+        left_out: ids of the areas that are left out, because they joined or left.
+    """
+
+    id: str
+    name: str
+    reason: str
+    value: float | None
+    baseline: float | None
+    baseline_period: str
+    change_pct: float | None
+    decrease_pct: float | None
+    coverage: float | None
+    left_out: tuple[str, ...] = ()
+
+
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """Value of an indicator for a scope and a period, with target and verdict.
 
@@ -67,6 +95,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         to_save: amount by which the forecast exceeds `year_limit`, as an amount of a medium to save
             until the end of the year [`to_save_unit`]; 0 if the forecast is below the limit.
         to_save_unit: unit of a medium: kWh of electricity for energy and carbon.
+        comparisons: comparisons beside that with the plan's base year: by the areas that existed in
+            both periods (`like_for_like`), if an area joined or left, and with further baselines.
     """
 
     scope: str
@@ -95,6 +125,12 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     year_limit: float | None = None
     to_save: float | None = None
     to_save_unit: str | None = None
+    comparisons: tuple[FigureComparison, ...] = ()
+
+
+def relative_change_pct(value: float, base: float) -> float:
+    """Return the change of a value against a base [%]; NaN without a base above 0."""
+    return 100 * (value / base - 1) if base > 0 else math.nan
 
 
 def rounded(value: float) -> float | None:

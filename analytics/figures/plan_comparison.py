@@ -161,7 +161,9 @@ def with_cap(
         if math.isfinite(growth):
             value, allowed = value.times(growth), Range.exact(cap.value)
         status = targets.certain_verdict(
-            lambda value, part: targets.cap_status(cap, value, part, is_final=comparison.is_final),
+            lambda value, part: targets.limit_status(
+                cap.operator, value, part, is_final=comparison.is_final
+            ),
             [value.value, allowed.value],
             [value.least, allowed.greatest],
             [value.greatest, allowed.least],

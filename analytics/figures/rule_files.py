@@ -1,33 +1,35 @@
-"""Merge rule files into one object: factors, plans, targets, caps and the settings for them.
-
-Laws: a row in a site's file replaces the whole packaged row with the same id; all other packaged
-rows stay. A mistake is reported with the file and the line of its row.
+"""Merge rule files into one object: factors, plans, targets, caps, quotas and their settings.
 
 Pure: documents in, rules out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from analytics.figures import factors, targets
-from analytics.figures import quota as quota_rows
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.figure import Convention
-from analytics.figures.quota import Quota, QuotasFile
-from analytics.figures.targets import Cap, Plan, PlanFile, Target
+from analytics.figures.quota_rows.annual_quota import AnnualQuota, check_annual_quotas
+from analytics.figures.quota_rows.quota import Quota, check_quotas
+from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.periods import Period, calendar_year
-from jieneng.config_file import Document, decode
+from analytics.rule_rows import check_located, check_scopes, decoded, merge_rows, rows_of
+from jieneng.config_file import Document
 from jieneng.metering import indicators
 from jieneng.metering.errors import ConfigError, Problem
 
-_File = TypeVar("_File", bound=msgspec.Struct)
+
+class QuotasFile(msgspec.Struct, frozen=True):
+    """The content of `quotas.toml`."""
+
+    quota: tuple[Quota, ...] = ()
+    annual_quota: tuple[AnnualQuota, ...] = ()
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Factors, plans, targets and caps of a site.
+    """Factors, plans, targets, caps and quotas of a site.
 
     Attributes:
         convention: convention of electricity's coal equivalent.
@@ -39,6 +41,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     caps: tuple[Cap, ...]
     quotas: tuple[Quota, ...] = ()
+    annual_quotas: tuple[AnnualQuota, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     convention: Convention = "equivalent"
     coverage_floor: float = 0.95
 
@@ -62,6 +66,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         plan = self.plan_for(period.year)
         return None if plan is None else calendar_year(plan.base)
 
+    def baselines_of(self, period: Period) -> tuple[Baseline, ...]:
+        """Return the further baselines with which a period is compared: those of earlier years."""
+        return tuple(row for row in self.baselines if row.years[-1] < period.year)
+
+    def compared_years(self, period: Period) -> list[Period]:
+        """Return the calendar years with which a period is compared, the plan's base year first."""
+        base = self.base_year(period)
+        further = (year for row in self.baselines_of(period) for year in row.years)
+        years = [*([] if base is None else [base.year]), *further]
+        return [calendar_year(year) for year in dict.fromkeys(years)]
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Sources of the plans and of the factors in use, one sentence each."""
@@ -72,29 +87,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return (*plans, *(f"{row.id} = {row.value} {row.unit}: {row.source}" for row in used))
 
 
-def _decoded(
-    documents: Sequence[Document], form: type[_File], problems: list[Problem]
-) -> list[tuple[_File, Document]]:
-    """Return the decoded documents. Documents with a wrong form are added to `problems`."""
-    decoded = []
-    for document in documents:
-        try:
-            decoded.append((decode(document, form), document))
-        except ConfigError as error:
-            problems += error.problems
-    return decoded
-
-
-class _Row(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_AnyRow = TypeVar("_AnyRow", bound=_Row)
-#: (row, its document, its index in the document).
-_LocatedRow = tuple[_AnyRow, Document, int]
-
-
 def merge_rules(
     factor_files: Sequence[Document],
     plan_files: Sequence[Document],
@@ -102,6 +94,7 @@ def merge_rules(
     *,
     convention: Convention,
     coverage_floor: float,
+    scope_ids: Collection[str] | None = None,
 ) -> Rules:
     """Merge the rows of documents.
 
@@ -111,63 +104,52 @@ def merge_rules(
         quota_files: packaged `quotas.toml`, then that of the site.
         convention: convention of electricity's coal equivalent.
         coverage_floor: smallest coverage for a verdict, 0 to 1.
+        scope_ids: ids of the site, its areas and institutions, which caps and quotas may name;
+            None to accept any id.
 
     Raises:
         ConfigError: lists all mistakes in all documents.
     """
     problems = list[Problem]()
-    factor_forms = _decoded(factor_files, FactorsFile, problems)
-    plan_forms = _decoded(plan_files, PlanFile, problems)
-    quota_forms = _decoded(quota_files, QuotasFile, problems)
-    factor_rows = _merge_rows((form.factor, document) for form, document in factor_forms)
-    plans = _merge_rows((form.plan, document) for form, document in plan_forms)
-    target_rows = _merge_rows((form.target, document) for form, document in plan_forms)
-    caps = _merge_rows((form.cap, document) for form, document in plan_forms)
-    quotas = _merge_rows((form.quota, document) for form, document in quota_forms)
+    factor_forms = decoded(factor_files, FactorsFile, problems)
+    plan_forms = decoded(plan_files, PlanFile, problems)
+    quota_forms = decoded(quota_files, QuotasFile, problems)
+    factor_rows = merge_rows((form.factor, document) for form, document in factor_forms)
+    plans = merge_rows((form.plan, document) for form, document in plan_forms)
+    target_rows = merge_rows((form.target, document) for form, document in plan_forms)
+    caps = merge_rows((form.cap, document) for form, document in plan_forms)
+    baselines = merge_rows((form.baseline, document) for form, document in plan_forms)
+    quotas = merge_rows((form.quota, document) for form, document in quota_forms)
+    annual = merge_rows((form.annual_quota, document) for form, document in quota_forms)
     known = [row for row, _, _ in plans]
     units = {row.id: row.unit for row in indicators.INDICATORS.values()}
     problems += [
-        *_check_located("factor", factor_rows, factors.check_factors),
-        *_check_located("plan", plans, targets.check_plans),
-        *_check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
-        *_check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
-        *_check_located("quota", quotas, quota_rows.check_quotas),
+        *check_located("factor", factor_rows, factors.check_factors),
+        *check_located("plan", plans, targets.check_plans),
+        *check_located("target", target_rows, lambda r: targets.check_references(r, known, units)),
+        *check_located("cap", caps, lambda r: targets.check_references(r, known, units)),
+        *check_located("baseline", baselines, targets.check_baselines),
+        *check_located("quota", quotas, check_quotas),
+        *check_located("annual_quota", annual, check_annual_quotas),
+        *check_scopes("cap", caps, lambda row: _named_scopes(row.scope), scope_ids),
+        *check_scopes("quota", quotas, lambda row: row.scope, scope_ids),
+        *check_scopes("annual_quota", annual, lambda row: (row.scope,), scope_ids),
     ]
     if problems:
         raise ConfigError(problems)
     return Rules(
-        factors=_rows(factor_rows),
-        plans=_rows(plans),
-        targets=_rows(target_rows),
-        caps=_rows(caps),
-        quotas=_rows(quotas),
+        factors=rows_of(factor_rows),
+        plans=rows_of(plans),
+        targets=rows_of(target_rows),
+        caps=rows_of(caps),
+        quotas=rows_of(quotas),
+        annual_quotas=rows_of(annual),
+        baselines=rows_of(baselines),
         convention=convention,
         coverage_floor=coverage_floor,
     )
 
 
-def _merge_rows(
-    files: Iterable[tuple[Sequence[_AnyRow], Document]],
-) -> list[_LocatedRow[_AnyRow]]:
-    """Return one row for each id: the one of the last document that contains the id."""
-    merged: dict[str, _LocatedRow[_AnyRow]] = {}
-    for rows, document in files:
-        for number, row in enumerate(rows):
-            merged[row.id] = (row, document, number)
-    return list(merged.values())
-
-
-def _rows(located: Sequence[_LocatedRow[_AnyRow]]) -> tuple[_AnyRow, ...]:
-    return tuple(row for row, _, _ in located)
-
-
-def _check_located(
-    table: str,
-    located: Sequence[_LocatedRow[_AnyRow]],
-    check: Callable[[Sequence[_AnyRow]], Iterable[tuple[int, Problem]]],
-) -> Iterator[Problem]:
-    """Yield the problems that a check finds in rows, each with the file and line of its row."""
-    for number, problem in check(_rows(located)):
-        _, document, row_index = located[number]
-        path = (table, row_index, *problem.path)
-        yield document.locate(msgspec.structs.replace(problem, path=path))
+def _named_scopes(cap_scope: str) -> tuple[str, ...]:
+    """Return the id that the scope of a cap names; none for the division and the whole site."""
+    return () if cap_scope in ("division", "site") else (cap_scope,)

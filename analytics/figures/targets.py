@@ -32,6 +32,7 @@ from jieneng.metering.errors import Problem
 
 Operator = Literal[">", ">=", "<", "<="]
 TargetClass = Literal["binding", "expected"]
+Year = Annotated[int, Meta(ge=1990, le=2100)]
 #: Source of a plan's targets: its published text, or reports about it.
 Confidence = Literal["published", "reported"]
 
@@ -62,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
 
     id: str
     name: str = ""
-    base: Annotated[int, Meta(ge=1990, le=2100)]
+    base: Year
     from_: int
     to: int
     path: Literal["geometric", "linear"] = "geometric"
@@ -123,12 +124,35 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"})
     clause: str
 
 
+class Baseline(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """A row `[[baseline]]` of `plan.toml`: years to compare figures with, without a verdict.
+
+    Attributes:
+        name: name for people.
+        from_: first year.
+        to: last year; None for the first year alone.
+        reason: reason for comparing with these years.
+    """
+
+    id: Annotated[str, Meta(min_length=1, examples=["2019"])]
+    name: str = ""
+    from_: Year
+    to: Year | None = None
+    reason: Annotated[str, Meta(min_length=1)]
+
+    @property
+    def years(self) -> range:
+        """The calendar years."""
+        return range(self.from_, (self.to or self.from_) + 1)
+
+
 class PlanFile(msgspec.Struct, frozen=True):
     """The content of `plan.toml`."""
 
     plan: tuple[Plan, ...] = ()
     target: tuple[Target, ...] = ()
     cap: tuple[Cap, ...] = ()
+    baseline: tuple[Baseline, ...] = ()
 
 
 def check_plans(rows: Sequence[Plan]) -> Iterator[tuple[int, Problem]]:
@@ -195,6 +219,21 @@ def _unknown_reference(key: str, target: str, known: Sequence[str]) -> Problem:
         values={"key": key, "target": target, "known": ", ".join(known)},
         path=(key,),
     )
+
+
+def check_baselines(rows: Sequence[Baseline]) -> Iterator[tuple[int, Problem]]:
+    """Yield (row index, problem) for each baseline that ends before it begins."""
+    for number, row in enumerate(rows):
+        if not row.years:
+            yield (
+                number,
+                Problem(
+                    text="baseline {id} ends before it begins.",
+                    fix="Write years with from <= to, or leave to out for a single year.",
+                    values={"id": row.id},
+                    path=("to",),
+                ),
+            )
 
 
 def glide_path_share(plan: Plan, decrease_pct: float, year: int) -> float:
@@ -288,16 +327,16 @@ def decrease_status(
     return "on_track" if decrease >= round(100 * (1 - share), _DECIMALS) else "at_risk"
 
 
-def cap_status(cap: Cap, value: float, allowed: float, *, is_final: bool) -> Status:
+def limit_status(comparison: Operator, value: float, allowed: float, *, is_final: bool) -> Status:
     """Return the verdict on a total with enough data.
 
     Args:
-        cap: the cap.
-        value: the total, in the cap's unit.
-        allowed: the cap, or its part for a part of a year.
-        is_final: True for the plan's complete last year.
+        comparison: comparison of the total with its limit: `<=` or `<`.
+        value: the total.
+        allowed: the cap or annual quota, or its part for a part of a year.
+        is_final: True if the verdict is `met` or `missed`.
     """
-    is_kept = _COMPARE[cap.operator](round(value, _DECIMALS), round(allowed, _DECIMALS))
+    is_kept = _COMPARE[comparison](round(value, _DECIMALS), round(allowed, _DECIMALS))
     if is_final:
         return "met" if is_kept else "missed"
     return "on_track" if is_kept else "at_risk"

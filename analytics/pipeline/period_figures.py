@@ -22,7 +22,6 @@ from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
 from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.figure import Figure
-from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
@@ -96,16 +95,17 @@ class PeriodFigures:
         return [await self._figures(one, base_years) for one in wanted]
 
     async def _figures(self, wanted: WantedFigures, base_years: _BaseYears) -> list[Figure]:
-        """Return the figures of a period; its base year is taken from `base_years` if possible."""
+        """Return the figures of a period; years that were read are taken from `base_years`."""
         whole_period = periods.parse(wanted.period)
-        scopes = self._scopes_of(wanted.scope_ids)
+        scopes = self.scopes_of(wanted.scope_ids)
         today = periods.local_day(wanted.as_of_ms, self._site.zone)
-        base_year = self._rules.base_year(whole_period)
         counted = self._rules.counted_flows(whole_period.year).energy
-        if base_year is not None:
-            key = base_year, counted, tuple(scope.id for scope in scopes)
+        compared: dict[int, SiteConsumption] = {}
+        for year in self._rules.compared_years(whole_period):
+            key = year, counted, tuple(scope.id for scope in scopes)
             if key not in base_years:
-                base_years[key] = await self._site_consumption(scopes, base_year, counted)
+                base_years[key] = await self._site_consumption(scopes, year, counted)
+            compared[year.year] = base_years[key]
         return assess(
             self._site,
             self._rules,
@@ -113,8 +113,8 @@ class PeriodFigures:
             whole_period,
             today,
             await self._site_consumption(scopes, whole_period.until(today), counted),
-            None if base_year is None else base_years[key],
-            await self._years_before(whole_period, today),
+            compared,
+            await self.years_before(whole_period, today),
         )
 
     async def carbon(self, wanted: WantedFigures, base: Period | None) -> list[CarbonSplit]:
@@ -128,7 +128,7 @@ class PeriodFigures:
             UsageError: the period or a scope does not exist.
         """
         period = periods.parse(wanted.period)
-        scopes = self._scopes_of(wanted.scope_ids)
+        scopes = self.scopes_of(wanted.scope_ids)
         today = periods.local_day(wanted.as_of_ms, self._site.zone)
         counted = self._rules.counted_flows(period.year).energy
         year = base or self._rules.base_year(period)
@@ -142,22 +142,12 @@ class PeriodFigures:
             None if year is None else (year, await self._site_consumption(scopes, year, counted)),
         )
 
-    async def quotas(self, year: Period, as_of_ms: int) -> list[QuotaResult]:
-        """Return the results of all quotas of a year, as of a given time."""
-        scopes = tuple(self._scopes.values())
-        today = periods.local_day(as_of_ms, self._site.zone)
-        counted = self._rules.counted_flows(year.year).energy
-        return quota_results(
-            self._site,
-            self._rules,
-            scopes,
-            year,
-            today,
-            await self._site_consumption(scopes, year.until(today), counted),
-            await self._years_before(year, today),
-        )
+    async def year_consumption(self, year: int) -> SiteConsumption:
+        """Return the consumption of a calendar year by day, without findings and series."""
+        whole = calendar_year(year)
+        return await self._consumption.daily_consumption(whole.start, whole.end)
 
-    async def _years_before(self, period: Period, today: date) -> list[SiteConsumption]:
+    async def years_before(self, period: Period, today: date) -> list[SiteConsumption]:
         """Return the consumption of the years before a running year, the oldest first.
 
         It is empty for any other period, and ends where the store has no data.
@@ -165,27 +155,15 @@ class PeriodFigures:
         if not (period.whole_year and period.start < today < period.end):
             return []
         if self._history is None or self._history[:2] != (today, period.year):
-            years: list[SiteConsumption] = []
             span = await self._consumption.day_span()
             first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
-            for year in range(first, period.year):
-                whole = calendar_year(year)
-                years.append(await self._consumption.daily_consumption(whole.start, whole.end))
+            years = [await self.year_consumption(year) for year in range(first, period.year)]
             self._history = (today, period.year, years)
         return self._history[2]
 
-    async def _site_consumption(
-        self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]
-    ) -> SiteConsumption:
-        """Return a period's consumption by day, the series that indicators need, and findings."""
+    async def consumption(self, period: Period) -> SiteConsumption:
+        """Return a period's consumption by day, with the findings about the meters."""
         consumption = await self._consumption.daily_consumption(period.start, period.end)
-        needs = {
-            need
-            for indicator in indicators.INDICATORS.values()
-            for need in indicator_values.series_needs(indicator)
-        }
-        days = period.start, period.end
-        series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
         # Read one day more: a confirmation for the day after the period concerns findings that
         # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)
@@ -193,11 +171,22 @@ class PeriodFigures:
             periods.midnight_ms(day, self._site.zone) for day in (period.start, known_to)
         )
         findings = await self._findings.overlapping(start_ms, end_ms)
-        return msgspec.structs.replace(
-            consumption, series=series, findings=(*consumption.findings, *findings)
-        )
+        return msgspec.structs.replace(consumption, findings=(*consumption.findings, *findings))
 
-    def _scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
+    async def _site_consumption(
+        self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]
+    ) -> SiteConsumption:
+        """Return a period's consumption by day, findings, and the series that indicators need."""
+        needs = {
+            need
+            for indicator in indicators.INDICATORS.values()
+            for need in indicator_values.series_needs(indicator)
+        }
+        days = period.start, period.end
+        series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
+        return msgspec.structs.replace(await self.consumption(period), series=series)
+
+    def scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         """Return the scopes with the given ids; all scopes of the site if None."""
         if scope_ids is None:
             return tuple(self._scopes.values())

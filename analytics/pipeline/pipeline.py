@@ -26,7 +26,6 @@ from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
-from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
@@ -38,6 +37,7 @@ from analytics.pipeline.marked_days import MarkedDays
 from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
+from analytics.pipeline.quotas.quota_figures import QuotaFigures
 from analytics.pipeline.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
 from jieneng.metering.errors import NoData, UsageError
@@ -109,6 +109,9 @@ class Pipeline:
             self._consumption,
             self._findings,
             IntervalReader(folder, store),
+        )
+        self.quotas = QuotaFigures(
+            folder.site, rules, self.scopes, self._figures, self._consumption
         )
         self._log = log("analytics")
         self._reported: set[tuple[str, str, date]] = set()
@@ -263,17 +266,6 @@ class Pipeline:
             raise UsageError("the base is a year, not {period}: write 2020.", period=base)
         ids = None if scope_ids is None else tuple(scope_ids)
         return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
-
-    async def quotas(self, year: str, as_of_ms: int) -> list[QuotaResult]:
-        """Return the results of all quotas of a year, as of a given time.
-
-        Raises:
-            UsageError: `year` is no calendar year.
-        """
-        period = periods.parse(year)
-        if not period.whole_year:
-            raise UsageError("a quota is of a year, not of {period}: write 2025.", period=year)
-        return await self._figures.quotas(period, as_of_ms)
 
     async def require_data(self, period: str) -> None:
         """Check that the period has stored consumption.

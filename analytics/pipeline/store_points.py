@@ -127,6 +127,7 @@ def _indicator_point(site: str, figure: "Figure", time_ms: int) -> Point | None:
             "target": figure.target,
             "path": figure.path,
             "change_pct": figure.change_pct,
+            "decrease_pct": figure.decrease_pct,
             "forecast": figure.forecast,
             "forecast_least": figure.forecast_least,
             "forecast_greatest": figure.forecast_greatest,

@@ -61,16 +61,15 @@ async def figures_with(
 
 
 async def consumption_digest(site: Site, rules: Rules, store: Store, period: Period) -> str:
-    """Return the SHA-256 of the daily consumption of a period and of its base year.
+    """Return the SHA-256 of the daily consumption of a period and of the years it is compared with.
 
     The digest covers the consumption of all meters and export registers, with coverage and
     estimated shares, and the findings about the meters.
     """
     digest = hashlib.sha256()
     consumption, findings = ConsumptionStore(site, store), FindingStore(site, store)
-    base = rules.base_year(period)
     fields = set(chain.from_iterable(map(consumption_fields, MEDIA)))
-    for span in (period, base) if base is not None else (period,):
+    for span in (period, *rules.compared_years(period)):
         for kind in ("meter", "export"):
             rows = await consumption.day_rows(span.start, span.end, fields, kind=kind)
             for key in sorted(rows):

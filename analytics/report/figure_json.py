@@ -30,7 +30,9 @@ def json_elements(
     elements = (
         {
             **msgspec.structs.asdict(figure),
-            "findings": [_finding(finding, translate, labels) for finding in figure.findings],
+            "findings": [
+                finding_element(finding, translate, labels) for finding in figure.findings
+            ],
             "name": figure_texts.indicator_name(figure.indicator, translate),
             "definition": figure_texts.indicator_definition(figure.indicator, translate),
         }
@@ -39,7 +41,8 @@ def json_elements(
     return tuple(msgspec.to_builtins(element) for element in elements)
 
 
-def _finding(finding: Finding, translate: Translate, labels: Labels) -> dict[str, object]:
+def finding_element(finding: Finding, translate: Translate, labels: Labels) -> dict[str, object]:
+    """Return the JSON object of a finding, with its text in the reader's language."""
     return {
         "code": finding.code,
         "severity": finding.severity,

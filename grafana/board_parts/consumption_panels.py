@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from grafana import colours
-from grafana.board_frame import Words, nothing, panel_text
+from grafana.board_frame import Words, no_data_text, panel_text
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, good_from
 from grafana.panels import PanelText, time_series_bars, time_series_lines
@@ -65,7 +65,7 @@ def amounts(
 def by_day(of: BoardSite, medium: Medium) -> Json:
     """Return a panel with the daily consumption of the chosen scope."""
     note = of.tr("Sum of the differences of the meters' registers on each local day.")
-    text = PanelText(of.tr(_MEDIA[medium].title), note, nothing(of))
+    text = PanelText(of.tr(_MEDIA[medium].title), note, no_data_text(of))
     return amounts(of, (medium,), "day", SCOPE, text)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from grafana import colours
-from grafana.board_frame import nothing
+from grafana.board_frame import no_data_text
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, indicator_overrides
 from grafana.panels import PanelText, bar_chart, bar_gauge, stat_panel, table_panel
@@ -40,7 +40,7 @@ def _as_text(overrides: dict[str, FieldOverride]) -> dict[str, FieldOverride]:
 
 
 def _text(of: BoardSite, name: str, note: str) -> PanelText:
-    return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", nothing(of))
+    return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", no_data_text(of))
 
 
 def verdict(of: BoardSite, name: str) -> Json:
@@ -73,9 +73,9 @@ def forecast(of: BoardSite, name: str) -> Json:
         _overrides(of, "forecast", "forecast_least", "forecast_greatest", "year_limit")
     )
     note = of.tr(
-        "Expected value of the whole year, by last year's rest and this year so far, with the band"
-        " that holds 80 % of outcomes, and the value that the plan allows for the year. A year that"
-        " is over, and one without the year before it, have no forecast."
+        "Expected value of the whole year, from this year so far and the remaining days of last"
+        " year; the band that contains 80 % of outcomes; and the value that the plan allows for the"
+        " year. There is no forecast for a year that is over, or without data of the year before."
     )
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
@@ -107,7 +107,7 @@ def all_indicators(of: BoardSite) -> Json:
     text = PanelText(
         of.tr("All indicators"),
         "\n".join((note, "", *definitions)),
-        nothing(of),
+        no_data_text(of),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
     return table_panel(text, "locale", [query], {**tags, **fields})
@@ -135,7 +135,7 @@ def by_month(of: BoardSite, name: str) -> Json:
     }
     title = of.tr("{indicator} by month").format(indicator=of.indicator_name(name))
     note = of.tr("Value of each month of the year, and of the same month of the base year.")
-    text = PanelText(title, f"{of.definition(name)} {note}", nothing(of))
+    text = PanelText(title, f"{of.definition(name)} {note}", no_data_text(of))
     where = {**SCOPE, "indicator": name, "period": "/^$period-[0-9]{2}$/", "series": TARGET_SERIES}
     query = latest(schema.INDICATOR, tuple(overrides), where, ("period",))
     panel = bar_chart(text, of.indicator_unit(name), query, overrides, "period")
@@ -199,7 +199,7 @@ def scope_table(
     text = PanelText(
         f"{of.indicator_name(name)} · {heading}",
         f"{of.definition(name)} {note}",
-        nothing(of),
+        no_data_text(of),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, ("scope",))
     panel = table_panel(text, of.indicator_unit(name), [query], overrides)

@@ -19,7 +19,7 @@ from grafana.verdicts import name_values, online_values, yes_values
 from jieneng.metering import schema
 
 _SITE: Final = {"site": "$site"}
-#: Below all shares and all days of certificates.
+#: Lower than any share, and than any number of days until a certificate expires.
 _FAR_BELOW: Final = -36_500.0
 
 
@@ -199,7 +199,7 @@ def receipts(of: BoardSite) -> Json:
 
 
 def _known(thresholds: Thresholds) -> Thresholds:
-    """Return thresholds that leave a value that is not known in the colour of text."""
+    """Return thresholds in which an unknown value has the colour of text."""
     (_, first), *others = thresholds
     return ((None, colours.TEXT), (_FAR_BELOW, first), *others)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from grafana.board_frame import BoardText, Words, board_link, frame, nothing
+from grafana.board_frame import BoardText, Words, board_link, frame, no_data_text
 from grafana.board_parts.consumption_panels import by_day
 from grafana.board_parts.figure_panels import by_month, by_year, ranking, scope_tables, verdict
 from grafana.board_site import BoardSite
@@ -94,7 +94,7 @@ def _meters(of: BoardSite, medium: Medium) -> Json:
         "Consumption of each meter on the latest day, which may not be over yet, and on"
         " the day with the largest consumption. Select a name to open the meter."
     )
-    text = PanelText(of.tr(_METERS[medium].title), note, nothing(of))
+    text = PanelText(of.tr(_METERS[medium].title), note, no_data_text(of))
     return table_panel(
         text, of.consumption_unit(medium), [query], overrides, sort=("greatest", True)
     )

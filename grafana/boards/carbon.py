@@ -3,7 +3,7 @@
 from typing import Final
 
 from grafana import colours
-from grafana.board_frame import BoardText, frame, nothing
+from grafana.board_frame import BoardText, frame, no_data_text
 from grafana.board_parts.figure_panels import SCOPE, by_year, ranking, verdict
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, indicator_overrides
@@ -80,7 +80,7 @@ def _both(of: BoardSite, name: str) -> Json:
     text = PanelText(
         f"{of.indicator_name(name)} [{of.indicator_unit(name).removeprefix('suffix:')}]",
         f"{of.definition(name)} {note}",
-        nothing(of),
+        no_data_text(of),
     )
     tags = {
         "period": FieldOverride(tr("Year"), "string", width=80),
@@ -97,7 +97,7 @@ def _both(of: BoardSite, name: str) -> Json:
 def _years(of: BoardSite, series: str, title: Msgid) -> Json:
     tr = of.tr
     overrides = {"value": FieldOverride(tr("Value"), colour=colours.PURPLE)}
-    text = PanelText(of.tr(title), of.definition("carbon_total"), nothing(of))
+    text = PanelText(of.tr(title), of.definition("carbon_total"), no_data_text(of))
     where = {**SCOPE, "indicator": "carbon_total", "period": YEAR_PATTERN, "series": series}
     query = latest(schema.INDICATOR, ("value",), where, ("period",))
     panel = bar_chart(text, of.indicator_unit("carbon_total"), query, overrides, "period")

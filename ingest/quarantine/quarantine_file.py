@@ -34,7 +34,7 @@ from ingest.quarantine.quarantine_entry import (
     QuarantineUsage,
 )
 from jieneng.metering.errors import QuarantineUnavailable
-from jieneng.storage.sqlite_statements import transaction
+from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
 #: Name of the file in the folder of the quarantine.

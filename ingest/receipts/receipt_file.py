@@ -20,7 +20,7 @@ import msgspec
 
 from ingest.receipts.sequence_ranges import BootSequence, Range, merge
 from jieneng.metering.errors import QuarantineUnavailable
-from jieneng.storage.sqlite_statements import transaction
+from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
 #: Name of the file in the folder of the quarantine.

@@ -66,8 +66,10 @@ def check(site_dir: Path) -> None:
     try:
         found = examine(site_dir)
     except ConfigError as error:
+        of_services += _rule_problems(site_dir, None)
         of_alerts = check_alerts(site_dir, None, now_ms).problems
         raise ConfigError([*error.problems, *of_services, *of_alerts]) from error
+    of_services += _rule_problems(site_dir, None if found.problems else found.site)
     alerts = check_alerts(site_dir, found, now_ms)
     problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
     problems += [*of_services, *alerts.problems, *_mapping_problems(site_dir, found)]
@@ -208,8 +210,7 @@ def _mapping_problems(site_dir: Path, found: "Examination") -> list[Problem]:
 
 
 def _service_problems(site_dir: Path) -> list[Problem]:
-    """Return the problems of the other services' own files, where they exist, and of the rules."""
-    from analytics.app import load_rules
+    """Return the problems of the other services' own files, where they exist."""
     from analytics.settings import AnalyticsSettings
     from ingest.settings import IngestSettings
     from jieneng.cli.checks.broker_checks import broker_problems
@@ -231,11 +232,18 @@ def _service_problems(site_dir: Path) -> list[Problem]:
                 problems += broker_problems(file, settings.broker)
         except ConfigError as error:
             problems += error.problems
-    try:
-        load_rules(site_dir)
-    except ConfigError as error:
-        problems += error.problems
     return problems
+
+
+def _rule_problems(site_dir: Path, site: "Site | None") -> list[Problem]:
+    """Return the problems of factors, plans and quotas; of their scopes only with a sound site."""
+    from analytics.app import load_rules
+
+    try:
+        load_rules(site_dir, site=site)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _assignment_problems(found: "Examination", agent_files: AgentFiles) -> list[Problem]:

@@ -54,7 +54,7 @@ def change(value: float | None) -> str:
 
 
 def unit(name: str, translate: Translate) -> str:
-    """Format a unit: `kgCO2/m2` as `kgCO₂/m²`, and "person" in the reader's language."""
+    """Format a unit: `kgCO2/m2` as `kgCO₂/m²`; "person" and "yuan" in the reader's language."""
     for plain, pretty in _SUPERSCRIPTS:
         name = name.replace(plain, pretty)
-    return name.replace("person", translate("person"))
+    return name.replace("person", translate("person")).replace("yuan", translate("yuan"))

@@ -377,6 +377,32 @@ _ROWS: Final = (
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
     ),
     FindingKind(
+        code="area_joined",
+        severity="info",
+        en="{subject:name} joined on {day:date}, so only a part of the compared periods has it.",
+        zh="{subject:name}自 {day:date} 起纳入，未涵盖对比的全部时段",
+    ),
+    FindingKind(
+        code="area_left",
+        severity="info",
+        en="{subject:name} left before {day:date}, so only a part of the compared periods has it.",
+        zh="{subject:name}自 {day:date} 起不再计入，未涵盖对比的全部时段",
+    ),
+    FindingKind(
+        code="left_out_unmetered",
+        severity="info",
+        en="{subject:name} has no meter of its own for {media:words}: what it uses of them stays in"
+        " the like-for-like figure.",
+        zh="{subject:name}没有单独的{media:words}表计，同口径指标中仍含其用量",
+    ),
+    FindingKind(
+        code="like_for_like",
+        severity="info",
+        en="{subject:name}: by the areas that existed in both periods (like-for-like), the change"
+        " against the base is {change:number} %.",
+        zh="{subject:name}：按两期均存在的区域同口径对比，较基期变化 {change:number}%",
+    ),
+    FindingKind(
         code="negative_formula",
         severity="warning",
         en="{subject:name}: the consumption by its formula is below 0 on the day from"
@@ -535,6 +561,13 @@ _ROWS: Final = (
         zh="{subject} 规划目标目前仅据报道；本市公布后请写入 plan.toml",
     ),
     FindingKind(
+        code="equal_months",
+        severity="info",
+        en="Not every month of {subject} has enough data, so the annual quota is divided equally"
+        " among the months, and not by the shares of that year.",
+        zh="{subject} 年并非每个月都有足够数据，年度限额按月均分，未按该年各月占比分解",
+    ),
+    FindingKind(
         code="no_headcount",
         severity="warning",
         en="{subject:name}: the headcount is stated for {known} of {days} days.",
@@ -567,6 +600,121 @@ _ROWS: Final = (
         " yet; the latest one is used instead: {value:exact} {unit:unit} ({subject}).",
         zh="{first:date} 至 {last:date} 的{medium:word}{factor:word}尚未公布，暂用最近一次公布的"
         " {value:exact} {unit:unit}（{subject}）",
+    ),
+    FindingKind(
+        code="hours_not_measured",
+        severity="warning",
+        en="{subject:name}, {medium:word}: only {share:share} of the hours were measured, less"
+        " than {floor:share}. Peaks and other figures that need all hours are not given.",
+        zh="{subject:name}（{medium:word}）：实测小时仅占 {share:share}，低于 {floor:share}，不给出"
+        "最大需量等需要完整小时数据的数值",
+    ),
+    FindingKind(
+        code="no_it_meter",
+        severity="info",
+        en="{subject:name}: there is no PUE, because no meter measures the IT equipment. In"
+        ' site.toml, write item = "special" and the data room\'s meter as parent.',
+        zh="{subject:name}：无信息设备电表，不能计算 PUE；请在 site.toml 中为该表填写"
+        ' item = "special"，并以机房总表为 parent',
+    ),
+    FindingKind(
+        code="no_tariff",
+        severity="warning",
+        en="{subject:name}: no tariff is in force from {first:date} to {last:date}, so the cost is"
+        " unknown. Write it into tariffs.toml.",
+        zh="{subject:name}：{first:date} 至 {last:date} 无适用电价（价格）类别，费用未知；"
+        "请在 tariffs.toml 中填写",
+    ),
+    FindingKind(
+        code="no_price",
+        severity="warning",
+        en="{subject:name}: tariff {tariff} has no price between {first:date} and {last:date}, so"
+        " the cost is unknown. Write the published price into tariffs.toml.",
+        zh="{subject:name}：{first:date} 至 {last:date} 之间缺少 {tariff} 的价格，费用未知；"
+        "请将公布的价格填入 tariffs.toml",
+    ),
+    FindingKind(
+        code="no_account",
+        severity="warning",
+        en="{subject:name} belongs to no account in tariffs.toml, so the cost is unknown.",
+        zh="{subject:name}未归入 tariffs.toml 中的任何户号，费用未知",
+    ),
+    FindingKind(
+        code="reported_tariff",
+        severity="info",
+        en="The rules of tariff {subject} are known from reports only: {source}.",
+        zh="{subject} 的计价规则目前仅据报道：{source}",
+    ),
+    FindingKind(
+        code="uncertain_step",
+        severity="warning",
+        en="{subject:name}: since {first:date} the consumption is known for only {coverage:share}"
+        " of the time, so the step of the price may be wrong.",
+        zh="{subject:name}：自 {first:date} 起用量已知的时间仅占 {coverage:share}，"
+        "所处阶梯可能有误",
+    ),
+    FindingKind(
+        code="unmeasured_distribution",
+        severity="info",
+        en="{subject:name}: it was not measured at which hours {share:share} of the consumption"
+        " occurred. Depending on it, the consumption costs {least:number} to {greatest:number}"
+        " yuan.",
+        zh="{subject:name}：{share:share} 的用量只知总量，不知用于哪些时段；"
+        "据此电量（用量）费用在 {least:number} 至 {greatest:number} 元之间",
+    ),
+    FindingKind(
+        code="unknown_demand",
+        severity="warning",
+        en="{subject:name}: only {coverage:share} of the quarters of an hour show the demand, so"
+        " the greatest demand is unknown.",
+        zh="{subject:name}：仅 {coverage:share} 的一刻钟有需量数据，最大需量未知",
+    ),
+    FindingKind(
+        code="unmetered_cost",
+        severity="info",
+        en="{subject:name}: {share:share} of the consumption, {cost:number} yuan, is not measured"
+        " by any sub-meter.",
+        zh="{subject:name}：{share:share} 的用量没有分表计量，费用 {cost:number} 元",
+    ),
+    FindingKind(
+        code="cost_exceeds_account",
+        severity="warning",
+        en="{subject:name}: the sub-meters measured {share:share} more than the account, which"
+        " would cost {cost:number} yuan.",
+        zh="{subject:name}：分表计量之和比户号用量多 {share:share}，折合 {cost:number} 元",
+    ),
+    FindingKind(
+        code="bill_amount_differs",
+        severity="warning",
+        en="{subject:name}: the bill of {first:date} to {last:date} is for {billed:number}"
+        " {unit:unit}, but the meters measured {metered:number}; the difference is {share:share}.",
+        zh="{subject:name}：{first:date} 至 {last:date} 账单用量 {billed:number} {unit:unit}，"
+        "表计计量 {metered:number}，相差 {share:share}",
+    ),
+    FindingKind(
+        code="bill_cost_differs",
+        severity="warning",
+        en="{subject:name}: the bill of {first:date} to {last:date} is {billed:number} yuan, but by"
+        " meters and tariff {computed:number} yuan are due; the difference is {share:share}.",
+        zh="{subject:name}：{first:date} 至 {last:date} 账单金额 {billed:number} 元，"
+        "按表计用量和价格应为 {computed:number} 元，相差 {share:share}",
+    ),
+    FindingKind(
+        code="bill_price_unusual",
+        severity="warning",
+        en="{subject:name}: by the bill of {first:date} to {last:date}, a unit costs {price:number}"
+        " {unit:unit}; {least:number} to {greatest:number} is usual.",
+        zh="{subject:name}：{first:date} 至 {last:date} 账单单价为 {price:number} {unit:unit}，"
+        "通常为 {least:number} 至 {greatest:number}",
+    ),
+    FindingKind(
+        code="bill_in_other_unit",
+        severity="error",
+        en="{subject:name}: by the bill of {first:date} to {last:date}, a unit costs {price:number}"
+        " {unit:unit}; {least:number} to {greatest:number} is usual. Were yuan taken for 万元, or"
+        " 万元 for yuan?",
+        zh="{subject:name}：{first:date} 至 {last:date} 账单单价为 {price:number} {unit:unit}，"
+        "通常为 {least:number} 至 {greatest:number}；金额的“元”与“万元”是否混淆？",
     ),
     FindingKind(
         code="not_begun",

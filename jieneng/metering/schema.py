@@ -16,7 +16,13 @@ rest), scope, medium, interval (15min, hour, day) | the medium's consumption qua
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
-path, change_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, estimated, \
+path, change_pct, decrease_pct, forecast, forecast_least, forecast_greatest, year_limit, coverage, \
+estimated, `status` (text) |
+| quota_level | analytics | site, scope, quota, period | value, constraint, benchmark, guide, \
+`level` (text), rank, ranked, percentile, peers, is_forecast (1 or 0), coverage |
+| annual_quota | analytics | site, scope, indicator, quota, period | amount, allowed, used, \
+used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
+forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
 | completeness | analytics | site, meter, quantity | `expected`, `stored`, `share`: numbers of \
 readings of the local day that were to be polled and that are stored, and their quotient |
@@ -46,8 +52,9 @@ The time of a `finding` is its first time. All findings with the same code, mete
 one point. In addition to `FIELDS`, it has a field for each number of its sentence
 (`jieneng.metering.findings`).
 
-An `indicator` of a year (`period` 2025) or a month (2025-06) has one point a day, at the start of
-the local day for which it was computed. Its `series` is the series of the grid's carbon factor.
+An `indicator` or an `annual_quota` of a year (`period` 2025) or a month (2025-06), and a
+`quota_level` of a year, have one point a day, at the start of the local day for which they were
+computed. The `series` of an `indicator` is the series of the grid's carbon factor.
 """
 
 import math
@@ -72,6 +79,8 @@ INDICATOR: Final = "indicator"
 COMPLETENESS: Final = "completeness"
 DATA_QUALITY: Final = "data_quality"
 QUALITY_ISSUE: Final = "quality_issue"
+QUOTA_LEVEL: Final = "quota_level"
+ANNUAL_QUOTA: Final = "annual_quota"
 POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
@@ -95,6 +104,8 @@ MEASUREMENTS: Final = frozenset(
         COMPLETENESS,
         DATA_QUALITY,
         QUALITY_ISSUE,
+        QUOTA_LEVEL,
+        ANNUAL_QUOTA,
         POLL,
         AGENT,
         BUS,
@@ -142,6 +153,8 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         COMPLETENESS: ("site", "meter", "quantity"),
         DATA_QUALITY: ("site", "scope", "figure", "period"),
         QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
+        QUOTA_LEVEL: ("site", "scope", "quota", "period"),
+        ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
         POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
@@ -187,6 +200,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "target",
                 "path",
                 "change_pct",
+                "decrease_pct",
                 "forecast",
                 "forecast_least",
                 "forecast_greatest",
@@ -209,6 +223,42 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             )
         ),
         QUALITY_ISSUE: frozenset(("share", "amount", "points")),
+        QUOTA_LEVEL: frozenset(
+            (
+                "value",
+                "constraint",
+                "benchmark",
+                "guide",
+                "level",
+                "rank",
+                "ranked",
+                "percentile",
+                "peers",
+                "is_forecast",
+                COVERAGE,
+            )
+        ),
+        ANNUAL_QUOTA: frozenset(
+            (
+                "amount",
+                "allowed",
+                "used",
+                "used_pct",
+                "least_used_pct",
+                "remains",
+                "remains_per_day",
+                "forecast",
+                "forecast_least",
+                "forecast_greatest",
+                "forecast_pct",
+                "short_days",
+                "used_80_ms",
+                "used_90_ms",
+                "used_100_ms",
+                COVERAGE,
+                "status",
+            )
+        ),
         POLL: frozenset(("ok", "duration_s", "attempts")),
         AGENT: frozenset(
             (
@@ -266,7 +316,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 #: The fields that hold text; every other field is a float.
-TEXT_FIELDS: Final = frozenset({"status", "boot", "reason", "fires"})
+TEXT_FIELDS: Final = frozenset({"status", "level", "boot", "reason", "fires"})
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):

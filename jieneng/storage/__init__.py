@@ -9,16 +9,28 @@ checks the laws for every row.
 from jieneng.storage.factory import embedded_file, open_store
 from jieneng.storage.registry import STORES, StoreRow
 from jieneng.storage.settings import StoreSettings
-from jieneng.storage.store import RejectedPoint, Series, Store, TextSeries, WriteResult
+from jieneng.storage.store import (
+    RejectedPoint,
+    Series,
+    SeriesColumns,
+    SeriesSpan,
+    Store,
+    TextSeries,
+    Where,
+    WriteResult,
+)
 
 __all__ = [
     "STORES",
     "RejectedPoint",
     "Series",
+    "SeriesColumns",
+    "SeriesSpan",
     "Store",
     "StoreRow",
     "StoreSettings",
     "TextSeries",
+    "Where",
     "WriteResult",
     "embedded_file",
     "open_store",

@@ -9,6 +9,7 @@ Laws:
    error tells how to create it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -25,7 +26,10 @@ from jieneng.storage.store import (
     INVALID,
     RejectedPoint,
     Series,
+    SeriesColumns,
+    SeriesSpan,
     TextSeries,
+    Where,
     WriteResult,
     write_result,
 )
@@ -85,30 +89,49 @@ class InfluxStore:
         ]
         return write_result(len(points), not_stored)
 
+    async def write_columns(self, measurement: str, series: Sequence[SeriesColumns]) -> WriteResult:
+        """Write the points of series, and return each one that is not stored."""
+        return await self.write([point for one in series for point in one.points(measurement)])
+
     async def read(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
         """Return the series of a float field in `start_ms <= time < end_ms`."""
-        query = influxql.select(measurement, field, where, start_ms, end_ms)
-        return influxql.join_blocks(await self._query("GET", query))
+        found = await self.read_columns(
+            measurement, [field], where=where, start_ms=start_ms, end_ms=end_ms
+        )
+        return [Series(one.tags, one.times_ms, one.columns[field]) for one in found]
+
+    async def read_columns(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+    ) -> list[SeriesColumns]:
+        """Return the series of float fields in `start_ms <= time < end_ms`."""
+        query = influxql.select(measurement, fields, where, start_ms, end_ms)
+        return influxql.join_blocks(await self._query("GET", query), fields)
 
     async def read_text(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[TextSeries]:
         """Return the series of a text field in `start_ms <= time < end_ms`."""
-        query = influxql.select(measurement, field, where, start_ms, end_ms)
+        query = influxql.select(measurement, [field], where, start_ms, end_ms)
         return influxql.join_text_blocks(await self._query("GET", query))
 
     async def count(
@@ -116,17 +139,18 @@ class InfluxStore:
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
         step_ms: int,
     ) -> list[Series]:
         """Return the number of points of a field in each interval, by series."""
         query = influxql.count(measurement, field, where, start_ms, end_ms, step_ms)
-        return influxql.join_blocks(await self._query("GET", query))
+        found = influxql.join_blocks(await self._query("GET", query), [field])
+        return [Series(one.tags, one.times_ms, one.columns[field]) for one in found]
 
     async def span(
-        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+        self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]."""
         first = await self._query("GET", influxql.first_point(measurement, where, "ASC", field))
@@ -136,6 +160,15 @@ class InfluxStore:
             if first and last
             else None
         )
+
+    async def spans(
+        self, measurement: str, *, where: Where, field: str | None = None
+    ) -> list[SeriesSpan]:
+        """Return the first and last time of each matching series."""
+        orders = ("ASC", "DESC")
+        queries = [influxql.first_points(measurement, where, order, field) for order in orders]
+        first, last = await asyncio.gather(*(self._query("GET", query) for query in queries))
+        return influxql.join_spans(first, last)
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int

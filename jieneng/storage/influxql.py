@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
-from jieneng.storage.store import Series, TextSeries
+from jieneng.storage.store import SeriesColumns, SeriesSpan, TextSeries, Where
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -78,11 +78,12 @@ def show_retention(database: str) -> str:
 
 
 def select(
-    measurement: str, field: str, where: Mapping[str, str], start_ms: int, end_ms: int
+    measurement: str, fields: Sequence[str], where: Where, start_ms: int, end_ms: int
 ) -> str:
-    """Return the statement that selects a field, grouped by series."""
+    """Return the statement that selects fields, grouped by series."""
+    selected = ", ".join(map(identifier, fields))
     return (
-        f"SELECT {identifier(field)} FROM {identifier(measurement)} "  # noqa: S608 - quoted
+        f"SELECT {selected} FROM {identifier(measurement)} "  # noqa: S608 - quoted
         f"WHERE {_condition(where, start_ms, end_ms)} GROUP BY *"
     )
 
@@ -90,7 +91,7 @@ def select(
 def count(
     measurement: str,
     field: str,
-    where: Mapping[str, str],
+    where: Where,
     start_ms: int,
     end_ms: int,
     step_ms: int,
@@ -103,14 +104,21 @@ def count(
     )
 
 
-def first_point(
-    measurement: str, where: Mapping[str, str], order: str, field: str | None = None
-) -> str:
+def first_point(measurement: str, where: Where, order: str, field: str | None = None) -> str:
     """Return the statement that selects the first point in the order `ASC` or `DESC` of time."""
+    return _first(measurement, where, field) + f" ORDER BY time {order} LIMIT 1"
+
+
+def first_points(measurement: str, where: Where, order: str, field: str | None = None) -> str:
+    """Return the statement that selects the first point of each series, like `first_point`."""
+    return _first(measurement, where, field) + f" GROUP BY * ORDER BY time {order} LIMIT 1"
+
+
+def _first(measurement: str, where: Where, field: str | None) -> str:
     selected = "*" if field is None else identifier(field)
     return (
         f"SELECT {selected} FROM {identifier(measurement)} "  # noqa: S608 - quoted
-        f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)} ORDER BY time {order} LIMIT 1"
+        f"WHERE {_condition(where, EARLIEST_MS, LATEST_MS)}"
     )
 
 
@@ -119,20 +127,32 @@ def delete(measurement: str, where: Mapping[str, str], start_ms: int, end_ms: in
     return f"DELETE FROM {identifier(measurement)} WHERE {_condition(where, start_ms, end_ms)}"  # noqa: S608 - quoted
 
 
-def join_blocks(blocks: Sequence[SeriesBlock]) -> list[Series]:
-    """Join the blocks of a response to `select` into series."""
+def join_blocks(blocks: Sequence[SeriesBlock], fields: Sequence[str]) -> list[SeriesColumns]:
+    """Join the blocks of a response to `select` of fields into series."""
     import numpy as np
 
     parts: dict[_Tags, list[NDArray[float64]]] = {}
     for block in blocks:
-        numbers = np.fromstring(bytes(block.values).translate(_SEPARATORS_TO_BLANKS), sep=" ")
-        parts.setdefault(_tags(block), []).append(numbers.reshape(-1, 2))
+        text = bytes(block.values).translate(_SEPARATORS_TO_BLANKS).replace(b"null", b"nan")
+        numbers = np.fromstring(text, sep=" ")
+        parts.setdefault(_tags(block), []).append(numbers.reshape(-1, 1 + len(fields)))
     series = []
     for tags, arrays in parts.items():
-        rows = np.concatenate(arrays)
+        times, *columns = np.concatenate(arrays).T.copy()
         # Milliseconds are far below 2**53, up to which float64 is exact.
-        series.append(Series(dict(tags), rows[:, 0].astype(np.int64), rows[:, 1].copy()))
+        by_field = dict(zip(fields, columns, strict=True))
+        series.append(SeriesColumns(dict(tags), times.astype(np.int64), by_field))
     return series
+
+
+def join_spans(first: Sequence[SeriesBlock], last: Sequence[SeriesBlock]) -> list[SeriesSpan]:
+    """Join the responses to `first_points`, in both orders of time, into the spans of series."""
+    ends = {_tags(block): first_time_ms([block]) for block in last}
+    return [
+        SeriesSpan(dict(tags), first_time_ms([block]), ends[tags])
+        for block in first
+        if (tags := _tags(block)) in ends
+    ]
 
 
 def join_text_blocks(blocks: Sequence[SeriesBlock]) -> list[TextSeries]:
@@ -175,11 +195,17 @@ def retention_s(blocks: Sequence[SeriesBlock]) -> float | None:
     return sum(float(number) * _UNIT_S[unit] for number, unit in parts) or None
 
 
-def _condition(where: Mapping[str, str], start_ms: int, end_ms: int) -> str:
-    terms = [f"{identifier(name)} = {quoted(value)}" for name, value in where.items()]
+def _condition(where: Where, start_ms: int, end_ms: int) -> str:
+    terms = [_has_value(name, wanted) for name, wanted in where.items()]
     terms.append(f"time >= {max(start_ms, EARLIEST_MS)}ms")
     terms.append(f"time < {min(end_ms, LATEST_MS)}ms")
     return " AND ".join(terms)
+
+
+def _has_value(name: str, wanted: str | tuple[str, ...]) -> str:
+    if isinstance(wanted, str):
+        return f"{identifier(name)} = {quoted(wanted)}"
+    return "(" + " OR ".join(f"{identifier(name)} = {quoted(value)}" for value in wanted) + ")"
 
 
 def identifier(name: str) -> str:

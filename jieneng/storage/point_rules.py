@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from jieneng.metering.schema import TEXT_FIELDS, Point
+from jieneng.storage.store import SeriesColumns
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -32,6 +33,20 @@ def rejection_reason(point: Point) -> str | None:
     if reason := _series_reason(point.measurement, point.tags):
         return reason
     return _field_reason(point.names) or _value_reason(point)
+
+
+def is_plain(measurement: str, series: SeriesColumns) -> bool:
+    """Return True if no point of a series is rejected, and each point has all fields."""
+    names, times = tuple(series.columns), series.times_ms
+    return (
+        _series_reason(measurement, tuple(sorted(series.tags.items()))) is None
+        and bool(names)
+        and _field_reason(names) is None
+        and not _has_text(names)
+        and (len(times) == 0 or EARLIEST_MS < int(times[0]) <= int(times[-1]) < LATEST_MS)
+        # A sum is finite only if each number is finite.
+        and all(math.isfinite(column.sum()) for column in series.columns.values())
+    )
 
 
 def _value_reason(point: Point) -> str | None:

@@ -2,7 +2,7 @@
 
 Each measurement is a table, and each field a column, which is added when the field is first
 written. The primary key is series and time, so a point that is written again replaces itself. The
-tags of a series are stored once, as JSON, in the table `_series`.
+tags of a series are stored once (`sqlite_series`).
 
 Laws:
 
@@ -19,43 +19,35 @@ with a rowid, and writing is 20 % faster. A larger page size changes neither.
 """
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from jieneng.metering.errors import StoreUnavailable
-from jieneng.metering.schema import TEXT_FIELDS, Point
-from jieneng.storage import sqlite_statements
-from jieneng.storage.point_rules import rejection_reason
+from jieneng.metering.schema import Point
+from jieneng.storage.embedded import sqlite_series, sqlite_statements
+from jieneng.storage.embedded.sqlite_series import SqliteSeries
+from jieneng.storage.embedded.sqlite_statements import Row, Shape
+from jieneng.storage.point_rules import is_plain, rejection_reason
 from jieneng.storage.settings import StoreSettings
 from jieneng.storage.sqlite_wal import make_durable
 from jieneng.storage.store import (
     INVALID,
     RejectedPoint,
     Series,
+    SeriesColumns,
+    SeriesSpan,
     TextSeries,
+    Where,
     WriteResult,
     write_result,
 )
 
 _Result = TypeVar("_Result")
-_Tags: TypeAlias = tuple[tuple[str, str], ...]
-#: Measurement and fields of a row. Rows of one shape are written by one statement.
-_Shape: TypeAlias = tuple[str, tuple[str, ...]]
-#: Parameters of the statement of a shape: series, time and values.
-_Row: TypeAlias = tuple[object, ...]
-
-_SERIES_TABLE: Final = """
-    CREATE TABLE IF NOT EXISTS _series (
-        id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, tags TEXT NOT NULL,
-        UNIQUE (measurement, tags)
-    )"""
-
 #: Interval between two attempts to switch a new file to WAL [s].
 _WAL_RETRY_S: Final = 0.01
 
@@ -81,7 +73,7 @@ class SqliteStore:
         self._busy_timeout_s = busy_timeout_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
-        self._series_ids: dict[tuple[str, _Tags], int] = {}
+        self._series = SqliteSeries()
         self._columns: dict[str, set[str]] = {}
 
     async def prepare(self) -> None:
@@ -92,18 +84,43 @@ class SqliteStore:
         """Write points in one transaction."""
         return await self._in_thread(lambda connection: self._write(connection, points))
 
+    async def write_columns(self, measurement: str, series: Sequence[SeriesColumns]) -> WriteResult:
+        """Write the points of series in one transaction."""
+        if not all(is_plain(measurement, one) for one in series):
+            return await self.write([point for one in series for point in one.points(measurement)])
+        return await self._in_thread(
+            lambda connection: self._write_columns(connection, measurement, series)
+        )
+
     async def read(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
         """Return the series of a float field in `start_ms <= time < end_ms`."""
+        found = await self.read_columns(
+            measurement, [field], where=where, start_ms=start_ms, end_ms=end_ms
+        )
+        return [Series(one.tags, one.times_ms, one.columns[field]) for one in found]
+
+    async def read_columns(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+    ) -> list[SeriesColumns]:
+        """Return the series of float fields in `start_ms <= time < end_ms`."""
         return await self._in_thread(
-            lambda c: sqlite_statements.read(c, measurement, field, where, start_ms, end_ms)
+            lambda c: sqlite_statements.read_columns(
+                c, self._series, measurement, fields, where, start_ms, end_ms
+            )
         )
 
     async def read_text(
@@ -111,13 +128,15 @@ class SqliteStore:
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[TextSeries]:
         """Return the series of a text field in `start_ms <= time < end_ms`."""
         return await self._in_thread(
-            lambda c: sqlite_statements.read_text(c, measurement, field, where, start_ms, end_ms)
+            lambda c: sqlite_statements.read_text(
+                c, self._series, measurement, field, where, start_ms, end_ms
+            )
         )
 
     async def count(
@@ -125,7 +144,7 @@ class SqliteStore:
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
         step_ms: int,
@@ -133,21 +152,34 @@ class SqliteStore:
         """Return the number of points of a field in each interval, by series."""
         times = (start_ms, end_ms, step_ms)
         return await self._in_thread(
-            lambda c: sqlite_statements.count(c, measurement, field, where, times)
+            lambda c: sqlite_statements.count(c, self._series, measurement, field, where, times)
         )
 
     async def span(
-        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+        self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]."""
-        return await self._in_thread(lambda c: sqlite_statements.span(c, measurement, where, field))
+        found = await self.spans(measurement, where=where, field=field)
+        if not found:
+            return None
+        return min(one.first_ms for one in found), max(one.last_ms for one in found)
+
+    async def spans(
+        self, measurement: str, *, where: Where, field: str | None = None
+    ) -> list[SeriesSpan]:
+        """Return the first and last time of each matching series."""
+        return await self._in_thread(
+            lambda c: sqlite_statements.spans(c, self._series, measurement, where, field)
+        )
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
     ) -> None:
         """Delete matching points in `start_ms <= time < end_ms`."""
         await self._in_thread(
-            lambda c: sqlite_statements.delete(c, measurement, where, start_ms, end_ms)
+            lambda c: sqlite_statements.delete(
+                c, self._series, measurement, where, start_ms, end_ms
+            )
         )
 
     async def retention_s(self) -> float | None:
@@ -196,12 +228,12 @@ class SqliteStore:
                 self._path, timeout=self._busy_timeout_s, isolation_level=None
             )
             make_durable(self._connection, self._busy_timeout_s)
-            self._connection.execute(_SERIES_TABLE)
+            self._connection.execute(sqlite_series.TABLE)
         return self._connection
 
     def _close_file(self) -> None:
         connection, self._connection = self._connection, None
-        self._series_ids.clear()
+        self._series.forget()
         self._columns.clear()
         if connection is not None:
             connection.close()
@@ -213,7 +245,7 @@ class SqliteStore:
             rows = [self._row(connection, point) for point in accepted]
             for shape, group in _group_by_shape(rows):
                 self._add_missing_columns(connection, shape)
-                connection.executemany(_upsert(shape), group)
+                sqlite_statements.upsert(connection, shape, group)
         return write_result(
             len(points),
             [
@@ -223,55 +255,36 @@ class SqliteStore:
             ],
         )
 
-    def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[_Shape, _Row]:
-        key = (point.measurement, point.tags)
-        series = self._series_ids.get(key) or self._series_id(connection, key)
+    def _write_columns(
+        self, connection: sqlite3.Connection, measurement: str, series: Sequence[SeriesColumns]
+    ) -> WriteResult:
+        with sqlite_statements.transaction(connection, "IMMEDIATE"):
+            for one in series:
+                tags = tuple(sorted(one.tags.items()))
+                number = self._series.number(connection, measurement, tags)
+                shape = measurement, tuple(one.columns)
+                self._add_missing_columns(connection, shape)
+                rows = sqlite_statements.rows_of(number, one)
+                sqlite_statements.upsert(connection, shape, rows)
+        return WriteResult(sum(len(one.times_ms) for one in series))
+
+    def _row(self, connection: sqlite3.Connection, point: Point) -> tuple[Shape, Row]:
+        series = self._series.number(connection, point.measurement, point.tags)
         return (point.measurement, point.names), (series, point.time_ms, *point.values)
 
-    def _series_id(self, connection: sqlite3.Connection, key: tuple[str, _Tags]) -> int:
-        measurement, tags = key
-        row = (measurement, json.dumps(dict(tags), ensure_ascii=False))
-        connection.execute("INSERT OR IGNORE INTO _series (measurement, tags) VALUES (?, ?)", row)
-        found = connection.execute("SELECT id FROM _series WHERE (measurement, tags) = (?, ?)", row)
-        self._series_ids[key] = int(found.fetchone()[0])
-        return self._series_ids[key]
-
-    def _add_missing_columns(self, connection: sqlite3.Connection, shape: _Shape) -> None:
+    def _add_missing_columns(self, connection: sqlite3.Connection, shape: Shape) -> None:
         table, fields = shape
-        if self._columns.get(table, set()).issuperset(fields):
-            return
-        there = sqlite_statements.columns(connection, table)
-        if not there:
-            connection.execute(
-                f'CREATE TABLE "{table}" (series INTEGER NOT NULL, time_ms INTEGER NOT NULL, '
-                "PRIMARY KEY (series, time_ms)) WITHOUT ROWID"
-            )
-        for field in fields:
-            if field not in there:
-                kind = "TEXT" if field in TEXT_FIELDS else "REAL"
-                connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{field}" {kind}')
-        self._columns[table] = there.union(fields)
+        if not self._columns.get(table, set()).issuperset(fields):
+            self._columns[table] = sqlite_statements.add_columns(connection, shape)
 
 
-def _upsert(shape: _Shape) -> str:
-    """Return the statement that writes rows. `rejection_reason` has checked the names."""
-    table, fields = shape
-    columns = ", ".join(f'"{field}"' for field in fields)
-    marks = ", ".join("?" * (2 + len(fields)))
-    updates = ", ".join(f'"{field}" = excluded."{field}"' for field in fields)
-    return (
-        f'INSERT INTO "{table}" (series, time_ms, {columns}) VALUES ({marks}) '  # noqa: S608 - plain words
-        f"ON CONFLICT DO UPDATE SET {updates}"
-    )
-
-
-def _group_by_shape(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shape, Iterable[_Row]]]:
+def _group_by_shape(rows: Sequence[tuple[Shape, Row]]) -> Iterable[tuple[Shape, Iterable[Row]]]:
     """Group rows by shape, keeping the order of two values of one field.
 
     If a series and time occur in two shapes, which is rare, only neighbouring rows of equal shape
     are grouped.
     """
-    groups: dict[_Shape, list[_Row]] = {}
+    groups: dict[Shape, list[Row]] = {}
     for shape, row in rows:
         groups.setdefault(shape, []).append(row)
     if len(groups) > 1:
@@ -282,7 +295,7 @@ def _group_by_shape(rows: Sequence[tuple[_Shape, _Row]]) -> Iterable[tuple[_Shap
 
 
 def _group_neighbours(
-    rows: Sequence[tuple[_Shape, _Row]],
-) -> Iterator[tuple[_Shape, Iterable[_Row]]]:
+    rows: Sequence[tuple[Shape, Row]],
+) -> Iterator[tuple[Shape, Iterable[Row]]]:
     for shape, run in groupby(rows, itemgetter(0)):
         yield shape, map(itemgetter(1), run)

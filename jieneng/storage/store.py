@@ -12,12 +12,14 @@ Laws of a store:
 4. Any other failure to write raises `StoreUnavailable`. The whole call can then be repeated,
    because of law 1.
 5. `read` returns the written values as float64, in ascending order of time. Gaps are not filled.
-   `read_text` does the same for a text field.
+   `read_columns` does the same for several fields, and `read_text` for a text field.
 6. Reads are bounded in time.
+7. One call reads any number of series. A call for many series is much faster than a call for each.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -33,6 +35,10 @@ UNCLEAR: Final = "unclear"
 UNTRIED: Final = "untried"
 #: Code of a point that `point_rules` rejects, before any server sees it.
 INVALID: Final = "invalid"
+
+#: Tags that a series must have: the value of each, or several values of which one is enough. Other
+#: tags may have any value.
+Where: TypeAlias = Mapping[str, str | tuple[str, ...]]
 
 
 class RejectedPoint(msgspec.Struct, frozen=True):
@@ -109,6 +115,50 @@ class TextSeries(msgspec.Struct, frozen=True):
     values: Mapping[int, str]
 
 
+class SeriesColumns(msgspec.Struct, frozen=True):
+    """The values of several float fields of a series.
+
+    Attributes:
+        tags: all tags of the series, by name.
+        times_ms: shape (n,), int64, UTC milliseconds, strictly ascending.
+        columns: arrays of shape (n,), float64, by field; NaN if a point does not have the field.
+    """
+
+    tags: Mapping[str, str]
+    times_ms: "NDArray[int64]"
+    columns: "Mapping[str, NDArray[float64]]"
+
+    def points(self, measurement: str) -> Iterator[Point]:
+        """Yield the points; their fields are those that are not NaN."""
+        tags, names = tuple(sorted(self.tags.items())), tuple(self.columns)
+        rows = zip(*(column.tolist() for column in self.columns.values()), strict=True)
+        for time_ms, values in zip(self.times_ms.tolist(), rows, strict=True):
+            known = [(name, v) for name, v in zip(names, values, strict=True) if not math.isnan(v)]
+            yield Point.of(measurement, tags, known, time_ms)
+
+
+class SeriesSpan(msgspec.Struct, frozen=True):
+    """Times of the first and the last point of a series [UTC, ms].
+
+    Attributes:
+        tags: all tags of the series, by name.
+        first_ms: time of the first point.
+        last_ms: time of the last point.
+    """
+
+    tags: Mapping[str, str]
+    first_ms: int
+    last_ms: int
+
+
+def has_tags(tags: Mapping[str, str], where: Where) -> bool:
+    """Return True if a series has the wanted tags."""
+    return all(
+        tags.get(name) == wanted if isinstance(wanted, str) else tags.get(name) in wanted
+        for name, wanted in where.items()
+    )
+
+
 class Store(Protocol):
     """A database of points. All methods except `close` may raise `StoreUnavailable`."""
 
@@ -118,12 +168,18 @@ class Store(Protocol):
     async def write(self, points: Sequence[Point]) -> WriteResult:
         """Write points. They are stored when the call returns (law 2)."""
 
+    async def write_columns(self, measurement: str, series: Sequence[SeriesColumns]) -> WriteResult:
+        """Write the points of series, like `write`, in less time.
+
+        The index of a point is its index in all points of the call, one series after the other.
+        """
+
     async def read(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
@@ -132,9 +188,23 @@ class Store(Protocol):
         Args:
             measurement: name of a measurement in `schema.py`.
             field: name of a float field of the measurement.
-            where: tags that the series must have; other tags may have any value.
+            where: tags that the series must have.
             start_ms: start of the time span [UTC, ms], included.
             end_ms: end of the time span [UTC, ms], not included.
+        """
+
+    async def read_columns(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+    ) -> list[SeriesColumns]:
+        """Return the series that have points with at least one of several float fields.
+
+        Each series has a column for each field. The other arguments are those of `read`.
         """
 
     async def read_text(
@@ -142,7 +212,7 @@ class Store(Protocol):
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[TextSeries]:
@@ -153,7 +223,7 @@ class Store(Protocol):
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
         step_ms: int,
@@ -163,7 +233,7 @@ class Store(Protocol):
         Args:
             measurement: name of a measurement in `schema.py`.
             field: name of a float field of the measurement.
-            where: tags that the series must have; other tags may have any value.
+            where: tags that the series must have.
             start_ms: start of the first interval [UTC, ms].
             end_ms: end of the last interval [UTC, ms].
             step_ms: length of an interval [ms].
@@ -173,12 +243,17 @@ class Store(Protocol):
         """
 
     async def span(
-        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+        self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:
         """Return the first and last time of matching points [UTC, ms]; None if there are none.
 
         If `field` is given, only points with this field match.
         """
+
+    async def spans(
+        self, measurement: str, *, where: Where, field: str | None = None
+    ) -> list[SeriesSpan]:
+        """Return the first and last time of each series; the arguments are those of `span`."""
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int

@@ -252,7 +252,7 @@ class ClockDrift(StateFault, frozen=True, kw_only=True):
         return latched
 
     def _renewed(self, t_ms: Ints, span: Span) -> Ints:
-        """Return the moment of the registers' last update, or of the fault's begin if later."""
+        """Return the time of the registers' last update, or the fault's start if later."""
         pace = 1.0 + self.drift_s_per_day * 1000 / _DAY_MS
         since = (t_ms - span.begin_ms).astype(np.float64)
         device_ms = span.begin_ms + 1000 * self.offset_s + since * pace

@@ -229,7 +229,9 @@ class BadChecksum(ReplyFault, frozen=True, kw_only=True):
 
     def change_plan(self, plan: ReplyPlan, context: RequestContext, /) -> ReplyPlan:
         """See `ReplyFault`."""
-        return plan.map_bytes(lambda frame: [_with_a_bit_lost(frame, context.nth_of_meter)], "bad")
+        return plan.map_bytes(
+            lambda frame: [_with_bit_inverted(frame, context.nth_of_meter)], "bad"
+        )
 
 
 class ExceptionCode(ReplyFault, frozen=True, kw_only=True, tag="exception"):
@@ -321,7 +323,7 @@ KINDS: Final[tuple[type[ReplyFault], ...]] = (
 )  # fmt: skip
 
 
-def _with_a_bit_lost(frame: bytes, nth_of_meter: int) -> bytes:
+def _with_bit_inverted(frame: bytes, nth_of_meter: int) -> bytes:
     """Return the frame with a single bit inverted.
 
     The first three bytes stay unchanged: they contain the unit, the function and the length.

@@ -48,9 +48,9 @@ class Load(Protocol):
     """The flow through a meter, as a function of time.
 
     A load that is only a sum of others may have a method `parts() -> Sequence[LoadPart]`. It
-    returns the parts of the moment, in the order in which they are added up. Without any part, the
-    load itself has to be evaluated. A `SummedLoad` follows these parts down to the shaped loads
-    and evaluates all of those at once. It calls `parts` for each reading, as the parts may change.
+    returns the present parts, in the order in which they are added up. Without any part, the load
+    itself has to be evaluated. A `SummedLoad` follows these parts down to the shaped loads and
+    evaluates all of those at once. It calls `parts` for each reading, as the parts may change.
     """
 
     def consumption(self, t_ms: Ints) -> Floats:
@@ -71,8 +71,8 @@ class DayShape:
     """The distribution of a day's total over its hours.
 
     Attributes:
-        hours: relative rate at each full hour, (24,); or (shapes, 24) for several shapes, with a
-            row of hours for each of them in every query.
+        hours: relative rate at each full hour, of shape (24,). For several day shapes (n, 24);
+            every query then has n rows.
     """
 
     def __init__(self, hours: Sequence[float] | Floats) -> None:

@@ -39,7 +39,7 @@ def _boiler(days: SimulatedDays) -> Floats:
 
 
 def _irrigation(days: SimulatedDays) -> Floats:
-    """Return the relative demand of gardens for each day; watered from April to October only."""
+    """Return the relative demand of gardens for each day; 0 from November to March."""
     season = (days.month >= 4) & (days.month <= 10)
     return np.asarray(_degrees_above(days, 12.0, 18.0) * season)
 

@@ -67,7 +67,7 @@ def _identity_addresses(row: IdentityRow) -> range:
 
 
 def overlap(one: range, other: range) -> bool:
-    """Return True if two ranges of addresses have one in common."""
+    """Return True if two ranges have an address in common."""
     return one.start < other.stop and other.start < one.stop
 
 

@@ -24,8 +24,8 @@ class Layout(msgspec.Struct, frozen=True):
         kind: u, i, f, sm (sign and magnitude) or bcd.
         bits: number of bits.
         order: byte order on the wire, with A the most significant byte.
-        place: position of the number's lowest bit in the registers; not 0 only if several numbers
-            share the registers.
+        place: position of the number's lowest bit in the registers; 0 unless several numbers share
+            the registers.
     """
 
     kind: str

@@ -11,8 +11,8 @@ Laws:
    not hide the loss.
 2. A stored reading is right if a believable answer near it has the same value and explains it. The
    reading is wrong if there are answers near it, but no believable one of the same value. Otherwise
-   it is late if there is a believable answer of the same value within `late_within_ms` for which no
-   other reading stands. Otherwise it is invented.
+   it is late if there is a believable answer of the same value within `late_within_ms` that
+   explains no other reading. Otherwise it is invented.
 3. A good answer is lost if there is no reading for it: no right one, no late one, and no wrong one
    in its place. Each mistake of a pipeline is counted once.
 """
@@ -56,7 +56,7 @@ class Answers(msgspec.Struct, frozen=True):
     peers: tuple[str, ...]
 
     def required_of(self, peers: Sequence[str]) -> "Answers":
-        """Return the answers, with the good ones to other masters than these changed to doubtful.
+        """Return the answers; good answers to masters other than `peers` become doubtful.
 
         A doubtful answer need not be stored.
 
@@ -187,7 +187,7 @@ class _Matcher:
         return Pairing(lost, right, wrong, late, rest & ~late, answer_index)
 
     def _wrong(self, unexplained: Bools) -> tuple[Bools, Bools]:
-        """Return two masks: the wrong readings, and those of them that may stand for a good answer.
+        """Return two masks: the wrong readings, and those that may replace a good answer.
 
         A wrong reading with the value of a bad answer near it is counted for that answer.
         """

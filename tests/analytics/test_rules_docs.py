@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from analytics.app import load_rules
 from analytics.figures.factors import Factor, FactorsFile
-from analytics.figures.quota import Quota
-from analytics.figures.targets import Cap, Plan, PlanFile, Target
+from analytics.figures.quota_rows.annual_quota import AnnualQuota
+from analytics.figures.quota_rows.quota import Quota
+from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.settings import AnalyticsSettings
 from ingest.settings import IngestSettings
 from jieneng import cli, config_file
@@ -53,10 +54,16 @@ def tables_of(settings: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct]]
 SECTIONS = [
     *(
         (RULES, "plan.toml", header, form)
-        for header, form in (("[[plan]]", Plan), ("[[target]]", Target), ("[[cap]]", Cap))
+        for header, form in (
+            ("[[plan]]", Plan),
+            ("[[target]]", Target),
+            ("[[cap]]", Cap),
+            ("[[baseline]]", Baseline),
+        )
     ),
     (RULES, "factors.toml", "[[factor]]", Factor),
     (RULES, "quotas.toml", "[[quota]]", Quota),
+    (RULES, "quotas.toml", "[[annual_quota]]", AnnualQuota),
     (RULES, "analytics.toml", "analytics.toml", AnalyticsSettings),
     *((RULES, "analytics.toml", *table) for table in tables_of(AnalyticsSettings).items()),
     *((INGEST, "ingest.toml", *table) for table in tables_of(IngestSettings).items()),

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from jieneng.metering import line_protocol
 from jieneng.metering.schema import Point, Value
-from jieneng.storage.store import Series, TextSeries, WriteResult
+from jieneng.storage.store import (
+    Series,
+    SeriesColumns,
+    SeriesSpan,
+    TextSeries,
+    Where,
+    WriteResult,
+    has_tags,
+)
 from tests.storage.toy_store import counts
 
 #: Points in a write: a busy server refuses writes that take it longer than ten seconds.
@@ -45,12 +53,15 @@ class MemoryStore:
             self._columns.pop(key, None)
         return WriteResult(len(points))
 
+    async def write_columns(self, measurement: str, series: Sequence[SeriesColumns]) -> WriteResult:
+        return await self.write([point for one in series for point in one.points(measurement)])
+
     async def read(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
@@ -62,12 +73,31 @@ class MemoryStore:
                 found.append(Series(dict(key[1]), times[first:last], values[first:last]))
         return found
 
+    async def read_columns(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+    ) -> list[SeriesColumns]:
+        found = []
+        for key in self._matching(measurement, where):
+            columns = {field: self._column(key, field) for field in fields}
+            times = np.unique(np.concatenate([of_field for of_field, _ in columns.values()]))
+            times = times[(times >= start_ms) & (times < end_ms)]
+            if len(times):
+                by_field = {field: _at(times, *column) for field, column in columns.items()}
+                found.append(SeriesColumns(dict(key[1]), times, by_field))
+        return found
+
     async def read_text(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[TextSeries]:
@@ -88,7 +118,7 @@ class MemoryStore:
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
         step_ms: int,
@@ -97,14 +127,22 @@ class MemoryStore:
         return [counts(series, start_ms, step_ms) for series in found]
 
     async def span(
-        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+        self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:
-        found = [
-            self._series[key] if field is None else self._column(key, field)[0].tolist()
-            for key in self._matching(measurement, where)
-        ]
-        times = [edge for rows in found if rows for edge in (min(rows), max(rows))]
-        return (min(times), max(times)) if times else None
+        found = await self.spans(measurement, where=where, field=field)
+        if not found:
+            return None
+        return min(one.first_ms for one in found), max(one.last_ms for one in found)
+
+    async def spans(
+        self, measurement: str, *, where: Where, field: str | None = None
+    ) -> list[SeriesSpan]:
+        found = []
+        for key in self._matching(measurement, where):
+            rows = self._series[key] if field is None else self._column(key, field)[0].tolist()
+            if rows:
+                found.append(SeriesSpan(dict(key[1]), min(rows), max(rows)))
+        return found
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
@@ -122,12 +160,11 @@ class MemoryStore:
     async def close(self) -> None:
         return
 
-    def _matching(self, measurement: str, where: Mapping[str, str]) -> list[_SeriesKey]:
-        wanted = set(where.items())
+    def _matching(self, measurement: str, where: Where) -> list[_SeriesKey]:
         return [
             key
             for key, rows in self._series.items()
-            if key[0] == measurement and rows and wanted.issubset(key[1])
+            if key[0] == measurement and rows and has_tags(dict(key[1]), where)
         ]
 
     def _column(self, key: _SeriesKey, field: str) -> _Column:
@@ -140,3 +177,13 @@ class MemoryStore:
                 np.asarray([rows[time_ms][field] for time_ms in times], dtype=np.float64),
             )
         return columns[field]
+
+
+def _at(
+    wanted_ms: NDArray[np.int64], times_ms: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the value at each wanted time; NaN where there is none."""
+    found = np.full(len(wanted_ms), np.nan)
+    is_wanted = np.isin(times_ms, wanted_ms)
+    found[np.searchsorted(wanted_ms, times_ms[is_wanted])] = values[is_wanted]
+    return found

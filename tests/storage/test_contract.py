@@ -10,7 +10,7 @@ import pytest
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point, Value
-from jieneng.storage import STORES, Store, open_store
+from jieneng.storage import STORES, SeriesColumns, Store, open_store
 from tests.storage.conftest import SERVERS, settings_of
 
 pytestmark = pytest.mark.server
@@ -240,6 +240,78 @@ async def test_the_span_of_a_field_is_that_of_its_own_points(store: Store) -> No
     assert await store.span("electricity", where={}, field="power_kw") == nine
     assert await store.span("electricity", where={}, field="energy_export_kwh") is None
     assert await store.span("water", where={}, field="volume_m3") is None
+
+
+async def test_one_call_reads_several_fields_of_several_series(store: Store) -> None:
+    await store.write(
+        [
+            reading(START, "a", energy_kwh=1.0, power_kw=5.0),
+            reading(START + 1, "a", energy_kwh=2.0),
+            reading(START + 2, "a", voltage_a_v=230.0),
+            reading(START + 3, "b", power_kw=6.0),
+            reading(START + 4, "c", energy_kwh=9.0, power_kw=9.0),
+        ]
+    )
+    found = await store.read_columns(
+        "electricity",
+        ("power_kw", "energy_kwh", "frequency_hz"),
+        where={"meter": ("a", "b", "it's"), "site": "s"},
+        start_ms=START,
+        end_ms=START + 9,
+    )
+    a, b = sorted(found, key=lambda series: series.tags["meter"])
+    assert (a.tags["meter"], a.times_ms.tolist()) == ("a", [START, START + 1])
+    assert list(a.columns) == ["power_kw", "energy_kwh", "frequency_hz"]
+    assert a.columns["energy_kwh"].tolist() == [1.0, 2.0]
+    assert np.array_equal(a.columns["power_kw"], [5.0, np.nan], equal_nan=True)
+    assert np.isnan(a.columns["frequency_hz"]).all()
+    assert (b.tags["meter"], b.times_ms.tolist()) == ("b", [START + 3])
+    assert np.isnan(b.columns["energy_kwh"]).all()
+    for measurement, field in (("electricity", "frequency_hz"), ("water", "volume_m3")):
+        nothing = await store.read_columns(
+            measurement, (field, "quality"), where={}, start_ms=START, end_ms=START + 9
+        )
+        assert nothing == []
+
+
+async def test_columns_are_written_like_points(store: Store) -> None:
+    times = START + np.arange(3)
+    energy, power = np.array([1.5, 2.5, 3.5]), np.array([7.0, np.nan, 9.0])
+    tags = {"site": "s", "meter": "it's"}
+    await store.write([reading(START + 1, "it's", energy_kwh=0.0, power_kw=8.0)])
+    plain = SeriesColumns({**tags, "meter": "b"}, times, {"energy_kwh": energy})
+    gaps = SeriesColumns(tags, times, {"energy_kwh": energy, "power_kw": power})
+    for series in ([plain], [plain, gaps]):
+        assert (await store.write_columns("electricity", series)).written == 3 * len(series)
+    assert await rows(store, meter="b") == {("b", START + i): 1.5 + i for i in range(3)}
+    assert list((await rows(store, meter="it's")).values()) == energy.tolist()
+    assert list((await rows(store, "power_kw")).values()) == [7.0, 8.0, 9.0]
+    wrong = SeriesColumns({**tags, "site": ""}, times, {"energy_kwh": energy})
+    result = await store.write_columns("electricity", [plain, wrong])
+    assert (result.written, [one.index for one in result.rejected]) == (3, [3, 4, 5])
+
+
+async def test_one_call_finds_the_spans_of_many_series(store: Store) -> None:
+    await store.write(
+        [
+            reading(START + 5, "a"),
+            reading(START + 9, "a", power_kw=1.0),
+            reading(START + 2, "b"),
+            reading(START + 3, "c"),
+        ]
+    )
+
+    async def spans(
+        field: str | None = None, **where: str | tuple[str, ...]
+    ) -> dict[str, tuple[int, int]]:
+        found = await store.spans("electricity", where=where, field=field)
+        return {one.tags["meter"]: (one.first_ms - START, one.last_ms - START) for one in found}
+
+    assert await spans() == {"a": (5, 9), "b": (2, 2), "c": (3, 3)}
+    assert await spans(meter=("a", "c"), site="s") == {"a": (5, 9), "c": (3, 3)}
+    assert await spans("energy_kwh", meter="a") == {"a": (5, 5)}
+    assert await spans("frequency_hz") == {}
+    assert await store.spans("water", where={}) == []
 
 
 async def test_delete_removes_what_lies_within_and_nothing_else(store: Store) -> None:

@@ -16,9 +16,10 @@ START, END = 1_795_000_000_000, 1_795_000_900_000
 STATEMENTS: dict[str, Callable[[str], str]] = {
     "create_database": influxql.create_database,
     "show_retention": influxql.show_retention,
-    "select": lambda text: influxql.select(text, text, {text: text}, START, END),
+    "select": lambda text: influxql.select(text, (text, text), {text: (text, text)}, START, END),
     "count": lambda text: influxql.count(text, text, {text: text}, START, END, 60_000),
     "first_point": lambda text: influxql.first_point(text, {text: text}, "ASC"),
+    "first_points": lambda text: influxql.first_points(text, {text: text}, "DESC", text),
     "delete": lambda text: influxql.delete(text, {text: text}, START, END),
 }
 
@@ -68,8 +69,11 @@ def test_no_statement_uses_what_a_server_does_not_know(name: str, text: str) -> 
         assert said.startswith(beginning) == (name == other)
 
 
-@pytest.mark.parametrize("name", ["select", "count", "first_point", "delete"])
+@pytest.mark.parametrize("name", ["select", "count", "first_point", "first_points", "delete"])
 @given(text=st.text(min_size=1))
 def test_every_question_about_points_is_bounded_on_both_sides(name: str, text: str) -> None:
     said = words(STATEMENTS[name](text))
-    assert re.search(r" FROM X WHERE (?:X = X AND )?time >= -?\d+ms AND time < \d+ms", said)
+    assert re.search(
+        r" FROM X WHERE (?:X = X AND |\(X = X OR X = X\) AND )?time >= -?\d+ms AND time < \d+ms",
+        said,
+    )

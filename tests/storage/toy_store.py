@@ -17,13 +17,16 @@ from jieneng.storage import (
     STORES,
     RejectedPoint,
     Series,
+    SeriesColumns,
+    SeriesSpan,
     StoreRow,
     StoreSettings,
     TextSeries,
+    Where,
     WriteResult,
 )
 from jieneng.storage.point_rules import rejection_reason
-from jieneng.storage.store import INVALID, write_result
+from jieneng.storage.store import INVALID, has_tags, write_result
 
 SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 #: The "server": fields by time, by series, by path.
@@ -59,22 +62,44 @@ class ToyStore:
                 rows.setdefault(point.time_ms, {}).update(point.fields)
         return write_result(len(points), rejected)
 
+    async def write_columns(self, measurement: str, series: Sequence[SeriesColumns]) -> WriteResult:
+        return await self.write([point for one in series for point in one.points(measurement)])
+
     async def read(
         self,
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:
+        span = {"start_ms": start_ms, "end_ms": end_ms}
+        found = await self.read_columns(measurement, [field], where=where, **span)
+        return [Series(one.tags, one.times_ms, one.columns[field]) for one in found]
+
+    async def read_columns(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        *,
+        where: Where,
+        start_ms: int,
+        end_ms: int,
+    ) -> list[SeriesColumns]:
         found = []
         for tags, rows in self._matching_series(measurement, where):
-            known = {t: row[field] for t, row in sorted(rows.items()) if field in row}
-            times = [time_ms for time_ms in known if start_ms <= time_ms < end_ms]
+            times = sorted(
+                time_ms
+                for time_ms, row in rows.items()
+                if start_ms <= time_ms < end_ms and not row.keys().isdisjoint(fields)
+            )
+            columns = {
+                field: np.asarray([rows[time_ms].get(field, np.nan) for time_ms in times])
+                for field in fields
+            }
             if times:
-                values = np.asarray([known[time_ms] for time_ms in times], dtype=np.float64)
-                found.append(Series(tags, np.asarray(times, dtype=np.int64), values))
+                found.append(SeriesColumns(tags, np.asarray(times, dtype=np.int64), columns))
         return found
 
     async def read_text(
@@ -82,7 +107,7 @@ class ToyStore:
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[TextSeries]:
@@ -104,7 +129,7 @@ class ToyStore:
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
         step_ms: int,
@@ -113,15 +138,22 @@ class ToyStore:
         return [counts(series, start_ms, step_ms) for series in found]
 
     async def span(
-        self, measurement: str, *, where: Mapping[str, str], field: str | None = None
+        self, measurement: str, *, where: Where, field: str | None = None
     ) -> tuple[int, int] | None:
-        times = [
-            time_ms
-            for _, rows in self._matching_series(measurement, where)
-            for time_ms, fields in rows.items()
-            if field is None or field in fields
-        ]
-        return (min(times), max(times)) if times else None
+        found = await self.spans(measurement, where=where, field=field)
+        if not found:
+            return None
+        return min(one.first_ms for one in found), max(one.last_ms for one in found)
+
+    async def spans(
+        self, measurement: str, *, where: Where, field: str | None = None
+    ) -> list[SeriesSpan]:
+        found = []
+        for tags, rows in self._matching_series(measurement, where):
+            times = [t for t, fields in rows.items() if field is None or field in fields]
+            if times:
+                found.append(SeriesSpan(tags, min(times), max(times)))
+        return found
 
     async def delete(
         self, measurement: str, *, where: Mapping[str, str], start_ms: int, end_ms: int
@@ -143,10 +175,10 @@ class ToyStore:
         return _MEMORY.setdefault(self._path, defaultdict(dict))
 
     def _matching_series(
-        self, measurement: str, where: Mapping[str, str]
+        self, measurement: str, where: Where
     ) -> Iterator[tuple[dict[str, str], dict[int, dict[str, Value]]]]:
         for (name, tags), rows in self._series().items():
-            if name == measurement and where.items() <= dict(tags).items():
+            if name == measurement and has_tags(dict(tags), where):
                 yield dict(tags), rows
 
 

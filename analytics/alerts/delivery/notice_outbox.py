@@ -26,7 +26,7 @@ from analytics.alerts.alert import Notice
 from analytics.alerts.delivery.outbox_entry import EntryState, OutboxEntry, QueuedNotice
 from analytics.alerts.delivery.retry_plan import Outcome, RetryState, after_failure
 from jieneng.metering.errors import OutboxUnavailable
-from jieneng.storage.sqlite_statements import transaction
+from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
 #: Time for which entries are kept after they were sent or given up [ms].

@@ -1,7 +1,8 @@
-"""Compare buildings with quotas (用能限额): constraint, benchmark and guide level of an intensity.
+"""Compare consumption with quotas (用能限额): levels of an intensity, and annual quotas.
 
 In: consumption by day, rows of `quotas.toml`. Out: the level that each building reaches in a year,
-and its rank among the buildings of the same quota.
+with its rank among the buildings of the same quota; and how much of annual quotas is used, by
+month, with what remains.
 Laws: pure. A quota is applied with its own coal and carbon factors, never with the factors of
 another quota.
 """

@@ -8,19 +8,19 @@ Laws:
    otherwise the result is `doubtful`. Without enough data there is no result.
 3. The buildings of a quota are ranked, the lowest value first. A building without a value has no
    rank.
+4. The percentile compares a building with those of the same use: the same kind of area, or other
+   institutions. With fewer than `FEWEST_PEERS` of them there is no percentile.
 
 Pure: structs in, structs out.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, Literal
 
 import msgspec
-import numpy as np
 
-from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries, rounded
 from analytics.figures.forecasts.forecast import Forecast
 from analytics.figures.forecasts.year_end import scope_forecasts
@@ -30,10 +30,11 @@ from analytics.figures.indicator_results import (
     indicator_result,
     period_inputs,
 )
-from analytics.figures.quota import Quota
+from analytics.figures.quota_rows.quota import Quota
+from analytics.figures.quotas.own_factors import own_factors
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import PeriodFactors, period_factors
+from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Range
 from analytics.periods import Period
@@ -54,6 +55,8 @@ Level = Literal[
 #: Levels from the best to the worst.
 LEVELS: Final[tuple[Level, ...]] = ("guide", "benchmark", "constraint", "above")
 
+#: Smallest number of buildings of one use, with a value, for which percentiles are stated.
+FEWEST_PEERS: Final = 5
 #: Row from which the rows of quota intensities are copied. Its names and definition are not used.
 _TEMPLATE: Final = INDICATORS["energy_per_floor_area"]
 
@@ -71,6 +74,9 @@ class QuotaResult(msgspec.Struct, frozen=True, kw_only=True):
         coverage: share of the meters' time for which consumption is known, 0 to 1.
         rank: place among the scopes of the quota, 1 for the lowest value; None without a value.
         ranked: number of scopes with a rank.
+        percentile: percentile rank among the buildings of the same use, 0 to 100; small for a low
+            value. None without a value, or with fewer than `FEWEST_PEERS` buildings.
+        peers: number of buildings of the same use with a value, this one included.
         findings: doubts and remarks about the value.
     """
 
@@ -83,6 +89,8 @@ class QuotaResult(msgspec.Struct, frozen=True, kw_only=True):
     coverage: float | None
     rank: int | None = None
     ranked: int = 0
+    percentile: float | None = None
+    peers: int = 0
     findings: tuple[Finding, ...] = ()
 
 
@@ -127,14 +135,18 @@ def quota_results(
     for quota in rules.quotas:
         if quota.id not in wanted:
             continue
-        own = _own_factors(factors, quota, elapsed.days)
+        own = own_factors(factors, quota.coal, quota.carbon, elapsed.days)
         inputs = msgspec.structs.replace(
             period_inputs(site, rules, wanted[quota.id], elapsed, current, own, counted),
             forecasts=forecasts,
         )
-        results += _ranked(
-            _result(quota, scope, period, inputs, rules.coverage_floor, is_running=is_running)
-            for scope in wanted[quota.id]
+        uses = {scope.id: _use(scope, site) for scope in wanted[quota.id]}
+        results += _with_percentiles(
+            _ranked(
+                _result(quota, scope, period, inputs, rules.coverage_floor, is_running=is_running)
+                for scope in wanted[quota.id]
+            ),
+            uses,
         )
     return results
 
@@ -145,20 +157,9 @@ def _applies(quota: Quota, scope: Scope, site: Site) -> bool:
     )
 
 
-def _own_factors(factors: PeriodFactors, quota: Quota, days: int) -> PeriodFactors:
-    """Return the factors of the rules, overridden by the quota's own factors."""
-
-    def daily(value: float) -> DailyFactor:
-        return DailyFactor(np.full(days, value), ())
-
-    own_carbon: dict[Medium, float] = dict(quota.carbon.items())
-    fixed = {
-        source: daily(own_carbon[source[0]]) if source[0] in own_carbon else factor
-        for source, factor in factors.carbon["fixed"].items()
-    }
-    coal: dict[Medium, DailyFactor] = {**factors.coal}
-    coal.update((medium, daily(value)) for medium, value in quota.coal.items())
-    return PeriodFactors(coal, {**factors.carbon, "fixed": fixed})
+def _use(scope: Scope, site: Site) -> str:
+    """Return the use of a building: its kind of area; for other scopes, the kind of the scope."""
+    return site.areas[scope.id].kind if scope.kind == "area" else scope.kind
 
 
 def _result(
@@ -233,3 +234,24 @@ def _ranked(results: Iterable[QuotaResult]) -> list[QuotaResult]:
         )
         for one in ordered
     ]
+
+
+def _with_percentiles(
+    results: Sequence[QuotaResult], uses: Mapping[str, str]
+) -> Iterator[QuotaResult]:
+    """Yield results with their percentile rank among the buildings of the same use.
+
+    The percentile rank is the share of values that are lower, plus half of those that are equal,
+    the own one included.
+    """
+    values: dict[str, list[float]] = {}
+    for one in results:
+        if one.value is not None:
+            values.setdefault(uses[one.scope], []).append(one.value)
+    for one in results:
+        peers = values.get(uses[one.scope], [])
+        percentile = None
+        if one.value is not None and len(peers) >= FEWEST_PEERS:
+            lower = sum(value < one.value for value in peers)
+            percentile = rounded(100 * (lower + 0.5 * peers.count(one.value)) / len(peers))
+        yield msgspec.structs.replace(one, percentile=percentile, peers=len(peers))

@@ -9,6 +9,9 @@ Laws:
 2. The memory needed is limited: one month of the wanted meters at a time.
 3. An interval of a virtual meter is measured if it is measured for all meters in its formula.
 4. Days that are not stored, and whose readings were deleted, are unknown: NaN, with coverage 0.
+5. A covered interval without consumption is measured, whatever the time between the readings: a
+   register that stands still does so in every part of this time. So a meter that was removed does
+   not hide what the others measure.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -182,4 +185,7 @@ class IntervalReader:
                 is_measured[number] &= measured[meter.id]
         nothing = Consumption(*[np.zeros(is_measured.shape)] * 6)
         amounts = stacked([row for _, row in rows]) if rows else nothing
+        is_real = np.array([flow.meter.formula is None for flow in flows], dtype=np.bool_)
+        stands_still = (amounts.amount == 0.0) & (amounts.coverage >= 1.0)
+        is_measured |= is_real[:, None] & stands_still
         return MeterIntervals(edges_ms, flows, amounts, is_measured)

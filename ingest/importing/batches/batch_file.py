@@ -34,7 +34,7 @@ from ingest.importing.batches.batch_record import (
 from ingest.importing.batches.point_columns import PointColumns, pack, unpack
 from jieneng.metering.errors import StoreUnavailable, UsageError
 from jieneng.metering.schema import Point
-from jieneng.storage.sqlite_statements import transaction
+from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
 #: Name of the folder for imports in the site's folder.

@@ -41,6 +41,7 @@ def indicators(
 
     from analytics import app
     from analytics.report import confirmation, csv_output, figure_json, terminal_tables
+    from analytics.report.analyses import comparison_output
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
     from jieneng.locale import preferred, translator
@@ -64,6 +65,8 @@ def indicators(
         console.print(terminal_tables.figures_table(figures, names.names, translate))
         if any(figure.forecast is not None for figure in figures):
             console.print(terminal_tables.forecast_table(figures, names.names, translate))
+        if any(figure.comparisons for figure in figures):
+            console.print(comparison_output.comparison_table(figures, names, translate))
         console.print(terminal_tables.basis_table(figures, names.names, translate))
         if any(figure.findings for figure in figures):
             console.print(terminal_tables.findings_table(figures, names, translate))

@@ -112,7 +112,7 @@ def figure(
     rules = load_rules(path, AnalyticsSettings())
     now = measured(2025, factor, findings, estimated)
     then = measured(2020, 1.0, base, 0.0)
-    figures = assess(of, rules, scopes(of), NOW, today, now, then)
+    figures = assess(of, rules, scopes(of), NOW, today, now, {2020: then})
     return next(
         one
         for one in figures

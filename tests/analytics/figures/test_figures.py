@@ -116,7 +116,7 @@ def figures(
         whole,
         today,
         measured(whole.until(today), now, coverage),
-        None if year is None else measured(year, base, base_coverage),
+        {} if year is None else {year.year: measured(year, base, base_coverage)},
         [measured(calendar_year(one), a_day) for one, a_day in (history or {}).items()],
     )
     return {
@@ -449,6 +449,6 @@ area = "block"
 """)
     whole = calendar_year(2025)
     now = measured(whole, {"e": 1.0}, of=shared)
-    found = assess(shared, rules(tmp_path), scopes(shared), whole, AFTER, now, None)
+    found = assess(shared, rules(tmp_path), scopes(shared), whole, AFTER, now, {})
     told = {one.scope for one in found if "shared_area" in [f.code for f in one.findings]}
     assert told == {"bureau", "office"}

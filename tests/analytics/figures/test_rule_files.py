@@ -15,9 +15,9 @@ from analytics.figures.targets import (
     Operator,
     Plan,
     Target,
-    cap_status,
     decrease_status,
     glide_path_share,
+    limit_status,
 )
 from analytics.periods import calendar_year, parse
 from analytics.settings import AnalyticsSettings
@@ -282,7 +282,7 @@ def test_a_cap_is_kept_up_to_its_value() -> None:
         id="c", plan="p", indicator="i", scope="site", operator="<=", value=100, unit="tce",
         class_="expected", clause="c",
     )  # fmt: skip
-    assert cap_status(cap, 100.0, 100.0, is_final=True) == "met"
-    assert cap_status(cap, 100.1, 100.0, is_final=True) == "missed"
-    assert cap_status(cap, 40.0, 41.0, is_final=False) == "on_track"
-    assert cap_status(cap, 42.0, 41.0, is_final=False) == "at_risk"
+    assert limit_status(cap.operator, 100.0, 100.0, is_final=True) == "met"
+    assert limit_status(cap.operator, 100.1, 100.0, is_final=True) == "missed"
+    assert limit_status(cap.operator, 40.0, 41.0, is_final=False) == "on_track"
+    assert limit_status(cap.operator, 42.0, 41.0, is_final=False) == "at_risk"

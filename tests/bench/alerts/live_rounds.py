@@ -14,7 +14,7 @@ from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering import schema
 from jieneng.metering.reading import PollReport, Sample
 from jieneng.metering.schema import Point
-from jieneng.storage import Series, Store, StoreSettings
+from jieneng.storage import Series, Store, StoreSettings, Where
 from jieneng.storage.sqlite import SqliteStore
 from tests.bench.alerts.alert_site import NOW_MS, alert_site, opened
 
@@ -47,7 +47,7 @@ class _TimedStore(SqliteStore):
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:

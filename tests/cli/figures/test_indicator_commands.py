@@ -1,5 +1,7 @@
 """From a site.toml and a CSV to figures, as the README says."""
 
+import csv
+import io
 import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -96,7 +98,7 @@ def test_an_element_of_the_json_has_the_keys_and_signs_that_programs_hold_on_to(
         "change_pct", "decrease_pct", "target_pct", "operator", "target", "path", "status",
         "coverage", "estimated", "convention", "factor_series", "findings", "until",
         "forecast", "forecast_least", "forecast_greatest", "year_limit", "to_save", "to_save_unit",
-        "name", "definition",
+        "comparisons", "name", "definition",
     ]  # fmt: skip
     assert all(list(element) == keys for element in elements)
     (figure,) = (
@@ -110,6 +112,45 @@ def test_an_element_of_the_json_has_the_keys_and_signs_that_programs_hold_on_to(
     assert (figure["convention"], figure["factor_series"]) == ("equivalent", None)
     finding = next(f for one in elements for f in one["findings"] if f["code"] == "no_meter")
     assert list(finding) == ["code", "severity", "subject", "weight", "text"]
+
+
+FURTHER = """
+[[baseline]]
+id = "first"
+name = "首年"
+from = 2020
+reason = "the first year with readings"
+"""
+
+
+def test_further_comparisons_are_in_table_page_json_and_csv(new_site: Path) -> None:
+    """House A uses a tenth less; house B is closed during 2021, so like-for-like is without it."""
+    text = (new_site / "site.toml").read_text(encoding="utf-8")
+    house_b = 'id = "house-b"\n'
+    assert house_b in text
+    closed = text.replace(house_b, house_b + "closed = 2021-06-30\n", 1)
+    (new_site / "site.toml").write_text(closed, encoding="utf-8")
+    (new_site / "plan.toml").write_text(FURTHER, encoding="utf-8")
+    done = jieneng("import", "readings", new_site / "readings.csv", "--site", new_site)
+    assert done.returncode == 0, done.stderr
+    base = ("indicators", "--site", new_site, "--period", "2021", "--scope", "county-office")
+    elements = json.loads(jieneng(*base, "--format", "json").stdout)
+    [figure] = [one for one in elements if one["indicator"] == "electricity"]
+    alike, first = figure["comparisons"]
+    assert (alike["id"], alike["left_out"]) == ("like_for_like", ["house-b"])
+    assert alike["change_pct"] == pytest.approx(-10.0, abs=1e-4)
+    assert (first["name"], first["change_pct"]) == ("首年", figure["change_pct"])
+    assert figure["change_pct"] == pytest.approx(-100 * 12_000 / 180_000, abs=1e-3)
+    sheet = jieneng(*base, "--format", "csv").stdout
+    [row] = [one for one in csv.DictReader(io.StringIO(sheet)) if one["indicator"] == "electricity"]
+    assert float(row["like_for_like_change_pct"]) == alike["change_pct"]
+    assert (row["like_for_like_left_out"], row["first_baseline"]) == ("house-b", "180000.0")
+    table = jieneng(*base).stdout
+    assert "2020, like-for-like" in table
+    assert "首年 (2020)" in table
+    done = jieneng("report", "--period", "2021", "--out", "out", cwd=new_site)
+    [page] = (new_site / "out").glob("*.html")
+    assert "the first year with readings" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

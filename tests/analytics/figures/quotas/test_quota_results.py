@@ -13,7 +13,9 @@ from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import scopes
 from analytics.periods import calendar_year
 from jieneng.metering.errors import ConfigError
+from jieneng.metering.site import Site
 from tests.analytics.figures.test_figures import A_DAY, CENTRE, measured
+from tests.analytics.sites import site
 
 QUOTA = """
 [[quota]]
@@ -44,16 +46,17 @@ def results(
     today: date = date(2026, 3, 1),
     coverage: Mapping[str, float] | None = None,
     history: Mapping[int, Mapping[str, float]] | None = None,
+    of: Site = CENTRE,
 ) -> dict[str, QuotaResult]:
     (path / "quotas.toml").write_text(text.replace("heat = 0.0", "heat = 1e-9"), encoding="utf-8")
     whole = periods.parse(period)
     found = quota_results(
-        CENTRE,
+        of,
         load_rules(path),
-        scopes(CENTRE),
+        scopes(of),
         whole,
         today,
-        measured(whole.until(today), now, coverage),
+        measured(whole.until(today), now, coverage, of),
         [measured(calendar_year(year), a_day) for year, a_day in (history or {}).items()],
     )
     return {one.scope: one for one in found}
@@ -90,6 +93,41 @@ def test_the_lowest_has_the_first_rank(tmp_path: Path) -> None:
         ("block", 1, 2),
         ("canteen", 2, 2),
     ]
+
+
+FIVE = site(
+    "".join(
+        f"""
+[[area]]
+id = "house-{number}"
+name = "house {number}"
+kind = "{"canteen" if number == 6 else "office"}"
+floor_area_m2 = [{{from = 2019-01-01, value = 100.0}}]
+
+[[meter]]
+id = "e-{number}"
+name = "e-{number}"
+medium = "electricity"
+area = "house-{number}"
+"""
+        for number in range(1, 7)
+    )
+)
+
+
+def test_a_percentile_rests_on_five_buildings_of_one_use(tmp_path: Path) -> None:
+    """Of 1, 2, 2, 4 and 5, the share below 2 is 20 %, and half of its own 40 % are added."""
+    a_day = {f"e-{number}": use for number, use in enumerate((1.0, 2.0, 2.0, 4.0, 5.0, 3.0), 1)}
+    text = QUOTA.replace('["office"]', '["office", "canteen"]')
+    found = results(tmp_path, text, now=a_day, of=FIVE)
+    offices = [found[f"house-{number}"] for number in range(1, 6)]
+    assert [one.percentile for one in offices] == [10, 40, 40, 70, 90]
+    assert {one.peers for one in offices} == {5}
+    canteen = found["house-6"]
+    assert (canteen.percentile, canteen.peers, canteen.rank) == (None, 1, 4)
+    del a_day["e-5"]
+    found = results(tmp_path, text, now=a_day, of=FIVE)
+    assert (found["house-1"].percentile, found["house-1"].peers) == (None, 4)
 
 
 def test_without_enough_data_there_is_no_level(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Points of meters and agents as the ingest writes them, and a site that has them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from analytics.alerts.alert_rule import AlertRule, AlertRules
@@ -11,7 +11,7 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.reading import PollReport, Sample
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
-from jieneng.storage import Series, Store, StoreSettings
+from jieneng.storage import Series, Store, StoreSettings, Where
 from jieneng.storage.sqlite import SqliteStore
 from tests.analytics import sites
 
@@ -114,7 +114,7 @@ class CountingStore(SqliteStore):
         measurement: str,
         field: str,
         *,
-        where: Mapping[str, str],
+        where: Where,
         start_ms: int,
         end_ms: int,
     ) -> list[Series]:

@@ -1,4 +1,4 @@
-"""Define the rows of `quotas.toml`: levels of yearly consumption or carbon per m2 or person.
+"""Define the rows `[[quota]]` of `quotas.toml`: levels of yearly consumption per m2 or person.
 
 Pure: no clock, no file.
 """
@@ -73,16 +73,15 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
         return self.from_ <= year and (self.to is None or year <= self.to)
 
 
-class QuotasFile(msgspec.Struct, frozen=True):
-    """The form of `quotas.toml`."""
-
-    quota: tuple[Quota, ...] = ()
+def intensity_unit(sum_of: SumOf, per: Denominator) -> str:
+    """Return the unit of a sum that is divided by a denominator, such as `kgce/m2`."""
+    return f"{_SUM_UNITS[sum_of]}/{_PER_UNITS[per]}"
 
 
 def check_quotas(rows: Sequence[Quota]) -> Iterator[tuple[int, Problem]]:
     """Yield (row index, problem) for each mistake in quota rows."""
     for number, row in enumerate(rows):
-        expected = f"{_SUM_UNITS[row.of]}/{_PER_UNITS[row.per]}"
+        expected = intensity_unit(row.of, row.per)
         if row.unit != expected:
             yield (
                 number,

@@ -42,6 +42,8 @@ _COLUMNS: Final = (
     "coverage",
     "rank",
     "ranked",
+    "percentile",
+    "peers",
     "source",
 )
 
@@ -54,6 +56,7 @@ def quota_table(results: Sequence[QuotaResult], labels: Labels, translate: Trans
     table.add_column(translate("Scope"), overflow="fold")
     for heading in (
         translate("Rank"),
+        translate("Percentile"),
         translate("Value"),
         translate("Constraint"),
         translate("Benchmark"),
@@ -76,6 +79,7 @@ def quota_table(results: Sequence[QuotaResult], labels: Labels, translate: Trans
             table.add_row(
                 labels.name(result.scope),
                 "—" if result.rank is None else f"{result.rank}/{result.ranked}",
+                _percentile(result, translate),
                 value,
                 figure_texts.number(first.constraint),
                 figure_texts.number(first.benchmark),
@@ -84,6 +88,15 @@ def quota_table(results: Sequence[QuotaResult], labels: Labels, translate: Trans
                 figure_texts.share(result.coverage),
             )
     return table
+
+
+def _percentile(result: QuotaResult, translate: Translate) -> str:
+    """Return the percentile of a building, with the number of buildings that it rests on."""
+    if result.percentile is None:
+        return figure_texts.UNKNOWN
+    return translate("{percentile} of {count}").format(
+        percentile=f"{result.percentile:.0f}", count=result.peers
+    )
 
 
 def level_word(level: Level, translate: Translate) -> str:
@@ -140,6 +153,8 @@ def _cells(result: QuotaResult) -> dict[str, object]:
         result.coverage,
         result.rank,
         result.ranked,
+        result.percentile,
+        result.peers,
         quota.source,
     )
     return dict(zip(_COLUMNS, values, strict=True))

@@ -1,0 +1,168 @@
+"""Compute what an account's consumption costs on each day, for the account and each meter below it.
+
+Laws:
+
+1. The cost of a meter is its own consumption in each price period, at the account's prices. With
+   steps, each unit costs the account's average price of the month. So the costs of meters that
+   together measure the account's consumption add up to the account's cost of energy.
+2. If a price that is needed on a day is unknown, the cost of the day is unknown (NaN).
+3. The charge for demand belongs to the account. Each day of a month has the same share of it.
+
+Pure: amounts and prices in, arrays out.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.costs.period_amounts import PeriodAmounts
+from analytics.periods import months_later
+from analytics.tariffs.account_plan import AccountPlan
+from analytics.tariffs.demand_charge import month_charge
+from analytics.tariffs.price_periods import FLAT
+from analytics.tariffs.step_prices import amount_before, average_price
+from analytics.tariffs.tariff import PRICE_PERIODS, Price
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Smallest share of the quarter hours of a month whose demand must be measured.
+LEAST_DEMAND_KNOWN: Final = 0.95
+
+
+class AccountDays(msgspec.Struct, frozen=True):
+    """Consumption and cost of an account by day.
+
+    Attributes:
+        plan: what the account pays on each day; its prices are those of the steps, too.
+        meters: ids of the meters, of the account itself and below it.
+        amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
+        estimated: shape (meters, days), part that was distributed over gaps or never read.
+        known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
+        unmeasured: shape (meters, days), consumption whose price period is not measured.
+        too_high: shape (meters, days), amount by which the cost may be too high [yuan].
+        too_low: shape (meters, days), amount by which the cost may be too low [yuan].
+        demand_yuan: shape (days,), charge for demand [yuan]; NaN if it is unknown.
+        demand_known: shape (days,), share of the quarter hours whose demand was measured; 1 if the
+            charge does not depend on it.
+    """
+
+    plan: AccountPlan
+    meters: tuple[str, ...]
+    amount: "NDArray[np.float64]"
+    estimated: "NDArray[np.float64]"
+    known: "NDArray[np.float64]"
+    unmeasured: "NDArray[np.float64]"
+    too_high: "NDArray[np.float64]"
+    too_low: "NDArray[np.float64]"
+    demand_yuan: "NDArray[np.float64]"
+    demand_known: "NDArray[np.float64]"
+
+    @property
+    def own_rows(self) -> list[int]:
+        """Rows of the meters that the supplier bills."""
+        return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
+
+    @property
+    def cost(self) -> "NDArray[np.float64]":
+        """Cost [yuan] of each meter, day and price period; NaN if the price is unknown."""
+        return np.where(self.amount == 0, 0.0, self.amount * self.plan.prices)
+
+
+def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> AccountDays:
+    """Return the consumption and cost of an account on the days of its plan.
+
+    Args:
+        plan: what the account pays on each day.
+        windows: consumption of successive windows that together have all days of the plan.
+    """
+    meters = tuple(dict.fromkeys(meter for window in windows for meter in window.meters))
+    size = len(plan.days)
+    shape = len(meters), size
+    amount = np.zeros((*shape, len(PRICE_PERIODS)))
+    estimated, known, unmeasured, too_high, too_low = (np.zeros(shape) for _ in range(5))
+    demand_kw, demand_known = np.full(size, np.nan), np.zeros(size)
+    for window in windows:
+        rows = [meters.index(meter) for meter in window.meters]
+        span = slice(window.first, window.first + len(window.demand_kw))
+        amount[rows, span] = window.amount
+        estimated[rows, span] = window.estimated
+        known[rows, span] = window.known
+        unmeasured[rows, span] = window.unmeasured
+        too_high[rows, span] = window.too_high
+        too_low[rows, span] = window.too_low
+        demand_kw[span], demand_known[span] = window.demand_kw, window.demand_known
+    own = [row for row, meter in enumerate(meters) if meter in plan.account.meters]
+    priced = _with_step_prices(plan, amount[own].sum(axis=(0, 2)))
+    demand_yuan, demand_known = _demand(plan, demand_kw, demand_known)
+    return AccountDays(
+        priced,
+        meters,
+        amount,
+        estimated,
+        known,
+        unmeasured,
+        too_high,
+        too_low,
+        demand_yuan,
+        demand_known,
+    )
+
+
+def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> AccountPlan:
+    """Return the plan with the average price of each month on days with steps (law 1).
+
+    Args:
+        plan: what the account pays on each day.
+        amount: shape (days,), consumption of the account.
+    """
+    prices = plan.prices.copy()
+    for tariff, of_tariff in groupby(range(len(plan.days)), plan.tariffs.__getitem__):
+        numbers = list(of_tariff)
+        if tariff is None or tariff.resets is None:
+            continue
+        before = amount_before([plan.days[one] for one in numbers], amount[numbers], tariff.resets)
+        for (_, _, row), of_month in groupby(numbers, lambda one: _month_and_price(plan, one)):
+            span = list(of_month)
+            if row is not None and row.steps:
+                so_far = float(before[span[0] - numbers[0]])
+                prices[span, FLAT] = average_price(row.steps, so_far, float(amount[span].sum()))
+    return msgspec.structs.replace(plan, prices=prices)
+
+
+def _month_and_price(plan: AccountPlan, number: int) -> tuple[int, int, Price | None]:
+    day = plan.days[number]
+    return day.year, day.month, plan.price_rows[number]
+
+
+def _demand(
+    plan: AccountPlan, demand_kw: "NDArray[np.float64]", measured: "NDArray[np.float64]"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return the charge for demand of each day [yuan], and the share of it that is measured.
+
+    Args:
+        plan: what the account pays on each day.
+        demand_kw: shape (days,), greatest demand of each day; NaN if unknown.
+        measured: shape (days,), share of the quarter hours whose demand was measured.
+    """
+    yuan, known = np.zeros(len(plan.days)), np.ones(len(plan.days))
+    for _, of_month in groupby(range(len(plan.days)), lambda one: plan.days[one].replace(day=1)):
+        span = list(of_month)
+        first = plan.days[span[0]].replace(day=1)
+        demand = plan.demand_on(first)
+        tariff, price = plan.tariffs[span[0]], plan.price_rows[span[0]]
+        if demand is None:
+            continue
+        if demand.basis != "capacity":
+            known[span] = measured[span].mean()
+        is_known = known[span[0]] >= LEAST_DEMAND_KNOWN
+        greatest_kw = float(np.fmax.reduce(demand_kw[span])) if is_known else math.nan
+        charge = math.nan
+        if tariff is not None and price is not None:
+            charge = month_charge(demand, tariff, price, greatest_kw)
+        yuan[span] = charge / (months_later(first, 1) - first).days
+    return yuan, known

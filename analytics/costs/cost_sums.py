@@ -1,0 +1,191 @@
+"""Add up daily costs of meters, with weights, over a span of days.
+
+Laws:
+
+1. A meter with weight +1 is added, and one with weight -1 is deducted, as its consumption is.
+2. The charge for demand is shared by consumption: in each month, meters bear the share of it that
+   they have in the account's consumption.
+3. A meter of which nothing is known lowers the coverage as much as an average meter.
+
+Pure: arrays in, numbers out.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from analytics.costs.account_days import AccountDays
+from analytics.costs.cost_result import CostKind, CostResult
+from analytics.figures.figure import rounded
+from analytics.periods import Period
+from analytics.tariffs.tariff import PRICE_PERIODS
+from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Smallest importance of a meter for the coverage, as a share of an average meter's.
+_MIN_IMPORTANCE: Final = 0.1
+
+
+class CostPart(msgspec.Struct, frozen=True):
+    """The days of an account that are added up, and the weight of each meter.
+
+    Attributes:
+        of: consumption and cost of the account.
+        span: the days.
+        weight: shape (meters, days of the span): +1, -1 or 0.
+    """
+
+    of: AccountDays
+    span: slice
+    weight: "NDArray[np.float64]"
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The local days that are added up."""
+        return self.of.plan.days[self.span]
+
+
+class CostSums(msgspec.Struct, frozen=True):
+    """Consumption and cost of several meters over a span of days. Unknown values are NaN.
+
+    Attributes:
+        amounts: shape (periods,), known consumption by price period.
+        costs: shape (periods,), cost by price period [yuan].
+        estimated: consumption that is estimated.
+        unmeasured: consumption whose price period is not measured.
+        too_high: amount by which the cost may be too high [yuan].
+        too_low: amount by which the cost may be too low [yuan].
+        coverage: share of meter-time of which the consumption is known, 0 to 1.
+    """
+
+    amounts: "NDArray[np.float64]"
+    costs: "NDArray[np.float64]"
+    estimated: float
+    unmeasured: float
+    too_high: float
+    too_low: float
+    coverage: float
+
+    @property
+    def amount(self) -> float:
+        """Known consumption."""
+        return float(self.amounts.sum())
+
+    @property
+    def energy_yuan(self) -> float:
+        """Cost of the consumption [yuan]."""
+        return float(self.costs.sum())
+
+
+def cost_sums(parts: Sequence[CostPart]) -> CostSums:
+    """Return the sums over all parts."""
+    amounts, costs = np.zeros(len(PRICE_PERIODS)), np.zeros(len(PRICE_PERIODS))
+    estimated, unmeasured, too_high, too_low = 0.0, 0.0, 0.0, 0.0
+    for part in parts:
+        of, weight = part.of, part.weight
+        cells = weight[:, :, np.newaxis]
+        amounts += (cells * of.amount[:, part.span]).sum(axis=(0, 1))
+        costs += np.where(cells == 0, 0.0, cells * of.cost[:, part.span]).sum(axis=(0, 1))
+        estimated += float((np.abs(weight) * of.estimated[:, part.span]).sum())
+        unmeasured += float((np.abs(weight) * of.unmeasured[:, part.span]).sum())
+        added, deducted = np.maximum(weight, 0.0), np.maximum(-weight, 0.0)
+        high, low = of.too_high[:, part.span], of.too_low[:, part.span]
+        too_high += float((added * high + deducted * low).sum())
+        too_low += float((added * low + deducted * high).sum())
+    return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, _coverage(parts))
+
+
+def own_part(of: AccountDays, span: slice) -> CostPart:
+    """Return the part that adds up an account's own meters."""
+    weight = np.zeros((len(of.meters), len(of.plan.days[span])))
+    weight[of.own_rows] = 1.0
+    return CostPart(of, span, weight)
+
+
+def demand_share(part: CostPart) -> float:
+    """Return the charge for demand that the weighted meters bear (law 2) [yuan]."""
+    of = part.of
+    by_day = of.amount[:, part.span].sum(axis=2)
+    borne, whole = (part.weight * by_day).sum(axis=0), by_day[of.own_rows].sum(axis=0)
+    charge = of.demand_yuan[part.span]
+    total = 0.0
+    for _, of_month in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
+        span = list(of_month)
+        of_account = float(whole[span].sum())
+        share = float(borne[span].sum()) / of_account if of_account else 0.0
+        total += share * float(charge[span].sum()) if share else 0.0
+    return total
+
+
+def _coverage(parts: Sequence[CostPart]) -> float:
+    """Return the coverage, weighted by the mean daily consumption of each meter; NaN if none."""
+    known, daily, weight = [], [], []
+    for part in parts:
+        of_part = part.of.known[:, part.span]
+        amount = np.abs(part.of.amount[:, part.span]).sum(axis=(1, 2))
+        known.append((np.abs(part.weight) * of_part).sum(axis=1))
+        weight.append(np.abs(part.weight).sum(axis=1))
+        days = of_part.sum(axis=1)
+        daily.append(np.where(days > 0, amount / np.maximum(days, 1e-9), np.nan))
+    if not parts or not sum(float(one.sum()) for one in weight):
+        return np.nan
+    means = np.concatenate(daily)
+    usual = float(np.nanmean(means)) if np.isfinite(means).any() else 0.0
+    usual = usual if usual > 0 else 1.0
+    importance = np.maximum(np.where(np.isnan(means), usual, means), _MIN_IMPORTANCE * usual)
+    total = importance * np.concatenate(weight)
+    return float((importance * np.concatenate(known)).sum() / total.sum())
+
+
+def cost_result(
+    sums: CostSums,
+    demand_yuan: float,
+    *,
+    kind: CostKind,
+    subject: str,
+    medium: Medium,
+    period: Period,
+    last_day: date,
+) -> CostResult:
+    """Return sums as the cost of a subject in a period, without findings.
+
+    Args:
+        sums: consumption and cost.
+        demand_yuan: charge for demand [yuan].
+        kind: kind of the subject.
+        subject: id of the account or scope.
+        medium: medium of the consumption.
+        period: the period.
+        last_day: last day that was added up.
+    """
+    cost = sums.energy_yuan + demand_yuan
+    occurring = [
+        (name, float(amount), float(of_period))
+        for name, amount, of_period in zip(PRICE_PERIODS, sums.amounts, sums.costs, strict=True)
+        if amount
+    ]
+    return CostResult(
+        kind=kind,
+        id=subject,
+        medium=medium,
+        unit=QUANTITIES[CONSUMPTION[medium]].unit,
+        period=period.id,
+        until=None if last_day + timedelta(days=1) == period.end else last_day,
+        amount=rounded(sums.amount),
+        cost=rounded(cost),
+        energy_cost=rounded(sums.energy_yuan),
+        demand_cost=rounded(demand_yuan),
+        average_price=rounded(cost / sums.amount) if sums.amount else None,
+        amounts={name: amount for name, amount, _ in occurring},
+        costs={name: rounded(of_period) for name, _, of_period in occurring},
+        least=rounded(cost - sums.too_high),
+        greatest=rounded(cost + sums.too_low),
+        coverage=rounded(sums.coverage),
+        estimated=rounded(min(sums.estimated / abs(sums.amount), 1.0) if sums.amount else 0.0),
+    )

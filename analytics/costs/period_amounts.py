@@ -1,0 +1,161 @@
+"""Divide the consumption of meters into the price periods of each day.
+
+Laws:
+
+1. The amounts of all price periods of all days add up to the known consumption.
+2. If an interval was not measured, but has a share of a longer time (`MeterIntervals.is_measured`),
+   its amount may have been consumed in any interval of that time. The greatest possible error of
+   the cost is the amount times the difference to the cheapest or dearest price of that time.
+
+Pure: arrays in, arrays out.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from analytics.counters.consumption import zero_where_unknown
+from analytics.figures.interval_series import MeterIntervals
+from analytics.figures.site_consumption import contiguous_ranges
+from analytics.tariffs.account_plan import DEMAND_INTERVAL, AccountPlan
+from analytics.tariffs.tariff import PRICE_PERIODS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_QUARTERS: Final = 4  # of an hour
+_HALF_HOUR: Final = 30  # minutes
+
+
+class PeriodAmounts(msgspec.Struct, frozen=True):
+    """Consumption of meters by day and price period, in arrays of shape (meters, days, ...).
+
+    Attributes:
+        meters: ids of the meters.
+        first: number of the first day within the days of the plan.
+        amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
+        estimated: shape (meters, days), part that was distributed over gaps or never read.
+        known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
+        unmeasured: shape (meters, days), consumption whose price period is not measured.
+        too_high: shape (meters, days), amount by which the cost may be too high [yuan].
+        too_low: shape (meters, days), amount by which the cost may be too low [yuan].
+        demand_kw: shape (days,), greatest demand of the account's own meters [kW]; NaN if unknown.
+        demand_known: shape (days,), share of the quarter hours whose demand was measured, 0 to 1.
+    """
+
+    meters: tuple[str, ...]
+    first: int
+    amount: "NDArray[np.float64]"
+    estimated: "NDArray[np.float64]"
+    known: "NDArray[np.float64]"
+    unmeasured: "NDArray[np.float64]"
+    too_high: "NDArray[np.float64]"
+    too_low: "NDArray[np.float64]"
+    demand_kw: "NDArray[np.float64]"
+    demand_known: "NDArray[np.float64]"
+
+
+class _DayGrid(msgspec.Struct, frozen=True):
+    """The local day of each interval of a window.
+
+    Attributes:
+        numbers: shape (intervals,), number of the day within the window.
+        size: number of days.
+    """
+
+    numbers: "NDArray[np.int64]"
+    size: int
+
+    def sums(self, rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return the sums of each row by day; (rows, intervals) in, (rows, days) out."""
+        found = [np.bincount(self.numbers, row, self.size) for row in rows]
+        return np.array(found, dtype=np.float64).reshape(len(rows), self.size)
+
+    def means(self, rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return the means of each row by day; (rows, intervals) in, (rows, days) out."""
+        return self.sums(rows) / np.bincount(self.numbers, minlength=self.size)
+
+    def by_period(
+        self, rows: "NDArray[np.float64]", periods: "NDArray[np.int64]"
+    ) -> "NDArray[np.float64]":
+        """Return the sums of each row by day and price period, (rows, days, periods)."""
+        count = len(PRICE_PERIODS)
+        cells = self.numbers * count + periods
+        found = [np.bincount(cells, row, self.size * count) for row in rows]
+        return np.array(found, dtype=np.float64).reshape(len(rows), self.size, count)
+
+
+def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo) -> PeriodAmounts:
+    """Return the consumption of a window's meters by day and price period.
+
+    Args:
+        plan: what the account pays; its days contain the window.
+        intervals: consumption of the account's meters, and of those below them.
+        zone: time zone of the site.
+    """
+    starts = [datetime.fromtimestamp(ms / 1000, zone) for ms in intervals.edges_ms[:-1].tolist()]
+    first = (starts[0].date() - plan.days[0]).days
+    days = np.array([(one.date() - plan.days[0]).days for one in starts])
+    half_hours = np.array([2 * one.hour + one.minute // _HALF_HOUR for one in starts])
+    grid = _DayGrid(days - first, int(days[-1]) - first + 1)
+    periods = plan.periods[days, half_hours].astype(np.int64)
+    rows = [row for row, flow in enumerate(intervals.flows) if not flow.is_export]
+    meters = tuple(intervals.flows[row].meter.id for row in rows)
+    amount, is_measured = intervals.consumption.amount[rows], intervals.is_measured[rows]
+    is_known = np.isfinite(amount)
+    counted = zero_where_unknown(amount)
+    too_high, too_low = _possible_errors(counted, is_measured, plan.prices[days, periods])
+    own = [number for number, meter in enumerate(meters) if meter in plan.account.meters]
+    demand_kw, demand_known = _daily_demand(plan, amount[own], is_measured[own], grid)
+    return PeriodAmounts(
+        meters,
+        first,
+        grid.by_period(counted, periods),
+        grid.sums(intervals.consumption.estimated[rows]),
+        grid.means(is_known.astype(np.float64)),
+        grid.sums(np.where((too_high > 0) | (too_low > 0), counted, 0.0)),
+        grid.sums(too_high),
+        grid.sums(too_low),
+        demand_kw,
+        demand_known,
+    )
+
+
+def _possible_errors(
+    amount: "NDArray[np.float64]",
+    is_measured: "NDArray[np.bool_]",
+    prices: "NDArray[np.float64]",
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return by how much the cost of each interval may be too high, and too low (law 2) [yuan].
+
+    Args:
+        amount: shape (meters, intervals), consumption; 0 if unknown.
+        is_measured: shape (meters, intervals).
+        prices: shape (intervals,), price of each interval.
+    """
+    too_high, too_low = np.zeros_like(amount), np.zeros_like(amount)
+    for row, measured in enumerate(is_measured):
+        for start, end in contiguous_ranges(~measured):
+            of_time = prices[start:end]
+            too_high[row, start:end] = amount[row, start:end] * (of_time - of_time.min())
+            too_low[row, start:end] = amount[row, start:end] * (of_time.max() - of_time)
+    return too_high, too_low
+
+
+def _daily_demand(
+    plan: AccountPlan,
+    amount: "NDArray[np.float64]",
+    is_measured: "NDArray[np.bool_]",
+    grid: _DayGrid,
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return the greatest demand of each day [kW], and the share of intervals that show it."""
+    greatest = np.full(grid.size, np.nan)
+    if plan.interval != DEMAND_INTERVAL or not len(amount):
+        return greatest, np.zeros(grid.size)
+    is_certain: NDArray[np.bool_] = np.all(np.isfinite(amount) & is_measured, axis=0)
+    power_kw = amount.sum(axis=0)[is_certain] * _QUARTERS
+    np.fmax.at(greatest, grid.numbers[is_certain], power_kw)
+    return greatest, grid.means(is_certain[np.newaxis].astype(np.float64))[0]

@@ -1,0 +1,82 @@
+"""Return the cost of an area, an institution or the site in a period.
+
+Laws:
+
+1. The cost of a scope is the cost of what its meters measure, each at the prices of its account,
+   with the weights by which its consumption is computed (`roll_up`). So the costs of scopes that
+   together are the site add up to the cost of the site.
+2. Only purchased energy costs anything: what a site generates itself has no price.
+3. If a meter that counts belongs to no account, the cost of the scope is unknown.
+
+Pure: daily costs in, results out.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from analytics.costs.account_days import AccountDays
+from analytics.costs.cost_findings import amount_findings, price_findings
+from analytics.costs.cost_result import CostResult
+from analytics.costs.cost_sums import CostPart, cost_result, cost_sums, demand_share
+from analytics.figures.boundary.flows import Flow, FlowKind
+from analytics.figures.roll_up import Scope, boundary_weights
+from analytics.periods import Period
+from jieneng.metering.findings import Finding
+from jieneng.metering.quantities import Medium
+from jieneng.metering.site import Site
+
+_PURCHASED: Final[frozenset[FlowKind]] = frozenset({"purchase"})
+
+
+def scope_cost(
+    scope: Scope, medium: Medium, period: Period, accounts: Sequence[AccountDays], site: Site
+) -> CostResult | None:
+    """Return the cost of a medium in a scope; None if no meter of the medium counts in it.
+
+    Args:
+        scope: the area, institution or site.
+        medium: the medium.
+        period: the period.
+        accounts: consumption and cost of all accounts of the medium, at least on the days of the
+            period that are over.
+        site: the site.
+    """
+    meters = {meter.id: meter for meter in site.meter if meter.medium == medium}
+    parts = []
+    for of in accounts:
+        span = of.plan.span(period.start, period.end)
+        flows = [Flow(meters[one]) for one in of.meters]
+        weight = boundary_weights(scope, flows, of.plan.days[span], _PURCHASED)
+        if weight.any():
+            parts.append(CostPart(of, span, weight))
+    of_accounts = {meter for of in accounts for meter in of.meters}
+    days = accounts[0].plan.days[accounts[0].plan.span(period.start, period.end)]
+    others = [
+        meter
+        for meter in meters.values()
+        if meter.id not in of_accounts
+        and boundary_weights(scope, [Flow(meter)], days, _PURCHASED).any()
+    ]
+    if not parts:
+        return None
+    sums = cost_sums(parts)
+    found = [
+        *(Finding.of("no_account", meter.id) for meter in others),
+        *(one for part in parts for one in price_findings(part.of, part.span)),
+        *amount_findings(scope.id, sums),
+    ]
+    if others:
+        sums = msgspec.structs.replace(sums, costs=np.full_like(sums.costs, np.nan))
+    result = cost_result(
+        sums,
+        sum(map(demand_share, parts)),
+        kind=scope.kind,
+        subject=scope.id,
+        medium=medium,
+        period=period,
+        last_day=days[-1],
+    )
+    return msgspec.structs.replace(result, findings=tuple(dict.fromkeys(found)))

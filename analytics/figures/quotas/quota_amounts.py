@@ -1,0 +1,158 @@
+"""Compute the amount that an annual quota limits: of a period, by month and by day.
+
+Laws:
+
+1. The amount is the quota's indicator, computed with the quota's own factors. Carbon is computed
+   with the base year's factors where the quota has none of its own.
+2. The share of a month in the reference year is known only if each month of that year has enough
+   data. Otherwise each month has the same share, and a finding says so.
+
+Pure: structs in, structs out.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from analytics import periods
+from analytics.figures.boundary.flows import CountedFlows
+from analytics.figures.figure import FactorSeries
+from analytics.figures.indicator_results import (
+    IndicatorResult,
+    PeriodInputs,
+    indicator_result,
+    period_inputs,
+)
+from analytics.figures.indicator_values import IndicatorInputs, indicator_value
+from analytics.figures.quota_rows.annual_quota import MONTHS, AnnualQuota
+from analytics.figures.quotas.own_factors import own_factors
+from analytics.figures.roll_up import Scope
+from analytics.figures.rule_files import Rules
+from analytics.figures.scope_inputs import period_factors
+from analytics.figures.site_consumption import SiteConsumption
+from analytics.periods import Period
+from jieneng.metering.findings import Finding
+from jieneng.metering.indicators import INDICATORS
+from jieneng.metering.site import Site
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class QuotaAmounts:
+    """The amount that an annual quota limits, in any period.
+
+    Args:
+        quota: the annual quota.
+        scope: its scope.
+        site: the site.
+        rules: the factors and the coverage floor.
+        counted: flows that enter into energy and into carbon.
+        fixed_on: day whose carbon factors are used.
+    """
+
+    def __init__(
+        self,
+        quota: AnnualQuota,
+        scope: Scope,
+        site: Site,
+        rules: Rules,
+        counted: CountedFlows,
+        fixed_on: date,
+    ) -> None:
+        self._quota = quota
+        self._scope = scope
+        self._site = site
+        self._rules = rules
+        self._counted = counted
+        self._fixed_on = fixed_on
+        self._indicator = INDICATORS[quota.indicator]
+        self._series: FactorSeries | None = "fixed" if self._indicator.has_factor_series else None
+
+    def inputs(self, part: Period, consumption: SiteConsumption) -> PeriodInputs:
+        """Return the inputs of the amount in a period."""
+        factors = own_factors(
+            period_factors(self._rules, self._site, part, self._fixed_on),
+            self._quota.coal,
+            self._quota.carbon,
+            part.days,
+        )
+        return period_inputs(
+            self._site, self._rules, [self._scope], part, consumption, factors, self._counted
+        )
+
+    def result(self, inputs: PeriodInputs) -> IndicatorResult:
+        """Return the amount of a period, with its coverage, doubt and forecast."""
+        return indicator_result(inputs, self._scope, self._indicator, self._series)
+
+    def by_day(self, inputs: PeriodInputs) -> "NDArray[np.float64]":
+        """Return the amount of each day, shape (days,); NaN if nothing is measured."""
+        carbon = inputs.factors.carbon[self._series] if self._series else {}
+        whole = msgspec.structs.replace(
+            inputs.scopes[self._scope.id].inputs,
+            carbon_factors={source: factor.values for source, factor in carbon.items()},
+        )
+        days = range(inputs.period.days)
+        return np.array([indicator_value(self._indicator, _day(whole, day)) for day in days])
+
+    def by_month(self, year: Period, consumption: SiteConsumption) -> list[IndicatorResult]:
+        """Return the amount of each month of a year.
+
+        Args:
+            year: the year, or its days so far. A month that has not begun has an unknown amount.
+            consumption: consumption on the days of the year, at least.
+        """
+        return [
+            self.result(self.inputs(month.until(year.end), consumption)) for month in months(year)
+        ]
+
+    def month_shares(
+        self, year: int, base_year: int, earlier: Mapping[int, SiteConsumption]
+    ) -> "tuple[NDArray[np.float64], tuple[Finding, ...]]":
+        """Return the share of each month in the annual quota, shape (12,), with findings.
+
+        Args:
+            year: the year of the quota.
+            base_year: base year of the plan.
+            earlier: consumption of the earlier years that are known, by year.
+        """
+        equal = np.full(MONTHS, 1 / MONTHS)
+        match self._quota.by_month:
+            case "equal":
+                return equal, ()
+            case "stated":
+                stated = np.array(self._quota.shares)
+                return stated / stated.sum(), ()
+            case "last_year":
+                reference = year - 1
+            case "base_year":
+                reference = base_year
+        if reference in earlier:
+            whole = periods.calendar_year(reference)
+            found = self.by_month(whole, earlier[reference])
+            amounts = np.array([month.value for month in found])
+            floor = self._rules.coverage_floor
+            is_known = all(month.is_sufficient(floor) for month in found)
+            if is_known and (amounts >= 0).all() and amounts.sum() > 0:
+                return amounts / amounts.sum(), ()
+        return equal, (Finding.of("equal_months", f"{reference}"),)
+
+
+def months(year: Period) -> list[Period]:
+    """Return the months of the calendar year in which a period begins."""
+    return [periods.parse(f"{year.year:04}-{month:02}") for month in range(1, MONTHS + 1)]
+
+
+def _day(inputs: IndicatorInputs, day: int) -> IndicatorInputs:
+    """Return the inputs of a single day of a period."""
+    one = slice(day, day + 1)
+    return msgspec.structs.replace(
+        inputs,
+        consumption={medium: amount[one] for medium, amount in inputs.consumption.items()},
+        coal_factors={medium: factor[one] for medium, factor in inputs.coal_factors.items()},
+        purchased={source: amount[one] for source, amount in inputs.purchased.items()},
+        carbon_factors={source: factor[one] for source, factor in inputs.carbon_factors.items()},
+    )

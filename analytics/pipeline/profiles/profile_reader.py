@@ -1,0 +1,221 @@
+"""Read the load profiles of a site's meters and scopes.
+
+Law: the memory needed is limited: a month by the quarter of an hour of a medium's meters, and the
+hours of the period of all subjects.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytics import periods
+from analytics.alerts.alert_rule import Hours
+from analytics.alerts.signals.hours import FULL, HourConsumption, hour_grid
+from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.figures.boundary.flows import Flow, flows_of
+from analytics.figures.interval_series import MeterIntervals
+from analytics.figures.roll_up import Scope, boundary_weights, roll_up, scopes
+from analytics.figures.rule_files import Rules
+from analytics.periods import Interval, Period
+from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.intervals.interval_reader import IntervalReader
+from analytics.profiles.data_room import is_data_room, it_meters, pue
+from analytics.profiles.load_profile import LoadProfile, ProfileInputs, Subject, load_profiles
+from analytics.profiles.peak_loads import PeakLoads, of_whole_span, peak_loads
+from jieneng.metering.errors import UsageError
+from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
+from jieneng.metering.quantities import CONSUMPTION, GROWTH_PER_HOUR, MEDIA, QUANTITIES, Medium
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ProfileReader:
+    """Reads load profiles.
+
+    Args:
+        folder: the site.
+        rules: the flows that count, and the coverage floor.
+        hours: night and working calendar of the site.
+        store: the store, prepared.
+    """
+
+    def __init__(self, folder: SiteFolder, rules: Rules, hours: Hours, store: Store) -> None:
+        self._site = folder.site
+        self._rules = rules
+        self._calendar = WorkingCalendar(hours, folder.site.zone)
+        self._scopes = {scope.id: scope for scope in scopes(folder.site)}
+        self._intervals = IntervalReader(folder, store)
+        self._consumption = ConsumptionStore(folder.site, store)
+
+    @property
+    def scopes(self) -> list[Subject]:
+        """The site, its areas and its institutions."""
+        return [Subject(scope.kind, scope.id) for scope in self._scopes.values()]
+
+    @property
+    def meters(self) -> list[Subject]:
+        """The meters."""
+        return [Subject("meter", meter.id) for meter in self._site.meter]
+
+    def scope(self, scope_id: str) -> Subject:
+        """Return a scope.
+
+        Raises:
+            UsageError: there is no such scope.
+        """
+        if scope_id not in self._scopes:
+            raise UsageError(
+                "{scope} is not the site, an area or an institution; known are {known}.",
+                scope=scope_id,
+                known=", ".join(self._scopes),
+            )
+        return Subject(self._scopes[scope_id].kind, scope_id)
+
+    def meter(self, meter_id: str) -> Subject:
+        """Return a meter.
+
+        Raises:
+            UsageError: there is no such meter.
+        """
+        if meter_id not in self._site.meters:
+            raise UsageError(
+                "{meter} is no meter of site.toml; known are {known}.",
+                meter=meter_id,
+                known=", ".join(self._site.meters),
+            )
+        return Subject("meter", meter_id)
+
+    async def profiles(self, period: Period, subjects: Sequence[Subject]) -> list[LoadProfile]:
+        """Return the profile of each medium that is metered for a subject, by subject and medium.
+
+        Args:
+            period: the period, of which all days must be complete; at least one.
+            subjects: the meters and scopes.
+        """
+        found: dict[tuple[Subject, Medium], LoadProfile] = {}
+        for medium in MEDIA:
+            metered = [one for one in subjects if self._meter_ids(one, medium, period)]
+            if metered:
+                inputs = await self._inputs(metered, medium, period)
+                found |= {(one.subject, medium): one for one in load_profiles(inputs)}
+        return [
+            found[subject, medium]
+            for subject in subjects
+            for medium in MEDIA
+            if (subject, medium) in found
+        ]
+
+    def _meter_ids(self, subject: Subject, medium: Medium, period: Period) -> frozenset[str]:
+        """Return the ids of the meters of a medium that enter into the load of a subject."""
+        meters = [meter for meter in self._site.meter if meter.medium == medium]
+        if subject.kind == "meter":
+            return frozenset(meter.id for meter in meters if meter.id == subject.id)
+        weights = boundary_weights(
+            self._scopes[subject.id],
+            flows_of(meters, []),
+            periods.days(period.start, period.end),
+            self._rules.counted_flows(period.year).energy,
+        )
+        return frozenset(meter.id for meter, row in zip(meters, weights, strict=True) if row.any())
+
+    async def _inputs(
+        self, subjects: Sequence[Subject], medium: Medium, period: Period
+    ) -> ProfileInputs:
+        has_peaks = medium in PROFILE_FIGURES["peak_demand"].media
+        quarters: list[tuple[str, PeakLoads]] = []
+        if has_peaks:
+            async for edges, amounts in self._measured(subjects, medium, "15min", period):
+                quarters.append((self._month(edges), peak_loads(edges, amounts)))
+        hours: list[tuple[str, PeakLoads]] = []
+        parts = []
+        async for edges, amounts in self._measured(subjects, medium, "hour", period):
+            hours.append((self._month(edges), peak_loads(edges, amounts)))
+            parts.append(amounts)
+        known = np.concatenate(parts, axis=1)
+        grid = hour_grid(period.start, period.end, self._site.zone, self._calendar)
+        rooms = await self._data_rooms(subjects, period) if medium == "electricity" else {}
+        return ProfileInputs(
+            subjects=subjects,
+            medium=medium,
+            period=period,
+            hours=HourConsumption(grid, known, np.isfinite(known).astype(np.float64)),
+            quarter_peaks=_by_month(quarters),
+            hour_peaks=_by_month(hours),
+            pue={room: found for room, found in rooms.items() if found is not None},
+            without_it_meter=frozenset(room for room, found in rooms.items() if found is None),
+            coverage_floor=self._rules.coverage_floor,
+        )
+
+    async def _measured(
+        self, subjects: Sequence[Subject], medium: Medium, interval: Interval, period: Period
+    ) -> AsyncIterator[tuple["NDArray[np.int64]", "NDArray[np.float64]"]]:
+        """Yield the edges of intervals, and the consumption of the measured ones.
+
+        The consumption has the shape (subjects, intervals) [kWh or m3]; it is NaN in intervals that
+        are not measured. An item has at most a month.
+        """
+        ids = frozenset[str]().union(*(self._meter_ids(one, medium, period) for one in subjects))
+        unit = QUANTITIES[CONSUMPTION[medium]].unit
+        async for window in self._intervals.windows(
+            medium, interval, period.start, period.end, ids
+        ):
+            rows = [self._row(window, subject, period) for subject in subjects]
+            yield window.edges_ms, np.array(rows) / GROWTH_PER_HOUR[unit]
+
+    def _row(
+        self, window: MeterIntervals, subject: Subject, period: Period
+    ) -> "NDArray[np.float64]":
+        """Return the consumption of the measured intervals of a subject [kWh, m3 or GJ]."""
+        if subject.kind == "meter":
+            series = window.of_flow(Flow(self._site.meters[subject.id]))
+        else:
+            counted = self._rules.counted_flows(period.year).energy
+            series = window.of_scope(self._scopes[subject.id], counted, self._site.zone)
+        row: NDArray[np.float64] = np.where(
+            series.is_measured & (series.coverage >= FULL), series.amount, np.nan
+        )
+        return row
+
+    def _month(self, edges_ms: "NDArray[np.int64]") -> str:
+        """Return the id of the month in which intervals begin."""
+        return f"{periods.local_day(int(edges_ms[0]), self._site.zone):%Y-%m}"
+
+    async def _data_rooms(
+        self, subjects: Sequence[Subject], period: Period
+    ) -> dict[str, tuple[float, float] | None]:
+        """Return PUE and coverage of each subject that is a data room; None without an IT meter."""
+        rooms = [
+            self._scopes[one.id]
+            for one in subjects
+            if one.kind == "area" and is_data_room(self._scopes[one.id])
+        ]
+        return {room.id: await self._pue(room, period) for room in rooms}
+
+    async def _pue(self, room: Scope, period: Period) -> tuple[float, float] | None:
+        meters = it_meters(room, period.end - timedelta(days=1))
+        if not meters:
+            return None
+        found = await self._consumption.interval_consumption(
+            period.start, period.end, "electricity", "day"
+        )
+        flows = found.flows(self._site)
+        days = periods.days(period.start, period.end)
+        counted = self._rules.counted_flows(period.year).energy
+        is_it = np.array([[not one.is_export and one.meter in meters] for one in flows])
+        return pue(
+            roll_up(boundary_weights(room, flows, days, counted), found.consumption),
+            roll_up(is_it.astype(np.float64), found.consumption),
+        )
+
+
+def _by_month(parts: Sequence[tuple[str, PeakLoads]]) -> dict[str, PeakLoads]:
+    """Return the peaks of each month, whose parts follow each other."""
+    months = dict.fromkeys(month for month, _ in parts)
+    return {
+        month: of_whole_span([peaks for one, peaks in parts if one == month]) for month in months
+    }

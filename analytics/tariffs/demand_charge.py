@@ -1,0 +1,48 @@
+"""Compute the charge for demand of two-part tariffs (基本电费), in one of three ways.
+
+Laws:
+
+1. By capacity: the capacity of the transformers [kVA].
+2. By contract: the contract demand [kW], which is at least 40 % of the capacity. Demand above 105 %
+   of it is charged twice.
+3. By greatest demand: the greatest mean power of 15 min in the month [kW].
+4. The charge of a month is the same for each of its days, so a month that is not over has the share
+   of its days.
+
+The percentages are keys of the tariff. Source: 发改办价格〔2016〕1583号. Pure: numbers in, numbers
+out.
+"""
+
+import math
+
+from analytics.tariffs.tariff import DatedDemand, Price, Tariff
+
+
+def charged_kw(demand: DatedDemand, tariff: Tariff, greatest_kw: float) -> float:
+    """Return the demand that is charged for a month [kW], of the basis `contract` or `actual`.
+
+    Args:
+        demand: basis, capacity and contract demand.
+        tariff: rules of the contract demand.
+        greatest_kw: greatest demand of the month [kW]; NaN if it is unknown.
+
+    Returns:
+        NaN if it is unknown. With a contract and an unknown greatest demand, the contract demand.
+    """
+    if demand.basis == "actual":
+        return greatest_kw
+    least = tariff.least_contract_share * (demand.capacity_kva or 0.0)
+    contract = max(demand.contract_kw or 0.0, least)
+    if math.isnan(greatest_kw):
+        return contract
+    excess = max(greatest_kw - tariff.contract_margin * contract, 0.0)
+    return contract + tariff.excess_factor * excess
+
+
+def month_charge(demand: DatedDemand, tariff: Tariff, price: Price, greatest_kw: float) -> float:
+    """Return the charge for demand of a month [yuan]; NaN if a price or the demand is unknown."""
+    if demand.basis == "capacity":
+        unit_price, charged = price.capacity, demand.capacity_kva or math.nan
+    else:
+        unit_price, charged = price.demand, charged_kw(demand, tariff, greatest_kw)
+    return math.nan if unit_price is None else unit_price * charged

@@ -1,0 +1,212 @@
+"""Costs of an account, worked by hand."""
+
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics import periods
+from analytics.costs.account_costs import account_cost
+from analytics.costs.account_days import AccountDays
+from analytics.costs.bill_comparison import Bill
+from analytics.costs.cost_result import CostResult
+from analytics.figures.boundary.site_structure import SiteStructure
+from analytics.tariffs.tariff import DatedDemand, Price, ReferencePrice
+from tests.analytics.costs.made_costs import (
+    FIRST,
+    GAS,
+    PRICE,
+    SITE,
+    STEPS,
+    costed,
+    electricity,
+    hourly,
+)
+
+USUAL = ReferencePrice(
+    id="e", medium="electricity", unit="yuan/kWh", least=0.35, greatest=1.4, source="an example"
+)
+
+
+def cost(days: AccountDays, period: str = "2026-06", bills: tuple[Bill, ...] = ()) -> CostResult:
+    return account_cost(days, periods.parse(period), SiteStructure(SITE), bills, (USUAL,))
+
+
+def codes(result: CostResult) -> list[str]:
+    return [finding.code for finding in result.findings]
+
+
+def test_each_kwh_costs_the_price_of_its_hour() -> None:
+    """30 days x 12 h: 10 kWh an hour at 1.00 yuan by day, 5 kWh at 0.40 yuan by night."""
+    found = cost(costed(electricity(), {"main": hourly(10, 5)}))
+    assert found.amounts == {"peak": 3600, "valley": 1800}
+    assert found.costs == {"peak": 3600, "valley": 720}
+    assert (found.amount, found.cost, found.demand_cost) == (5400, 4320, 0)
+    assert found.average_price == 0.8
+    assert (found.coverage, found.estimated, found.until) == (1, 0, None)
+    assert codes(found) == []
+
+
+def test_a_month_that_is_not_over_says_until_when() -> None:
+    found = cost(costed(electricity(), {"main": hourly(10, 5, 10)}, days=10))
+    assert (found.cost, found.until) == (1440, date(2026, 6, 10))
+
+
+@pytest.mark.parametrize(
+    ("demand", "quarters_known", "yuan"),
+    [
+        # 1000 kVA x 30 yuan
+        (DatedDemand(from_=FIRST, basis="capacity", capacity_kva=1000), 0, 30_000.0),
+        # the greatest quarter of an hour has 20 kWh: 80 kW x 48 yuan
+        (DatedDemand(from_=FIRST, basis="actual"), 2880, 3840.0),
+        (DatedDemand(from_=FIRST, basis="actual"), 2000, None),
+        # 80 kW are 27.5 kW above 105 % of 50 kW: (50 + 2 x 27.5) x 48 yuan
+        (DatedDemand(from_=FIRST, basis="contract", contract_kw=50), 2880, 5040.0),
+    ],
+)
+def test_demand_is_charged_once_a_month(
+    demand: DatedDemand, quarters_known: int, yuan: float | None
+) -> None:
+    account = electricity(demand)
+    price = Price(
+        tariff="time-of-use",
+        from_=FIRST,
+        flat=0.7,
+        peak=1.0,
+        valley=0.4,
+        capacity=30.0,
+        demand=48.0,
+    )
+    is_hourly = demand.basis == "capacity"
+    amount = hourly(10, 5) if is_hourly else np.repeat(hourly(10, 5), 4) / 4
+    if not is_hourly:
+        amount[100] = 20.0
+        amount[quarters_known:] = np.nan
+    found = cost(costed(account, {"main": amount}, price))
+    assert found.demand_cost == pytest.approx(yuan)
+    if yuan is None:
+        assert found.cost is None
+        assert found.energy_cost is not None
+        assert "unknown_demand" in codes(found)
+
+
+def test_half_of_a_month_has_half_of_its_charge_for_demand() -> None:
+    account = electricity(DatedDemand(from_=FIRST, basis="capacity", capacity_kva=1000))
+    price = Price(tariff="time-of-use", from_=FIRST, flat=0.7, peak=1.0, valley=0.4, capacity=30.0)
+    found = cost(costed(account, {"main": np.zeros(24 * 15)}, price, days=15))
+    assert (found.cost, found.demand_cost, found.average_price) == (15_000, 15_000, None)
+
+
+def test_steps_go_on_over_the_months_of_a_year() -> None:
+    """800 m3 in May at 3 yuan; in June 200 m3 at 3 yuan and 400 m3 at 4 yuan."""
+    amount = np.concatenate([np.zeros(120), np.full(31, 800 / 31), np.full(30, 20.0)])
+    days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
+    assert cost(days, "2026-05").cost == pytest.approx(2400)
+    june = cost(days, "2026-06")
+    assert june.cost == pytest.approx(200 * 3 + 400 * 4)
+    assert june.average_price == pytest.approx(2200 / 600, abs=1e-6)
+    assert cost(days, "2026").cost == pytest.approx(2400 + 2200)
+    assert codes(june) == []
+
+
+def test_a_step_is_uncertain_if_the_year_is_not_known_from_its_begin() -> None:
+    amount = np.concatenate([np.full(120, np.nan), np.full(61, 20.0)])
+    days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
+    assert codes(cost(days)) == ["uncertain_step"]
+
+
+def test_consumption_at_unknown_hours_has_a_least_and_a_greatest_cost() -> None:
+    """The day's 240 kWh are spread evenly: all of them could be by night or by day."""
+    days = costed(electricity(), {"main": hourly(10, 10)}, unmeasured=["main"])
+    found = cost(days)
+    assert found.cost == 30 * (120 * 1.0 + 120 * 0.4)
+    assert (found.least, found.greatest) == (30 * 240 * 0.4, 30 * 240 * 1.0)
+    assert codes(found) == ["unmeasured_distribution"]
+    assert dict(found.findings[0].values)["share"] == 1.0
+
+
+def test_a_month_without_a_price_has_no_cost() -> None:
+    found = cost(costed(electricity(), {"main": hourly(10, 5)}, STEPS))
+    assert (found.cost, found.average_price, found.amount) == (None, None, 5400)
+    assert codes(found) == ["no_price"]
+
+
+def test_unknown_hours_lower_the_coverage() -> None:
+    amount = hourly(10, 5)
+    amount[:72] = np.nan
+    found = cost(costed(electricity(), {"main": amount}))
+    assert found.coverage == 0.9
+    assert codes(found) == ["gap"]
+
+
+def test_what_no_sub_meter_measures_is_told() -> None:
+    """The branch has half of the day's and nothing of the night's consumption."""
+    rows = {"main": hourly(10, 5), "branch": hourly(5, 0)}
+    found = cost(costed(electricity(), rows))
+    assert (found.unmetered_amount, found.unmetered_cost) == (3600, 1800 + 720)
+    assert codes(found) == ["unmetered_cost"]
+
+
+BILL = Bill("3208001", FIRST, date(2026, 7, 1), 5400.0, 4320.0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "yuan", "expected"),
+    [
+        (5400.0, 4320.0, []),
+        (5500.0, 4400.0, []),  # 1.9 %
+        (5600.0, 4320.0, ["bill_amount_differs"]),
+        (5400.0, 4700.0, ["bill_cost_differs"]),
+        (5400.0, 9000.0, ["bill_cost_differs", "bill_price_unusual"]),
+        (5400.0, 0.432, ["bill_cost_differs", "bill_in_other_unit"]),
+        (5400.0, None, []),
+    ],
+)
+def test_a_bill_is_compared_with_meters_tariff_and_usual_prices(
+    amount: float, yuan: float | None, expected: list[str]
+) -> None:
+    bill = Bill(BILL.account, BILL.start, BILL.end, amount, yuan)
+    found = cost(costed(electricity(), {"main": hourly(10, 5)}), bills=(bill,))
+    assert codes(found) == expected
+    assert found.billed is not None
+    assert found.billed.metered_amount == 5400
+    assert found.billed.amount_difference_pct == pytest.approx((amount - 5400) / 54)
+    if yuan is None:
+        assert found.billed.cost_difference_pct is None
+
+
+def test_a_bill_is_compared_over_its_own_days() -> None:
+    """From 21 May to 20 June, 31 days of 144 yuan; it belongs to June."""
+    bill = Bill("3208001", date(2026, 5, 21), date(2026, 6, 21), 31 * 180.0, 31 * 144.0)
+    days = costed(electricity(), {"main": hourly(10, 5, 61)}, first=date(2026, 5, 1), days=61)
+    june = cost(days, bills=(bill,))
+    assert june.billed is not None
+    assert june.billed.cost_difference_pct == pytest.approx(0, abs=1e-9)
+    assert cost(days, "2026-05", (bill,)).billed is None
+
+
+def test_a_cost_within_what_is_possible_is_no_difference() -> None:
+    days = costed(electricity(), {"main": hourly(10, 10)}, unmeasured=["main"])
+    bill = Bill("3208001", FIRST, date(2026, 7, 1), 7200.0, 6900.0)
+    assert codes(cost(days, bills=(bill,))) == ["unmeasured_distribution"]
+
+
+@given(
+    st.lists(st.floats(0, 50), min_size=48, max_size=48),
+    st.lists(st.booleans(), min_size=48, max_size=48),
+)
+def test_cost_lies_between_all_hours_cheap_and_all_hours_dear(
+    amounts: list[float], known: list[bool]
+) -> None:
+    amount = np.where(known, amounts, np.nan)
+    days = costed(electricity(), {"main": amount}, PRICE, days=2, unmeasured=["main"])
+    found = cost(days)
+    total = math.fsum(one for one, is_known in zip(amounts, known, strict=True) if is_known)
+    assert found.amount == pytest.approx(total, abs=1e-5)
+    assert found.least == pytest.approx(0.4 * total, abs=1e-4)
+    assert found.greatest == pytest.approx(1.0 * total, abs=1e-4)
+    assert found.cost is not None
+    assert 0.4 * total - 1e-4 <= found.cost <= total + 1e-4
