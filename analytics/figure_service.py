@@ -3,7 +3,8 @@
 Laws:
 
 1. A round that fails, or finds no store, is logged once and tried again.
-2. The results of quotas are written once a day: nothing else than late data changes them sooner.
+2. The results of quotas, and the rating of the data, are written once a day: nothing else than late
+   data changes them sooner.
 """
 
 from collections.abc import Sequence

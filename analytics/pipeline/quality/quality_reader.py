@@ -69,7 +69,7 @@ async def quality_report(
             current=await consumption.daily_consumption(elapsed.start, elapsed.end),
             other_years=await _other_years(pipeline, consumption, elapsed),
             figures=figures,
-            quotas=await pipeline.quotas(period, as_of_ms) if has_quotas else (),
+            quotas=await pipeline.quotas.levels(period, as_of_ms) if has_quotas else (),
             rests=await _rests(consumption, elapsed),
             points=await ReadingCounts(pipeline.folder, store).of_days(elapsed.start, elapsed.end),
             bills=await _bills(pipeline, consumption, store, elapsed),

@@ -52,7 +52,7 @@ def inputs(
         period=period,
         current=now,
         other_years={} if before is None else {period.year - 1: before},
-        figures=assess(of, rules, scopes(of), period, AFTER, now, None),
+        figures=assess(of, rules, scopes(of), period, AFTER, now, {}),
     )
 
 
