@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
+from analytics.counters.meter_devices import ALWAYS, HOUR_MS, Device, MeterDevices
 from analytics.counters.path_findings import negative_findings, path_findings, set_aside_findings
 from analytics.counters.reading_runs import (
     Continuation,
@@ -44,14 +44,12 @@ from analytics.counters.reading_runs import (
     stable_span,
 )
 from analytics.counters.register_segments import BelievedRegister, DeviceRegister, join_devices
-from analytics.counters.reset_lives import lives, with_estimated_ends
+from analytics.counters.resets.reset_lives import lives, with_estimated_ends
 from analytics.counters.rollover import guessed_modulus
 from analytics.counters.stray_readings import without_stray_readings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_ALWAYS: tuple[int, int] = (-(2**62), 2**62)
 
 
 def believed_register(
@@ -71,17 +69,18 @@ def believed_register(
             outside. None if there are no more readings.
     """
     times, stored = _clean(times_ms, values)
+    window = window or ALWAYS
     registers: list[DeviceRegister] = []
     findings = list(negative_findings(devices.meter, times_ms, values))
     for device in devices.devices:
         of_device: list[DeviceRegister] = []
         for life in lives(device, devices, times, stored):
-            readings = _device_readings(times, stored, life, devices, window or _ALWAYS)
+            readings = _device_readings(times, stored, life, devices, window)
             candidates = without_stray_readings(readings)
             if len(candidates.times_ms) == 0:
                 continue
             path = best_path(candidates, list(split_runs(candidates)))
-            of_device.append(_device_register(candidates, path, window or _ALWAYS))
+            of_device.append(_device_register(candidates, path, window))
             findings += path_findings(devices, candidates, path)
             findings += set_aside_findings(devices.meter, readings, candidates, path)
         registers += with_estimated_ends(of_device)
@@ -185,7 +184,8 @@ def _stable_ms(
     is_inside = window[0] <= device.from_ms and device.until_ms <= window[1]
     if np.isfinite(device.initial) and is_inside:
         return device.from_ms, int(readings.times_ms[-1])
-    return stable_span(readings, _certain_runs(path))
+    certain = _certain_runs(path)
+    return stable_span(readings.times_ms, certain[0].first, certain[-1].end) if certain else None
 
 
 def _certain_runs(path: Sequence[tuple[Run, Continuation]]) -> list[Run]:

@@ -17,21 +17,22 @@ Laws:
    the first interval, and `spread_end` of the last one (`edge_spread`).
 """
 
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from analytics.counters.edge_spread import spread_over_edges
 from analytics.counters.imported_consumption import ImportedConsumption
+from analytics.counters.intervals.edge_search import readings_around
+from analytics.counters.intervals.edge_spread import FAR_MS, spread_over_edges
+from analytics.counters.intervals.interval_pieces import Known, ascending, known_by_pieces
+from analytics.counters.intervals.register_line import RegisterLine, line_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analytics.counters.register_segments import BelievedRegister
-
-#: Longest imported interval that counts as covered [ms]: a month that was read some days late.
-_LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000
 
 
 class Consumption(msgspec.Struct, frozen=True):
@@ -75,111 +76,151 @@ def consumption_between(
     Returns:
         Arrays of shape (n,).
     """
-    piece_edges = _piece_edges(register, edges_ms, imported)
-    left, right = piece_edges[:-1], piece_edges[1:]
-    length = (right - left).astype(np.float64)
-    amount, covered, read = _from_register(register, left, right)
-    if imported is not None and len(imported.start_ms):
-        amount, covered, read = _with_imported(imported, left, right, (amount, covered, read))
-    known = np.isfinite(amount)
-    counted = np.where(known, amount, 0.0)
-    starts = np.searchsorted(piece_edges, edges_ms)[:-1]
-    is_partly_known = np.logical_or.reduceat(known, starts)
-    spread = spread_over_edges(register, edges_ms, imported)
-    return Consumption(
-        np.where(is_partly_known, np.add.reduceat(counted, starts), np.nan),
-        np.add.reduceat(np.where(covered, length, 0.0), starts) / np.diff(edges_ms),
-        np.add.reduceat(np.where(covered & read, 0.0, counted), starts),
-        np.add.reduceat(np.where(known, length, 0.0), starts) / np.diff(edges_ms),
-        spread[:-1],
-        spread[1:],
-    )
+    return consumption_of_line(line_of(register), edges_ms, imported)
 
 
-def _piece_edges(
-    register: "BelievedRegister",
+def consumption_of_line(
+    line: RegisterLine,
     edges_ms: "NDArray[np.int64]",
-    imported: ImportedConsumption | None,
-) -> "NDArray[np.int64]":
-    """Return the edges of the pieces into which the intervals are divided.
+    imported: ImportedConsumption | None = None,
+) -> Consumption:
+    """Return the consumption between neighbouring edges, by the line of a register.
 
-    They are the given edges, and the times at which readings, segments or imported intervals begin
-    or end.
+    The other arguments and the result are those of `consumption_between`.
     """
-    segment_ends = np.diff(register.segment) != 0
-    changes = np.diff(register.covered.astype(np.int8)) != 0
-    changes |= np.diff(register.estimated.astype(np.int8)) != 0
-    moments = [
-        register.times_ms[:1],
-        register.times_ms[:-1][segment_ends],
-        register.times_ms[1:][segment_ends | changes],
-        register.times_ms[-1:],
-    ]
-    if imported is not None:
-        moments += [imported.start_ms, imported.end_ms]
-    inner = np.concatenate(moments)
-    inner = inner[(inner > edges_ms[0]) & (inner < edges_ms[-1])]
-    edges: NDArray[np.int64] = np.unique(np.concatenate([edges_ms, inner]))
-    return edges
+    if imported is not None and len(imported.start_ms):
+        known = known_by_pieces(line, edges_ms, imported)
+        spread = spread_over_edges(line, edges_ms, imported)
+        return Consumption(*known, spread[:-1], spread[1:])
+    return consumption_by_edges(line, edges_ms, register_at_edges(line, edges_ms))
 
 
-def _from_register(
-    register: "BelievedRegister", left: "NDArray[np.int64]", right: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Return three arrays for the pieces: growth of the register, is covered, was read.
+class RegisterAtEdges(NamedTuple):
+    """A register at the edges of intervals, each of shape (n,).
 
-    The growth is NaN if unknown. A piece lies in one segment or in none, because segments begin and
-    end at edges of pieces.
+    Attributes:
+        shown: interpolated register [kWh, m3 or GJ]; meaningless where nothing is known. Where one
+            count ends and the next one begins, it is the next one.
+        spread: estimated consumption (`edge_spread`).
     """
-    times, count = register.times_ms, len(register.times_ms)
-    if count < 2:
-        return np.full(len(left), np.nan), *np.zeros((2, len(left)), dtype=np.bool_)
-    before = np.searchsorted(times, left, side="right") - 1
-    after = np.searchsorted(times, right, side="left")
-    inside = (before >= 0) & (after < count)
-    before, after = np.where(inside, before, 0), np.where(inside, after, 1)
-    inside &= register.segment[before] == register.segment[after]
-    before, after = np.where(inside, before, 0), np.where(inside, after, 1)
-    amount = _register_at(register, right, after - 1) - _register_at(register, left, before)
-    return (
-        np.where(inside, amount, np.nan),
-        inside & register.covered[before],
-        ~register.estimated[before],
+
+    shown: "NDArray[np.float64]"
+    spread: "NDArray[np.float64]"
+
+
+def register_at_edges(line: RegisterLine, edges_ms: "NDArray[np.int64]") -> RegisterAtEdges:
+    """Return the register at edges of intervals, shape (n,), strictly ascending [UTC, ms]."""
+    if not len(line.known):
+        return RegisterAtEdges(np.zeros(len(edges_ms)), np.zeros(len(edges_ms)))
+    times, stored = line.times_ms, line.stored
+    before, start_ms, end_ms = readings_around(times, edges_ms)
+    distance_ms = np.maximum(end_ms - start_ms, 1)
+    shown = stored[before]
+    step = stored[1:][before]
+    step -= shown
+    step *= (edges_ms - start_ms) / distance_ms
+    shown += step
+    shown[edges_ms.searchsorted(times[-1]) :] = stored[-1]
+    return RegisterAtEdges(shown, _spread(line, edges_ms, distance_ms))
+
+
+def consumption_by_edges(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", at_edges: RegisterAtEdges
+) -> Consumption:
+    """Return the consumption between neighbouring edges, by the register at these edges."""
+    known = _known(line, edges_ms, at_edges.shown)
+    return Consumption(*known, at_edges.spread[:-1], at_edges.spread[1:])
+
+
+def _known(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", shown: "NDArray[np.float64]"
+) -> Known:
+    """Return what is known of the intervals.
+
+    An interval within one span has the growth of the register. The others, in which a span begins
+    or ends, are divided into pieces.
+    """
+    positions = line.positions(edges_ms)
+    first, after = positions
+    growth = shown[1:] - shown[:-1]
+    is_certain = line.known & line.covered & ~line.estimated
+    if is_certain.all() and len(is_certain) == 1 and first[0] == 0 and after[1] == len(edges_ms):
+        whole, nothing = _constant(1.0, len(growth)), _constant(0.0, len(growth))
+        return Known(growth, whole, nothing, whole)
+    # At an edge with two readings, one count ends and the next one begins.
+    at_edge = first[(first > 0) & (first < after)]
+    ends = line.stored[line.times_ms.searchsorted(edges_ms[at_edge])]
+    growth[at_edge - 1] = ends - shown[at_edge - 1]
+    lengths = _run_lengths(first[:-1], after[1:] - 1, len(growth))
+    known = Known(
+        np.where(_laid_out(line.known, lengths), growth, np.nan),
+        _laid_out((line.known & line.covered).astype(np.float64), lengths),
+        np.where(_laid_out(line.known & ~is_certain, lengths), growth, 0.0),
+        _laid_out(line.known.astype(np.float64), lengths),
     )
+    divided = ascending(first[(first == after) & (first > 0) & (first < len(edges_ms))]) - 1
+    if len(divided):
+        edges = ascending(np.concatenate([edges_ms[divided], edges_ms[divided + 1]]))
+        interval = edges.searchsorted(edges_ms[divided])
+        for column, by_pieces in zip(known, known_by_pieces(line, edges), strict=True):
+            column[divided] = by_pieces[interval]
+    return known
 
 
-def _register_at(
-    register: "BelievedRegister", moments: "NDArray[np.int64]", before: "NDArray[np.int64]"
+def _spread(
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", distance_ms: "NDArray[np.int64]"
 ) -> "NDArray[np.float64]":
-    """Return the interpolated register at the given times.
+    """Return the spread at each edge: computed only for edges in gaps or far from readings."""
+    is_possible = distance_ms > FAR_MS
+    is_gap = line.known & ~line.covered
+    if is_gap.any():
+        positions = line.positions(edges_ms)
+        lengths = _run_lengths(positions.after[:-1], positions.first[1:], len(edges_ms))
+        is_possible |= _laid_out(is_gap, lengths)
+    if len(line.inserted):
+        is_possible[:] = True
+    possible = np.flatnonzero(is_possible)
+    if not len(possible):
+        return _constant(0.0, len(edges_ms))
+    spread = np.zeros(len(edges_ms))
+    spread[possible] = spread_over_edges(line, edges_ms[possible])
+    return spread
+
+
+@lru_cache(maxsize=32)
+def _constant(value: float, size: int) -> "NDArray[np.float64]":
+    """Return a read-only array of one value. Most meters share it, so it is made only once."""
+    constant = np.full(size, value)
+    constant.flags.writeable = False
+    return constant
+
+
+def _run_lengths(
+    first: "NDArray[np.intp]", end: "NDArray[np.intp]", size: int
+) -> "NDArray[np.intp]":
+    """Return the lengths of alternating runs: outside of spans, in the first span, outside, ...
 
     Args:
-        register: the believed register.
-        moments: the times [UTC, ms].
-        before: for each time, the index of the reading before it or at it.
+        first: shape (spans,), index of the first element of each span.
+        end: shape (spans,), index after the last one; at most `first` if there is none.
+        size: number of elements.
     """
-    times, stored = register.times_ms, register.stored
-    start, end = times[before], times[before + 1]
-    share = (moments - start) / np.maximum(end - start, 1)
-    shown = stored[before] + (stored[before + 1] - stored[before]) * share
-    exact: NDArray[np.float64] = np.where(moments >= end, stored[before + 1], shown)
-    return exact
+    bounds = np.zeros(2 * len(first) + 2, dtype=np.intp)
+    bounds[1:-1:2] = first
+    bounds[2:-1:2] = end
+    bounds[-1] = size
+    np.minimum(bounds, size, out=bounds)
+    np.maximum.accumulate(bounds, out=bounds)
+    return bounds[1:] - bounds[:-1]
 
 
-def _with_imported(
-    imported: ImportedConsumption,
-    left: "NDArray[np.int64]",
-    right: "NDArray[np.int64]",
-    counted: "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]",
-) -> "tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]":
-    """Replace the values of pieces inside imported intervals by those of the imports."""
-    interval = np.searchsorted(imported.start_ms, left, side="right") - 1
-    within = (interval >= 0) & (right <= imported.end_ms[interval])
-    length = imported.end_ms[interval] - imported.start_ms[interval]
-    amount = imported.amount[interval] * ((right - left) / length)
-    covered = (length <= _LONGEST_COVERED_MS) & np.isfinite(amount)
-    return (
-        np.where(within, amount, counted[0]),
-        np.where(within, covered, counted[1]),
-        np.where(within, ~imported.estimated[interval], counted[2]),
-    )
+def _laid_out(of_spans: "NDArray[Any]", lengths: "NDArray[np.intp]") -> "NDArray[Any]":
+    """Return the value of the span of each element; 0 outside of spans.
+
+    Args:
+        of_spans: shape (spans,).
+        lengths: result of `_run_lengths`.
+    """
+    values = np.zeros(len(lengths), dtype=of_spans.dtype)
+    values[1::2] = of_spans
+    return np.repeat(values, lengths)

@@ -5,7 +5,8 @@ which it rolls over, and the transformer ratio by which stored values were multi
 """
 
 import math
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,8 @@ _PER_HOUR: Final[Mapping[Medium, float]] = {
 }
 
 _ALWAYS_MS: Final = 2**62
+#: Time span that contains all readings [UTC, ms].
+ALWAYS: Final = (-_ALWAYS_MS, _ALWAYS_MS)
 
 #: Relative difference up to which a stored value counts as a "no value" number.
 _NO_VALUE_TOLERANCE: Final = 1e-8
@@ -70,6 +73,14 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     is_float32: bool = False
     no_values: tuple[float, ...] = ()
 
+    def ratio_in_force(self, time_ms: int) -> float:
+        """Return the ratio valid at a time [UTC, ms]."""
+        return self.ratios[bisect_right(self.ratios, (time_ms, math.inf)) - 1][1]
+
+    def has_one_ratio(self, first_ms: int, last_ms: int) -> bool:
+        """Return True if the ratio does not change after the first time, up to the last one."""
+        return not any(first_ms < since_ms <= last_ms for since_ms, _ in self.ratios)
+
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
         """Return the ratio valid at each time."""
         since, ratios = zip(*self.ratios, strict=True)
@@ -94,10 +105,14 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         out changes no consumption, because the next reading contains it.
         """
         found = np.zeros(len(register), dtype=np.bool_)
-        for value in self.no_values:
-            tolerance = max(self.step / 2, _NO_VALUE_TOLERANCE * abs(value))
+        for value, tolerance in self.no_value_tolerances():
             found |= np.abs(register - value) < tolerance
         return found
+
+    def no_value_tolerances(self) -> Iterator[tuple[float, float]]:
+        """Yield (value, tolerance) for each register value that means "no value"."""
+        for value in self.no_values:
+            yield value, max(self.step / 2, _NO_VALUE_TOLERANCE * abs(value))
 
 
 class MeterDevices(msgspec.Struct, frozen=True):

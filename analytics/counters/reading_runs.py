@@ -69,7 +69,7 @@ _RESET_STEPS: Final = 3.0
 _ZERO_RUN_FACTOR: Final = 40.0
 #: Evidence at which a run is certain, and largest evidence of a run. A path without the run has at
 #: most two resets less, one on each side. So a run with evidence above 2 is never left out.
-_CERTAIN: Final = 2.5
+CERTAIN: Final = 2.5
 #: Score added for each reading, so that of two otherwise equal paths the one with more readings is
 #: chosen. All readings of a run together add at most 0.001, which affects no other decision.
 _SCORE_PER_READING: Final = 1e-6
@@ -147,7 +147,7 @@ class Run(msgspec.Struct, frozen=True):
         first: index of the first reading.
         end: index after the last reading.
         max_register: largest register value.
-        evidence: score by duration and steps, at most `_CERTAIN`.
+        evidence: score by duration and steps, at most `CERTAIN`.
     """
 
     first: int
@@ -163,7 +163,7 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def is_certain(self) -> bool:
         """True if the run is always believed (law 2)."""
-        return self.evidence >= _CERTAIN
+        return self.evidence >= CERTAIN
 
 
 def split_runs(readings: Readings) -> Iterator[Run]:
@@ -195,12 +195,20 @@ def split_runs(readings: Readings) -> Iterator[Run]:
 
 def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
     """Return the evidence of a run."""
-    steps = end - first - 1
-    duration_ms = int(readings.times_ms[end - 1] - readings.times_ms[first])
-    evidence = min(duration_ms / _RESET_DURATION_MS, steps / _RESET_STEPS)
+    evidence = evidence_of(readings.times_ms[first:end])
     if top == 0:
         evidence /= _ZERO_RUN_FACTOR
-    return min(_CERTAIN, evidence)
+    return min(CERTAIN, evidence)
+
+
+def evidence_of(times_ms: "NDArray[np.int64]") -> float:
+    """Return the evidence of a run that has not only zeros, without an upper limit.
+
+    Args:
+        times_ms: times of the readings of the run [UTC, ms], at least one.
+    """
+    duration_ms = int(times_ms[-1]) - int(times_ms[0])
+    return min(duration_ms / _RESET_DURATION_MS, (len(times_ms) - 1) / _RESET_STEPS)
 
 
 def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, Continuation]]:
@@ -269,26 +277,24 @@ def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
     return greatest_usual_step(pieces, int(readings.times_ms[first] - readings.times_ms[last]))
 
 
-def stable_span(readings: Readings, certain: Sequence[Run]) -> tuple[int, int] | None:
+def stable_span(times_ms: "NDArray[np.int64]", first: int, end: int) -> tuple[int, int]:
     """Return the time span in which the result doesn't depend on readings outside the window.
 
     Readings outside the window could split a certain run by law 1. So a time is in this span only
     if enough readings of certain runs lie before and after it.
 
     Args:
-        readings: the readings.
-        certain: the certain runs of the path.
+        times_ms: times of the readings [UTC, ms].
+        first: index of the first reading of the first certain run.
+        end: index after the last reading of the last certain run.
 
     Returns:
-        First and last time of the span [UTC, ms]; None if there is no certain run.
+        First and last time of the span [UTC, ms].
     """
-    if not certain:
-        return None
-    times = readings.times_ms
-    enough_ms, enough = int(_CERTAIN * _RESET_DURATION_MS), int(_CERTAIN * _RESET_STEPS) + 1
-    first, last = certain[0].first, certain[-1].end - 1
-    after = int(np.searchsorted(times, times[first] + enough_ms))
-    before = int(np.searchsorted(times, times[last] - enough_ms, side="right")) - 1
+    enough_ms, enough = int(CERTAIN * _RESET_DURATION_MS), int(CERTAIN * _RESET_STEPS) + 1
+    last = end - 1
+    after = int(np.searchsorted(times_ms, times_ms[first] + enough_ms))
+    before = int(np.searchsorted(times_ms, times_ms[last] - enough_ms, side="right")) - 1
     stable_from = min(max(after, first + enough), last)
     stable_until = max(min(before, last - enough), first)
-    return int(times[stable_from]), int(times[stable_until])
+    return int(times_ms[stable_from]), int(times_ms[stable_until])

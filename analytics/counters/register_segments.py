@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from analytics.counters.register_finding import RegisterFinding
 
 #: Longest usual distance, as a multiple of the median of the distances around it.
-_USUAL_FACTOR: Final = 3.0
+_USUAL_FACTOR: Final = 3
 #: Number of distances on each side that are used for the median.
 _NEIGHBOURS: Final = 5
 #: Distance up to which there is never a gap [ms]: each interval of 15 min contains a reading.
-_SHORTEST_GAP_MS: Final = HOUR_MS / 4
+_SHORTEST_GAP_MS: Final = HOUR_MS // 4
 #: Longest distance that can be usual [ms]: a month that is read some days late.
 _LONGEST_USUAL_MS: Final = 35 * 24 * HOUR_MS
 
@@ -117,8 +117,10 @@ def join_devices(
         stored[first:end] = np.maximum.accumulate(stored[first:end])
     read = np.concatenate([register.times_ms for register in registers])
     read = read[np.append(True, np.diff(read) > 0)]
-    usual = np.append(_is_usual_distance(read), False)
-    covered = usual[np.searchsorted(read, times, side="right") - 1]
+    is_usual = np.ones(len(read), dtype=np.bool_)
+    is_usual[gaps(np.diff(read))] = False
+    is_usual[-1:] = False
+    covered = is_usual[np.searchsorted(read, times, side="right") - 1]
     covered[:-1] &= segment[:-1] == segment[1:]
     stable = [register.stable_ms for register in registers if register.stable_ms is not None]
     return BelievedRegister(
@@ -175,14 +177,24 @@ def _split_at_ratio_changes(
     return times, stored, starts, is_read
 
 
-def _is_usual_distance(times: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-    """Return True for each distance between two readings that is not a gap (law 3)."""
-    distances = np.diff(times).astype(np.float64)
-    long = np.flatnonzero(distances > _SHORTEST_GAP_MS)
-    usual = np.ones(len(distances), dtype=np.bool_)
-    if len(long):
-        mirrored = np.pad(distances, _NEIGHBOURS, mode="reflect")
-        around = mirrored[long[:, None] + np.arange(2 * _NEIGHBOURS + 1)]
-        longest = _USUAL_FACTOR * np.median(around, axis=1)
-        usual[long] = distances[long] <= np.clip(longest, _SHORTEST_GAP_MS, _LONGEST_USUAL_MS)
-    return usual
+def gaps(distances_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """Return the indexes of the distances between readings that are gaps (law 3).
+
+    Args:
+        distances_ms: shape (n,), time from each reading to the next one [ms].
+    """
+    if not len(distances_ms):
+        return np.zeros(0, dtype=np.int64)
+    # The median is computed only for distances that even the shortest one does not make usual.
+    long = np.flatnonzero(distances_ms > longest_usual_ms(int(distances_ms.min())))
+    if not len(long):
+        return long
+    mirrored = np.pad(distances_ms, _NEIGHBOURS, mode="reflect")
+    around = mirrored[long[:, None] + np.arange(2 * _NEIGHBOURS + 1)]
+    longest = _USUAL_FACTOR * np.sort(around, axis=1)[:, _NEIGHBOURS]
+    return long[distances_ms[long] > longest.clip(_SHORTEST_GAP_MS, _LONGEST_USUAL_MS)]
+
+
+def longest_usual_ms(shortest_ms: int) -> int:
+    """Return the distance up to which there is no gap, by the shortest distance around [ms]."""
+    return min(max(_USUAL_FACTOR * shortest_ms, _SHORTEST_GAP_MS), _LONGEST_USUAL_MS)

@@ -13,6 +13,7 @@ Laws:
    kept if it differs from this neighbour by at most a tenth.
 """
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -42,6 +43,7 @@ LONG_SENTINELS: Final = np.sort(
 SHORT_SENTINELS: Final = np.sort(np.multiply(_SHORT_CONTENT, _SCALES))
 NEGATIVE_SENTINELS: Final = np.sort(_NEGATIVE)
 _POSITIVE_SENTINELS: Final = np.append(SHORT_SENTINELS, LONG_SENTINELS)
+_SORTED_SENTINELS: Final = tuple(sorted(_POSITIVE_SENTINELS.tolist()))
 
 
 def is_one_of(
@@ -57,6 +59,15 @@ def is_one_of(
     for sentinel in sentinels[in_reach].tolist():
         found |= np.abs(values - sentinel) <= abs(sentinel) * _EQUAL
     return found
+
+
+def is_sentinel(value: float) -> bool:
+    """Return True if a positive register value is a sentinel."""
+    near = bisect_left(_SORTED_SENTINELS, value * (1 - 2 * _EQUAL))
+    return any(
+        abs(value - sentinel) <= sentinel * _EQUAL
+        for sentinel in _SORTED_SENTINELS[near : near + 3]
+    )
 
 
 def is_no_reading(register: "NDArray[np.float64]") -> "NDArray[np.bool_]":

@@ -61,17 +61,14 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
 def code_words(
     of: BoardSite, more: Mapping[str, Msgid] = MappingProxyType({})
 ) -> dict[str, tuple[str, str]]:
-    """Return name and colour of each kind of finding, by code.
+    """Return name and colour of the kinds of findings that have a name, by code.
 
     Args:
         of: the site.
         more: names of findings that are not about registers.
     """
     words = {**_WORDS, **more}
-    return {
-        code: (of.tr(words[code]) if code in words else code, _COLOURS[kind.severity])
-        for code, kind in KINDS.items()
-    }
+    return {code: (of.tr(name), _COLOURS[KINDS[code].severity]) for code, name in words.items()}
 
 
 #: Short names of findings about registers, by code. A finding without a name is shown by its code.

@@ -27,7 +27,7 @@ from jieneng.locale.msgid_places import (
 )
 
 #: Prefixes of the keywords `en` and `zh` of a row that has a sentence in both languages.
-_BILINGUAL_PREFIXES = ("", "definition_", "many_", "value_", "cause_", "advice_")
+_BILINGUAL_PREFIXES = ("", "definition_", "many_", "value_", "cause_", "advice_", "day_")
 
 
 class Found(NamedTuple):

@@ -45,6 +45,9 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
         cause_zh: likely causes in Chinese.
         advice_en: advice on what to do first in English, which is also the msgid.
         advice_zh: advice in Chinese.
+        day_en: name in English, which is also the msgid, of the day that follows from a value that
+            counts days back from the end of the year; None for other values.
+        day_zh: the name in Chinese.
         of_data: True if the signal is about missing data or a service, and not about consumption.
         caused_by: signals whose alerts explain an alert of this signal. While such a signal alerts
             for the bus or the agent of a subject, no notice is sent about the subject; the notice
@@ -64,6 +67,8 @@ class AlertSignal(msgspec.Struct, frozen=True, kw_only=True):
     advice_zh: str
     value_en: Msgid | None = None
     value_zh: str = ""
+    day_en: Msgid | None = None
+    day_zh: str = ""
     of_data: bool = False
     caused_by: tuple[str, ...] = ()
 
@@ -134,6 +139,38 @@ _ROWS: Final = (
         cause_zh="本年度迄今的用量超过规划允许值。",
         advice_en="On the board of buildings, look for the buildings with the greatest increase.",
         advice_zh="在楼宇看板查看增幅最大的楼宇。",
+    ),
+    AlertSignal(
+        name="quota_used",
+        subject="indicator",
+        unit="%",
+        en="Annual quota used",
+        zh="年度限额用量",
+        value_en="Used at least",
+        value_zh="至少已用",
+        cause_en="The year goes on, or more was consumed than the quota allows for the months so"
+        " far.",
+        cause_zh="年度推进，或迄今用量超过分月限额。",
+        advice_en="Run `jieneng quotas --annual` to see what remains, for each month and a day, and"
+        " when the quota is expected to be used up.",
+        advice_zh="运行 `jieneng quotas --annual`，查看剩余量（分月、日均）和预计用完日期。",
+    ),
+    AlertSignal(
+        name="quota_short_days",
+        subject="indicator",
+        unit="d",
+        en="Annual quota will not last for the year",
+        zh="年度限额预计提前用完",
+        value_en="Days of the year without quota",
+        value_zh="年内缺口天数",
+        day_en="Used up on",
+        day_zh="用完日期",
+        cause_en="More was consumed than the quota allows for the months so far, or the months that"
+        " are still to come were high last year.",
+        cause_zh="迄今用量超过分月限额，或上年余下各月用量较高。",
+        advice_en="On the board of quotas, look for the months above their part of the quota, then"
+        " for the buildings with the greatest increase.",
+        advice_zh="在限额看板查看超过分月限额的月份，再查增幅最大的楼宇。",
     ),
     AlertSignal(
         name="night_flow",

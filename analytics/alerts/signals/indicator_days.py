@@ -1,4 +1,4 @@
-"""Compute the excess of indicators over their glide paths, and their coverage. Pure."""
+"""Compute signals of indicators: excess over the glide path, coverage, use of quotas. Pure."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -37,4 +37,18 @@ def coverage(shares: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """
     least = np.where(np.isnan(shares), np.inf, shares).min(axis=1, initial=np.inf)
     found: NDArray[np.float64] = np.where(np.isfinite(least), 100.0 * least, np.nan)
+    return found
+
+
+def greatest_of_quotas(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return the greatest value of the annual quotas of each indicator on each day, shape (m, d).
+
+    An indicator of a scope may be limited by an annual quota, and by a cap as well.
+
+    Args:
+        values: shape (m, quotas, d): the share that is surely used [%], or the number of days for
+            which the quota is not expected to last [d]; NaN where unknown.
+    """
+    known = np.where(np.isnan(values), -np.inf, values).max(axis=1, initial=-np.inf)
+    found: NDArray[np.float64] = np.where(np.isfinite(known), known, np.nan)
     return found

@@ -19,7 +19,7 @@ from analytics.alerts.signals.agent_states import (
     ledger_gap,
     status,
 )
-from analytics.alerts.signals.indicator_days import coverage, path_excess
+from analytics.alerts.signals.indicator_days import coverage, greatest_of_quotas, path_excess
 from analytics.alerts.signals.measured_values import RATE_SPAN_MS, quantity, rate
 from analytics.alerts.signals.meter_balance import imbalance
 from analytics.alerts.signals.night_and_idle import idle_load, night_flow
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Sources of computed signals.
-ComputedSource = Literal["hours", "area_hours", "nights", "days", "path", "coverage"]
+ComputedSource = Literal[
+    "hours", "area_hours", "nights", "days", "path", "coverage", "quota_share", "quota_days"
+]
 #: Function of a signal of readings, polls or statuses.
 SampledFunction = Callable[[SignalInput], "NDArray[np.float64]"]
 
@@ -79,7 +81,8 @@ class ComputedSignal(msgspec.Struct, frozen=True, kw_only=True):
         function: the signal.
         source: data from which the signal is computed: consumption by hour of meters (`hours`,
             `nights`) or of areas (`area_hours`), consumption by day of meters with meters below
-            them (`days`), or indicators (`path`, `coverage`).
+            them (`days`), indicators (`path`, `coverage`), or the use of annual quotas
+            (`quota_share`, `quota_days`).
     """
 
     function: "Callable[..., NDArray[np.float64]]"
@@ -100,6 +103,8 @@ FUNCTIONS: Final[Mapping[str, SignalFunction]] = MappingProxyType(
         "rate": SampledSignal(function=rate, lookback_ms=RATE_SPAN_MS),
         "deviation": ComputedSignal(function=deviation, source="hours"),
         "path_excess": ComputedSignal(function=path_excess, source="path"),
+        "quota_used": ComputedSignal(function=greatest_of_quotas, source="quota_share"),
+        "quota_short_days": ComputedSignal(function=greatest_of_quotas, source="quota_days"),
         "night_flow": ComputedSignal(function=night_flow, source="nights"),
         "imbalance": ComputedSignal(function=imbalance, source="days"),
         "idle_load": ComputedSignal(function=idle_load, source="area_hours"),

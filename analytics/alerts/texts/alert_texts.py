@@ -6,7 +6,7 @@ so an alert reads the same everywhere. Law: an id is shown only where `site.toml
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from analytics.alerts.alert import Alert, Event
@@ -148,6 +148,17 @@ def signal_unit(rule: AlertRule | None, signal: str) -> str:
     if quantity is None:
         return ""
     return f"{quantity.unit}/h" if signal == "rate" else quantity.unit
+
+
+def day_back_from_year_end(alert: Alert, labels: Labels) -> str:
+    """Return the day that lies as many days before the end of the year as the alert's value says.
+
+    The year is that of the last evaluated value. The text is empty if the value is unknown.
+    """
+    if math.isnan(alert.value):
+        return ""
+    year = datetime.fromtimestamp(alert.seen_ms / 1000, labels.zone).year
+    return f"{date(year, 12, 31) - timedelta(days=round(alert.value))}"
 
 
 def limit_text(alert: Alert, rule: AlertRule | None, translate: Translate) -> str:

@@ -113,6 +113,10 @@ class NoticeBody:
             if peak not in (value, number_texts.UNKNOWN):
                 is_above = alert_texts.is_above(alert, self._rule)
                 rows.append(Row(peak, tr("Highest value") if is_above else tr("Lowest value")))
+        row = SIGNALS.get(self._signal)
+        if row is not None and row.day_en is not None:
+            day = alert_texts.day_back_from_year_end(alert, self._labels)
+            rows.append(Row(day, tr(row.day_en)))
         kind = alert_texts.subject_kind(self._signal)
         rows.append(Row(self._subject(alert), alert_texts.kind_word(kind, tr)))
         if span := self._span(alert):

@@ -47,11 +47,18 @@ EVALUATED_DAYS: Final[Mapping[ComputedSource, int]] = {
     "days": 14,
     "path": 30,
     "coverage": 30,
+    "quota_share": 30,
+    "quota_days": 30,
 }
 _HOUR_DAYS: Final = PROFILE_DAYS + EVALUATED_DAYS["hours"]
 _SLICE_DAYS: Final = 7
 _EVERY_MS: Final = 300_000
 _AFTER_HOUR_MS: Final = 60_000
+#: Stored field of an annual quota, by source.
+_QUOTA_FIELDS: Final[Mapping[ComputedSource, str]] = {
+    "quota_share": "least_used_pct",
+    "quota_days": "short_days",
+}
 _KINDS: Final[Mapping[ComputedSource, Literal["meter", "area"]]] = {
     "hours": "meter",
     "nights": "meter",
@@ -214,6 +221,9 @@ async def day_values(
         ends = periods.edges_ms(before, end, "day", site.zone)[1:]
         return one.of_days(ends, one.signal.function(balance), now_ms, BALANCE_DAYS - 1)
     midnights = periods.edges_ms(start, end, "day", site.zone)[:-1]
+    if one.signal.source in _QUOTA_FIELDS:
+        quotas = await series.annual_quotas(_QUOTA_FIELDS[one.signal.source], start, end)
+        return one.of_days(midnights, _of_quotas(one, quotas, len(midnights)), now_ms, 0)
     found = await series.indicators(start, end)
     return one.of_days(midnights, _of_indicators(one, found, len(midnights)), now_ms, 0)
 
@@ -243,6 +253,22 @@ def _of_indicators(one: ComputedRule, found: IndicatorDays, days: int) -> "NDArr
         np.array(shares).reshape(len(one.subjects), len(INDICATORS), days)
     )
     return covered
+
+
+def _of_quotas(
+    one: ComputedRule,
+    quotas: "Mapping[tuple[str, str], Sequence[NDArray[np.float64]]]",
+    days: int,
+) -> "NDArray[np.float64]":
+    """Return the values of a signal of annual quotas, shape (m, days)."""
+    keys = [(scope, name) for scope, _, name in (s.partition("/") for s in one.subjects)]
+    rows = [quotas.get(key, ()) for key in keys]
+    table = np.full((len(rows), max(map(len, rows), default=0), days), np.nan)
+    for number, of_subject in enumerate(rows):
+        for place, row in enumerate(of_subject):
+            table[number, place] = row
+    values: NDArray[np.float64] = one.signal.function(table)
+    return values
 
 
 def medium_of(site: Site, subject: str) -> Medium:

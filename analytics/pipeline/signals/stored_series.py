@@ -1,4 +1,4 @@
-"""Read stored consumption and indicators for the signals of hours, days and indicators.
+"""Read stored consumption, indicators and quotas for the signals of hours, days and indicators.
 
 Law: a value that is not stored is NaN, with coverage 0.
 """
@@ -160,6 +160,33 @@ class StoredSeries:
             table(schema.COVERAGE),
             table("status") == 1.0,
         )
+
+    async def annual_quotas(
+        self, field: str, start: date, end: date
+    ) -> "dict[tuple[str, str], list[NDArray[np.float64]]]":
+        """Return a field of annual quotas on the days from `start` up to `end`.
+
+        Returns:
+            A row of shape (days,) for each quota, by scope and indicator. A day has the value of
+            its own year; NaN where nothing is stored.
+        """
+        edges = periods.edges_ms(start, end, "day", self._site.zone)
+        rows: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+        for year in range(start.year, end.year + 1):
+            for one in await self._store.read(
+                schema.ANNUAL_QUOTA,
+                field,
+                where={"site": self._site.id, "period": f"{year:04}"},
+                start_ms=int(edges[0]),
+                end_ms=int(edges[-1]),
+            ):
+                key = one.tags["scope"], one.tags["indicator"], one.tags["quota"]
+                row = align_to_grid(one.times_ms, one.values, edges)
+                rows[key] = np.fmax(rows.get(key, row), row)
+        found: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+        for (scope, indicator, _), row in rows.items():
+            found.setdefault((scope, indicator), []).append(row)
+        return found
 
     async def _of_period(
         self, field: str, period: Period, edges_ms: "NDArray[np.int64]"

@@ -237,7 +237,7 @@ def reset_recognizer(times_ms: "array[int]", values: "array[float]", zone: ZoneI
     """
     import numpy as np
 
-    from analytics.counters.reset_pattern import recognize_resets
+    from analytics.counters.resets.reset_pattern import recognize_resets
 
     pattern = recognize_resets(
         np.frombuffer(times_ms, dtype=np.int64), np.frombuffer(values, dtype=np.float64), zone

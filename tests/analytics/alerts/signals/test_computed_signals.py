@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analytics.alerts.alert_rule import Hours
-from analytics.alerts.signals.indicator_days import coverage, path_excess
+from analytics.alerts.signals.indicator_days import coverage, greatest_of_quotas, path_excess
 from analytics.alerts.signals.meter_balance import DayBalance, imbalance
 from analytics.alerts.signals.night_and_idle import idle_load, night_flow
 from analytics.alerts.signals.signal_table import FUNCTIONS
@@ -134,6 +134,12 @@ def test_an_excess_needs_a_path_and_a_verdict() -> None:
         np.array([[True, True, True, False]]),
     )
     np.testing.assert_allclose(found, [[3.0, -3.0, NAN, NAN]])
+
+
+def test_the_worst_of_several_quotas_of_an_indicator_counts() -> None:
+    shares = np.array([[[70.0, NAN], [81.0, NAN]], [[NAN, 0.0], [NAN, NAN]]])
+    np.testing.assert_allclose(greatest_of_quotas(shares), [[81.0, NAN], [NAN, 0.0]])
+    assert np.isnan(greatest_of_quotas(np.zeros((2, 0, 3)))).all()
 
 
 def test_the_coverage_of_a_scope_is_that_of_its_least_covered_indicator() -> None:

@@ -47,6 +47,7 @@ RULES: Final = AlertRules(
         AlertRule(id="cold", signal="quantity", quantity="temperature_supply_c", below=45.0),
         AlertRule(id="clock", signal="clock_untrusted", above=0.5, severity="info"),
         AlertRule(id="path", signal="path_excess", above=5.0),
+        AlertRule(id="quota", signal="quota_short_days", above=14.0, severity="info"),
     )
 )
 
@@ -113,6 +114,9 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "fired: below a limit": notice("fired", alert("cold", "g-boiler", 41.27, peak=39.9)),
     "fired: an indicator of a scope": notice(
         "fired", alert("path", "block-1/energy_per_capita", 7.31)
+    ),
+    "fired: the day on which a quota is used up": notice(
+        "fired", alert("quota", "affairs-bureau/electricity", 20.0, seen_ms=_NOW_MS)
     ),
     "fired: without a value": notice("fired", alert("clock", "agent-1", 1.0)),
     "fired: over before its readings came in": notice(

@@ -260,3 +260,42 @@ async def test_the_year_of_an_indicator_is_that_of_its_day(
         midnight(last): pytest.approx(10.0),
         midnight(first): pytest.approx(5.0),
     }
+
+
+def annual_quota(day: date, quota: str, used_pct: float, short_days: float | None) -> Point:
+    point = schema.point(
+        schema.ANNUAL_QUOTA,
+        {
+            "site": "centre",
+            "scope": "block",
+            "indicator": "electricity",
+            "quota": quota,
+            "period": f"{day:%Y}",
+        },
+        {"least_used_pct": used_pct, "used_pct": used_pct + 1, "short_days": short_days},
+        midnight(day),
+    )
+    assert point is not None
+    return point
+
+
+async def test_the_use_of_a_quota_is_that_of_its_year_and_the_worst_of_several(
+    tmp_path: Path, counted: CountingStore
+) -> None:
+    folder = site_folder(tmp_path, meter_row("a"))
+    last, first = date(2024, 12, 31), date(2025, 1, 2)
+    await counted.write(
+        [
+            annual_quota(last, "own", 97.0, 0.0),
+            annual_quota(last, "cap", 103.0, 12.0),
+            annual_quota(first, "own", 0.3, None),
+        ]
+    )
+    rules = (
+        AlertRule(id="used", signal="quota_used", above=80.0),
+        AlertRule(id="short", signal="quota_short_days", above=14.0),
+    )
+    found = await reader(folder, counted, *rules).read(hour(first, 10))
+    subject = "block/electricity"
+    assert known(found["used"], subject) == {midnight(last): 103.0, midnight(first): 0.3}
+    assert known(found["short"], subject) == {midnight(last): 12.0}

@@ -31,7 +31,7 @@ from msgspec.structs import replace
 
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
 from analytics.counters.register_segments import DeviceRegister
-from analytics.counters.reset_pattern import reset_moments
+from analytics.counters.resets.reset_pattern import reset_moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

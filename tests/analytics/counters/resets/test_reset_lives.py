@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analytics.counters.believed_register import believed_register
 from analytics.counters.consumption import Consumption, consumption_between
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
-from analytics.counters.reset_pattern import reset_moments
+from analytics.counters.resets.reset_pattern import reset_moments
 from jieneng.metering.site import Resets
 
 ZONE = ZoneInfo("Asia/Shanghai")

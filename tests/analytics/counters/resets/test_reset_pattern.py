@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics.counters.meter_devices import HOUR_MS
-from analytics.counters.reset_pattern import recognize_resets, reset_moments
+from analytics.counters.resets.reset_pattern import recognize_resets, reset_moments
 from jieneng.metering.site import Resets
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -1,0 +1,141 @@
+"""Recognise a meter whose readings are all believed, without a search for the best path.
+
+Most meters have no dirt in most windows. For them the rules of `believed_register` can decide only
+one thing, and this module says so after a few passes over the readings.
+
+Laws:
+
+1. The test is sufficient, not necessary. What it accepts, `believed_register` accepts reading by
+   reading, without a finding. Whatever it does not accept is left to `believed_register`.
+2. Accepted readings are positive, rise in time, never fall, and grow by no more than the nameplate
+   allows since the reading before (less a billionth, for rounding). So there is one run, no reading
+   is a stray zero, and the path is this run.
+3. A number that means "no value" is kept between readings that do not fall. So only the first and
+   the last reading are compared with such numbers. For the numbers of a meter's own model, the
+   whole range of the register is.
+4. One device with one transformer ratio is there for all readings, and no recorded initial or final
+   value lies in the window.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from analytics.counters.intervals.register_line import RegisterLine, plain_line
+from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
+from analytics.counters.reading_runs import CERTAIN, evidence_of, stable_span
+from analytics.counters.register_segments import gaps, longest_usual_ms
+from analytics.counters.sentinels import is_sentinel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Share of the nameplate that is not used, so that rounding can't matter (law 2).
+_LEFT_FOR_ROUNDING: Final = 1e-9
+#: Number of readings that are looked at together, so that they stay in the processor's cache.
+_BLOCK: Final = 16_384
+_NO_INDEXES: Final = np.zeros(0, dtype=np.int64)
+
+
+class PlainRegister(NamedTuple):
+    """A register without any doubt.
+
+    Attributes:
+        line: line of all readings.
+        stable_ms: as in `BelievedRegister`.
+    """
+
+    line: RegisterLine
+    stable_ms: tuple[int, int] | None
+
+
+def plain_register(
+    times_ms: "NDArray[np.int64]",
+    values: "NDArray[np.float64]",
+    devices: MeterDevices,
+    window: tuple[int, int],
+) -> PlainRegister | None:
+    """Return the register of a meter whose readings are all believed; None if one may not be.
+
+    Args:
+        times_ms: shape (n,), times of the readings [UTC, ms].
+        values: shape (n,), the stored register [kWh, m3 or GJ]; NaN if unknown.
+        devices: devices of the meter.
+        window: time span from which the readings were read [UTC, ms].
+    """
+    if len(times_ms) < 2 or not values[0] > 0 or not np.isfinite(values[-1]):
+        return None
+    shortest_ms, longest_ms = _extreme_steps(times_ms)
+    least, greatest = _extreme_steps(values)
+    if shortest_ms <= 0 or not least >= 0:
+        return None
+    most = devices.rate_max_per_h / HOUR_MS * (1 - _LEFT_FOR_ROUNDING)
+    if greatest > most * shortest_ms and (np.diff(values) > most * np.diff(times_ms)).any():
+        return None
+    span = int(times_ms[0]), int(times_ms[-1])
+    device = _only_device(devices, span, window)
+    if device is None or _may_mean_no_value(device, span[0], (float(values[0]), float(values[-1]))):
+        return None
+    is_usual = longest_ms <= longest_usual_ms(shortest_ms)
+    is_certain = evidence_of(times_ms) >= CERTAIN
+    return PlainRegister(
+        plain_line(times_ms, values, _NO_INDEXES if is_usual else gaps(np.diff(times_ms))),
+        stable_span(times_ms, 0, len(times_ms)) if is_certain else None,
+    )
+
+
+def _extreme_steps(column: "NDArray[Any]") -> tuple[Any, Any]:
+    """Return the least and the greatest step from one element to the next; NaN if one is NaN.
+
+    Args:
+        column: shape (n,), n > 1.
+    """
+    size = min(_BLOCK, len(column) - 1)
+    room = np.empty(size, dtype=column.dtype)
+    least, greatest = [], []
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        for first in range(0, len(column) - 1, size):
+            before = column[first : min(first + size, len(column) - 1)]
+            steps = np.subtract(
+                column[first + 1 : first + 1 + size], before, out=room[: len(before)]
+            )
+            least.append(steps.min())
+            greatest.append(steps.max())
+    return np.min(least), np.max(greatest)
+
+
+def _only_device(
+    devices: MeterDevices, span: tuple[int, int], window: tuple[int, int]
+) -> Device | None:
+    """Return the device that is there for all readings, with one ratio; None if there is none."""
+    if devices.resets is not None:
+        return None
+    for device in devices.devices:
+        if (np.isfinite(device.initial) and window[0] <= device.from_ms < window[1]) or (
+            np.isfinite(device.final) and window[0] <= device.until_ms < window[1]
+        ):
+            return None
+    for device in devices.devices:
+        if device.from_ms <= span[0] and span[1] < device.until_ms:
+            return device if device.has_one_ratio(*span) else None
+    return None
+
+
+def _may_mean_no_value(device: Device, first_ms: int, ends: tuple[float, float]) -> bool:
+    """Return True if a reading may be a number that means "no value" (law 3).
+
+    Args:
+        device: the device.
+        first_ms: time of the first reading [UTC, ms].
+        ends: stored value of the first and the last reading.
+    """
+    ratio = device.ratio_in_force(first_ms)
+    first, last = ends[0] / ratio, ends[1] / ratio
+    return (
+        is_sentinel(first)
+        or is_sentinel(last)
+        or any(
+            first - tolerance < value < last + tolerance
+            for value, tolerance in device.no_value_tolerances()
+        )
+    )
