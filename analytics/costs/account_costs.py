@@ -1,10 +1,10 @@
-"""Return the cost of an account in a period, and what makes it doubtful.
+"""Return the cost of an account in a period, with findings.
 
 Laws:
 
-1. Days that are not over are left out; the result says until when it is.
-2. What no sub-meter measures is the consumption of the account's own meters, less that of the
-   meters directly below them.
+1. Days that are not over are left out; the result states its last day.
+2. The unmetered consumption is that of the account's own meters, less that of the meters directly
+   below them.
 
 Pure: daily costs in, results out.
 """
@@ -80,7 +80,7 @@ def account_cost(
 
 
 def _rest(days: AccountDays, span: slice, structure: SiteStructure) -> CostSums | None:
-    """Return what no sub-meter of an account measures (law 2); None without sub-meters."""
+    """Return the unmetered consumption of an account (law 2); None without sub-meters."""
     own = days.plan.account.meters
     weight = np.zeros((len(days.meters), len(days.plan.days[span])))
     for of_days, of_structure in structure.spans(days.plan.days[span]):

@@ -1,11 +1,11 @@
-"""Compute what an account's consumption costs on each day, for the account and each meter below it.
+"""Compute the daily cost of an account's consumption, for the account and each meter below it.
 
 Laws:
 
 1. The cost of a meter is its own consumption in each price period, at the account's prices. With
    steps, each unit costs the account's average price of the month. So the costs of meters that
    together measure the account's consumption add up to the account's cost of energy.
-2. If a price that is needed on a day is unknown, the cost of the day is unknown (NaN).
+2. If a necessary price of a day is unknown, the cost of the day is unknown (NaN).
 3. The charge for demand belongs to the account. Each day of a month has the same share of it.
 
 Pure: amounts and prices in, arrays out.
@@ -38,10 +38,10 @@ class AccountDays(msgspec.Struct, frozen=True):
     """Consumption and cost of an account by day.
 
     Attributes:
-        plan: what the account pays on each day; its prices are those of the steps, too.
+        plan: prices of the account on each day, including the average prices of steps.
         meters: ids of the meters, of the account itself and below it.
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
-        estimated: shape (meters, days), part that was distributed over gaps or never read.
+        estimated: shape (meters, days), part that was distributed over gaps or not read.
         known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
         unmeasured: shape (meters, days), consumption whose price period is not measured.
         too_high: shape (meters, days), amount by which the cost may be too high [yuan].
@@ -77,8 +77,9 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
     """Return the consumption and cost of an account on the days of its plan.
 
     Args:
-        plan: what the account pays on each day.
-        windows: consumption of successive windows that together have all days of the plan.
+        plan: prices of the account on each day.
+        windows: consumption of successive windows that
+            together have all days of the plan.
     """
     meters = tuple(dict.fromkeys(meter for window in windows for meter in window.meters))
     size = len(plan.days)
@@ -117,7 +118,7 @@ def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> Accou
     """Return the plan with the average price of each month on days with steps (law 1).
 
     Args:
-        plan: what the account pays on each day.
+        plan: prices of the account on each day.
         amount: shape (days,), consumption of the account.
     """
     prices = plan.prices.copy()
@@ -145,8 +146,9 @@ def _demand(
     """Return the charge for demand of each day [yuan], and the share of it that is measured.
 
     Args:
-        plan: what the account pays on each day.
-        demand_kw: shape (days,), greatest demand of each day; NaN if unknown.
+        plan: prices of the account on each day.
+        demand_kw: shape (days,), greatest demand of each
+            day; NaN if unknown.
         measured: shape (days,), share of the quarter hours whose demand was measured.
     """
     yuan, known = np.zeros(len(plan.days)), np.ones(len(plan.days))

@@ -2,11 +2,11 @@
 
 Laws:
 
-1. A bill is compared over its own days, whatever the period of the figures is. It belongs to the
-   period in which its last day lies.
+1. A bill is compared over its own days, whatever the period of the figures. It belongs to the
+   period that contains its last day.
 2. A bill is compared only if at least 95 % of the consumption of its days is known.
 3. A cost that is uncertain, because the time of consumption is not measured, is compared with the
-   nearest cost that is possible.
+   nearest possible cost.
 
 Pure: bills and daily costs in, findings out.
 """
@@ -54,7 +54,7 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 class ComparedBill(msgspec.Struct, frozen=True):
-    """A bill, beside what meters and tariff give for its days. Unknown values are NaN.
+    """A bill, with the metered amount and the computed cost of its days. Unknown values are NaN.
 
     Attributes:
         bill: the bill.
@@ -72,7 +72,7 @@ class ComparedBill(msgspec.Struct, frozen=True):
 
 
 def compared_bill(bill: Bill, days: AccountDays) -> ComparedBill:
-    """Return a bill beside what meters and tariff give for its days."""
+    """Return a bill with the metered amount and the computed cost of its days."""
     unknown = ComparedBill(bill, *[math.nan] * 4)
     if bill.start < days.plan.days[0] or bill.last_day > days.plan.days[-1]:
         return unknown
@@ -105,7 +105,7 @@ def billed_amounts(bills: Sequence[ComparedBill]) -> BilledAmounts | None:
 def bill_findings(
     compared: ComparedBill, days: AccountDays, references: Sequence[ReferencePrice]
 ) -> Iterator[Finding]:
-    """Yield what is doubtful about a bill: amount, cost and price of a unit."""
+    """Yield findings about a bill: about its amount, its cost and its unit price."""
     bill, account, medium = compared.bill, days.plan.account, days.plan.medium
     unit = QUANTITIES[CONSUMPTION[medium]].unit
     difference = abs(bill.amount - compared.amount)

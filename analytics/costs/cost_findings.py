@@ -1,4 +1,4 @@
-"""Find what makes a cost doubtful or unknown. Pure: daily costs in, findings out."""
+"""Find reasons for doubtful or unknown costs. Pure: daily costs in, findings out."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,7 +14,7 @@ _LEAST_SHARE: Final = 0.005
 
 
 def price_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
-    """Yield days without a price, and tariffs that are known from reports only."""
+    """Yield findings about days without a price, and about tariffs known only from reports."""
     plan = days.plan
     own = days.amount[days.own_rows, span]
     lacks = (np.isnan(plan.prices[span]) & (own != 0).any(axis=0)).any(axis=1)
@@ -68,7 +68,7 @@ def amount_findings(subject: str, sums: CostSums) -> Iterator[Finding]:
 
 
 def demand_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
-    """Yield a finding if the greatest demand is not known well enough to be charged."""
+    """Yield a finding if too little of the demand is measured to compute the charge for it."""
     known = days.demand_known[span]
     is_short = known < LEAST_DEMAND_KNOWN
     if is_short.any():

@@ -15,7 +15,7 @@ CostKind = Literal["account", "site", "area", "institution"]
 
 
 class BilledAmounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The bills of an account that end in a period, beside what meters and tariff give.
+    """The bills of an account that end in a period, with metered amount and computed cost.
 
     Attributes:
         count: number of bills.
@@ -47,7 +47,7 @@ def _difference_pct(billed: float | None, computed: float | None) -> float | Non
 
 
 class CostResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The cost of an account or a scope in a period. What is unknown is None.
+    """The cost of an account or a scope in a period. Unknown values are None.
 
     Attributes:
         kind: kind of the subject.
@@ -60,7 +60,7 @@ class CostResult(msgspec.Struct, frozen=True, kw_only=True):
         cost: cost of energy and demand [yuan].
         energy_cost: cost of the consumption [yuan].
         demand_cost: charge for demand [yuan]; of a scope its share by consumption.
-        average_price: cost of a unit [yuan per unit].
+        average_price: cost divided by amount [yuan per unit].
         amounts: consumption by price period; only the periods that occur.
         costs: cost of the consumption by price period [yuan].
         least: least possible cost, where the time of consumption is not measured [yuan].
@@ -69,7 +69,7 @@ class CostResult(msgspec.Struct, frozen=True, kw_only=True):
         estimated: share of the consumption that is estimated, 0 to 1.
         unmetered_amount: consumption of an account that no sub-meter measures; None without
             sub-meters.
-        unmetered_cost: cost of it [yuan].
+        unmetered_cost: cost of the unmetered amount [yuan].
         billed: bills of an account that end in the period; None if there is none.
         findings: doubts and remarks.
     """

@@ -2,10 +2,10 @@
 
 Laws:
 
-1. A meter with weight +1 is added, and one with weight -1 is deducted, as its consumption is.
-2. The charge for demand is shared by consumption: in each month, meters bear the share of it that
-   they have in the account's consumption.
-3. A meter of which nothing is known lowers the coverage as much as an average meter.
+1. The consumption and cost of a meter are added if its weight is +1, and deducted if it is -1.
+2. The charge for demand is divided by consumption: in each month, the share of meters in the charge
+   is their share in the account's consumption.
+3. A meter without any data reduces the coverage as much as an average meter.
 
 Pure: arrays in, numbers out.
 """
@@ -36,19 +36,18 @@ class CostPart(msgspec.Struct, frozen=True):
     """The days of an account that are added up, and the weight of each meter.
 
     Attributes:
-        of: consumption and cost of the account.
-        span: the days.
+        account: consumption and cost of the account. span: the days.
         weight: shape (meters, days of the span): +1, -1 or 0.
     """
 
-    of: AccountDays
+    account: AccountDays
     span: slice
     weight: "NDArray[np.float64]"
 
     @property
     def days(self) -> tuple[date, ...]:
         """The local days that are added up."""
-        return self.of.plan.days[self.span]
+        return self.account.plan.days[self.span]
 
 
 class CostSums(msgspec.Struct, frozen=True):
@@ -88,37 +87,37 @@ def cost_sums(parts: Sequence[CostPart]) -> CostSums:
     amounts, costs = np.zeros(len(PRICE_PERIODS)), np.zeros(len(PRICE_PERIODS))
     estimated, unmeasured, too_high, too_low = 0.0, 0.0, 0.0, 0.0
     for part in parts:
-        of, weight = part.of, part.weight
+        days, weight = part.account, part.weight
         cells = weight[:, :, np.newaxis]
-        amounts += (cells * of.amount[:, part.span]).sum(axis=(0, 1))
-        costs += np.where(cells == 0, 0.0, cells * of.cost[:, part.span]).sum(axis=(0, 1))
-        estimated += float((np.abs(weight) * of.estimated[:, part.span]).sum())
-        unmeasured += float((np.abs(weight) * of.unmeasured[:, part.span]).sum())
+        amounts += (cells * days.amount[:, part.span]).sum(axis=(0, 1))
+        costs += np.where(cells == 0, 0.0, cells * days.cost[:, part.span]).sum(axis=(0, 1))
+        estimated += float((np.abs(weight) * days.estimated[:, part.span]).sum())
+        unmeasured += float((np.abs(weight) * days.unmeasured[:, part.span]).sum())
         added, deducted = np.maximum(weight, 0.0), np.maximum(-weight, 0.0)
-        high, low = of.too_high[:, part.span], of.too_low[:, part.span]
+        high, low = days.too_high[:, part.span], days.too_low[:, part.span]
         too_high += float((added * high + deducted * low).sum())
         too_low += float((added * low + deducted * high).sum())
     return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, _coverage(parts))
 
 
-def own_part(of: AccountDays, span: slice) -> CostPart:
+def own_part(account: AccountDays, span: slice) -> CostPart:
     """Return the part that adds up an account's own meters."""
-    weight = np.zeros((len(of.meters), len(of.plan.days[span])))
-    weight[of.own_rows] = 1.0
-    return CostPart(of, span, weight)
+    weight = np.zeros((len(account.meters), len(account.plan.days[span])))
+    weight[account.own_rows] = 1.0
+    return CostPart(account, span, weight)
 
 
 def demand_share(part: CostPart) -> float:
-    """Return the charge for demand that the weighted meters bear (law 2) [yuan]."""
-    of = part.of
-    by_day = of.amount[:, part.span].sum(axis=2)
-    borne, whole = (part.weight * by_day).sum(axis=0), by_day[of.own_rows].sum(axis=0)
-    charge = of.demand_yuan[part.span]
+    """Return the weighted meters' share in the charge for demand (law 2) [yuan]."""
+    account = part.account
+    by_day = account.amount[:, part.span].sum(axis=2)
+    weighted, whole = (part.weight * by_day).sum(axis=0), by_day[account.own_rows].sum(axis=0)
+    charge = account.demand_yuan[part.span]
     total = 0.0
-    for _, of_month in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
-        span = list(of_month)
-        of_account = float(whole[span].sum())
-        share = float(borne[span].sum()) / of_account if of_account else 0.0
+    for _, month_days in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
+        span = list(month_days)
+        account_amount = float(whole[span].sum())
+        share = float(weighted[span].sum()) / account_amount if account_amount else 0.0
         total += share * float(charge[span].sum()) if share else 0.0
     return total
 
@@ -127,11 +126,11 @@ def _coverage(parts: Sequence[CostPart]) -> float:
     """Return the coverage, weighted by the mean daily consumption of each meter; NaN if none."""
     known, daily, weight = [], [], []
     for part in parts:
-        of_part = part.of.known[:, part.span]
-        amount = np.abs(part.of.amount[:, part.span]).sum(axis=(1, 2))
-        known.append((np.abs(part.weight) * of_part).sum(axis=1))
+        known_share = part.account.known[:, part.span]
+        amount = np.abs(part.account.amount[:, part.span]).sum(axis=(1, 2))
+        known.append((np.abs(part.weight) * known_share).sum(axis=1))
         weight.append(np.abs(part.weight).sum(axis=1))
-        days = of_part.sum(axis=1)
+        days = known_share.sum(axis=1)
         daily.append(np.where(days > 0, amount / np.maximum(days, 1e-9), np.nan))
     if not parts or not sum(float(one.sum()) for one in weight):
         return np.nan

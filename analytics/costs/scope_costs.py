@@ -2,10 +2,10 @@
 
 Laws:
 
-1. The cost of a scope is the cost of what its meters measure, each at the prices of its account,
-   with the weights by which its consumption is computed (`roll_up`). So the costs of scopes that
-   together are the site add up to the cost of the site.
-2. Only purchased energy costs anything: what a site generates itself has no price.
+1. The cost of a scope is the sum of the costs of its meters, each at the prices of its account,
+   with the weights of the scope's consumption (`roll_up`). So if scopes make up the site, their
+   costs add up to the cost of the site.
+2. Only purchased energy has a cost; self-generated energy has none.
 3. If a meter that counts belongs to no account, the cost of the scope is unknown.
 
 Pure: daily costs in, results out.
@@ -65,7 +65,7 @@ def scope_cost(
     sums = cost_sums(parts)
     found = [
         *(Finding.of("no_account", meter.id) for meter in others),
-        *(one for part in parts for one in price_findings(part.of, part.span)),
+        *(one for part in parts for one in price_findings(part.account, part.span)),
         *amount_findings(scope.id, sums),
     ]
     if others:

@@ -32,14 +32,14 @@ _DECIMALS: Final = 6
 
 
 class FigureComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison of a figure beside that of the plan. It has no target and no verdict.
+    """A comparison of a figure other than that of the plan. It has no target and no verdict.
 
     Attributes:
         id: id of a further baseline of `plan.toml`, or `like_for_like`.
         name: name of the baseline for people.
         reason: reason for the baseline.
-        value: the value that is compared: that of the figure, or without the areas in `left_out`.
-        baseline: value that it is compared with, for the same days.
+        value: value of the figure, without the areas in `left_out`. baseline: value of the
+            baseline, for the same days.
         baseline_period: id of the period of `baseline`; `2017..2019` for a mean of years.
         change_pct: change of `value` against `baseline` [%]; negative for a decrease.
         decrease_pct: the negative of `change_pct`.
@@ -87,16 +87,17 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
             over, or has not begun.
         forecast: value that is expected for the whole of a running year; None for other periods, or
             if last year is not known.
-        forecast_least: lower end of the band that is expected to hold 80 % of outcomes; None if the
-            band can't be computed.
+        forecast_least: lower end of the band that is expected to contain 80 % of outcomes; None if
+            the band can't be computed.
         forecast_greatest: upper end of the band.
         year_limit: value that the plan allows for the whole of a running year: by the glide path,
             or the cap.
         to_save: amount by which the forecast exceeds `year_limit`, as an amount of a medium to save
             until the end of the year [`to_save_unit`]; 0 if the forecast is below the limit.
-        to_save_unit: unit of a medium: kWh of electricity for energy and carbon.
-        comparisons: comparisons beside that with the plan's base year: by the areas that existed in
-            both periods (`like_for_like`), if an area joined or left, and with further baselines.
+        to_save_unit: unit of `to_save`: that of a medium; kWh of electricity for energy and carbon.
+        comparisons: comparisons other than that with the plan's base year: by the areas that
+            existed in both periods (`like_for_like`), if an area joined or left, and with further
+            baselines.
     """
 
     scope: str

@@ -7,7 +7,7 @@ Laws:
 2. Points that the store rejects are logged with the reason. The other points are still written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -30,14 +30,14 @@ from analytics.figures.site_consumption import (
     site_consumption,
 )
 from analytics.periods import Interval
-from analytics.pipeline.store_points import consumption_points
+from analytics.pipeline.store_points import consumption_columns
 from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, EXPORT, MEDIA, Medium
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.observe import log
-from jieneng.storage import Store
+from jieneng.storage import SeriesColumns, Store, WriteResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +50,8 @@ StoredTimes = Mapping[frozenset[tuple[str, str]], "NDArray[np.int64]"]
 #: The medium whose meters may export.
 _EXPORTED: Final[Medium] = "electricity"
 _POINTS_PER_WRITE: Final = 20_000
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 86_400_000
 
 
 class ConsumptionStore:
@@ -67,7 +69,7 @@ class ConsumptionStore:
         self._log = log("analytics")
 
     async def day_rows(
-        self, start: date, end: date, fields: Iterable[str], **where: str
+        self, start: date, end: date, fields: Iterable[str], **where: str | tuple[str, ...]
     ) -> "dict[tuple[str, str], NDArray[np.float64]]":
         """Return the stored values of all meters by day.
 
@@ -87,7 +89,7 @@ class ConsumptionStore:
         return await self.aligned_rows(midnights, fields, **tags)
 
     async def aligned_rows(
-        self, edges_ms: "NDArray[np.int64]", fields: Iterable[str], **where: str
+        self, edges_ms: "NDArray[np.int64]", fields: Iterable[str], **where: str | tuple[str, ...]
     ) -> "dict[tuple[str, str], NDArray[np.float64]]":
         """Return the stored values of scopes by interval.
 
@@ -101,16 +103,17 @@ class ConsumptionStore:
             Arrays of shape (intervals,) by (scope id, field); NaN if nothing is stored.
         """
         rows: dict[tuple[str, str], NDArray[np.float64]] = {}
-        for field in fields:
-            for series in await self._store.read(
-                schema.CONSUMPTION,
-                field,
-                where={"site": self._site.id, **where},
-                start_ms=int(edges_ms[0]),
-                end_ms=int(edges_ms[-1]),
-            ):
-                row = align_to_grid(series.times_ms, series.values, edges_ms)
-                rows[series.tags["scope"], field] = row
+        for series in await self._store.read_columns(
+            schema.CONSUMPTION,
+            tuple(fields),
+            where={"site": self._site.id, **where},
+            start_ms=int(edges_ms[0]),
+            end_ms=int(edges_ms[-1]),
+        ):
+            for field, values in series.columns.items():
+                row = align_to_grid(series.times_ms, values, edges_ms)
+                if np.isfinite(row).any():
+                    rows[series.tags["scope"], field] = row
         return rows
 
     async def interval_consumption(
@@ -201,66 +204,111 @@ class ConsumptionStore:
     async def first_hourly_day(self, start: date, end: date) -> date | None:
         """Return the first day from `start` up to `end` with stored hourly values; None if none."""
         zone = self._site.zone
-        stored = await self._store.read(
+        start_ms, end_ms = periods.midnight_ms(start, zone), periods.midnight_ms(end, zone)
+        where = {"site": self._site.id, "interval": "hour"}
+        span = await self._store.span(schema.CONSUMPTION, where=where)
+        if span is None or span[0] >= end_ms or span[1] < start_ms:
+            return None
+        counts = await self._store.count(
             schema.CONSUMPTION,
             schema.COVERAGE,
-            where={"site": self._site.id, "interval": "hour"},
-            start_ms=periods.midnight_ms(start, zone),
-            end_ms=periods.midnight_ms(end, zone),
+            where=where,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            step_ms=_HOUR_MS,
         )
-        first_ms = min((int(series.times_ms[0]) for series in stored), default=None)
+        first_ms = min((int(series.times_ms[0]) for series in counts), default=None)
         return None if first_ms is None else periods.local_day(first_ms, zone)
 
-    async def stored_times(self, grids: Grids) -> StoredTimes:
-        """Return the times of the stored points of a window, by series."""
+    async def stored_times(self, spans: Mapping[Interval, tuple[int, int]]) -> StoredTimes:
+        """Return the times of the stored points in a span of each interval length, by series."""
         return {
             frozenset(series.tags.items()): series.times_ms
-            for interval, edges in grids.items()
+            for interval, (start_ms, end_ms) in spans.items()
             for series in await self._store.read(
                 schema.CONSUMPTION,
                 schema.COVERAGE,
                 where={"site": self._site.id, "interval": interval},
-                start_ms=int(edges[0]),
-                end_ms=int(edges[-1]),
+                start_ms=start_ms,
+                end_ms=end_ms,
             )
         }
 
     async def rewrite(
         self,
-        series: Mapping[str, str],
-        consumption: Mapping[Interval, Consumption],
+        rows: Iterable[tuple[Mapping[str, str], Mapping[Interval, Consumption]]],
         grids: Grids,
         stored: StoredTimes,
     ) -> None:
-        """Rewrite a series within a window (law 1).
+        """Rewrite series within a window (law 1).
 
         Args:
-            series: tags of the series, without site and interval.
-            consumption: consumption by the intervals of `grids`.
+            rows: tags of each series, without site and interval, and its consumption by the
+                intervals of `grids`. An iterator is consumed as far as points fit into a write.
             grids: edges of the window's intervals.
-            stored: result of `stored_times` for the window.
+            stored: times of the stored points, at least of the intervals with unknown consumption.
         """
-        medium: Medium = series["medium"]  # type: ignore[assignment]  # one of MEDIA
-        points: list[Point] = []
-        for interval, amounts in consumption.items():
-            tags = {"site": self._site.id, "interval": interval, **series}
-            edges = grids[interval]
-            points += consumption_points(tags, CONSUMPTION[medium], amounts, edges[:-1])
-            times = stored.get(frozenset(tags.items()), edges[:0])
-            for start, end in contiguous_ranges(np.isnan(amounts.amount)):
-                first, last = np.searchsorted(times, (edges[start], edges[end]))
-                if first < last:
-                    await self._store.delete(
-                        schema.CONSUMPTION,
-                        where=tags,
-                        start_ms=int(edges[start]),
-                        end_ms=int(edges[end]),
-                    )
-        await self.write(points)
+        waiting: list[SeriesColumns] = []
+        points = 0
+        for tags, consumption in rows:
+            for interval, amounts in consumption.items():
+                series = {"site": self._site.id, "interval": interval, **tags}
+                await self._delete_unknown(series, amounts, grids[interval], stored)
+                columns = consumption_columns(series, amounts, grids[interval][:-1])
+                if len(columns.times_ms):
+                    waiting.append(columns)
+                    points += len(columns.times_ms)
+            if points >= _POINTS_PER_WRITE:
+                await self._write_columns(waiting)
+                waiting, points = [], 0
+        await self._write_columns(waiting)
+
+    async def forget_exports(self, exporting: Collection[str], grids: Grids) -> None:
+        """Delete the stored export of meters that no longer have an export register.
+
+        Args:
+            exporting: ids of the meters with an export register.
+            grids: edges of the window's intervals.
+        """
+        for interval, edges in grids.items():
+            where = {"site": self._site.id, "kind": "export", "interval": interval}
+            span = {"start_ms": int(edges[0]), "end_ms": int(edges[-1])}
+            for series in await self._store.count(
+                schema.CONSUMPTION, schema.COVERAGE, where=where, step_ms=_DAY_MS, **span
+            ):
+                if series.tags["scope"] not in exporting:
+                    await self._store.delete(schema.CONSUMPTION, where=series.tags, **span)
+
+    async def _delete_unknown(
+        self,
+        series: Mapping[str, str],
+        amounts: Consumption,
+        edges_ms: "NDArray[np.int64]",
+        stored: StoredTimes,
+    ) -> None:
+        """Delete the stored points of a series in intervals whose consumption is unknown."""
+        times = stored.get(frozenset(series.items()))
+        if times is None:
+            return
+        for start, end in contiguous_ranges(np.isnan(amounts.amount)):
+            first, last = np.searchsorted(times, (edges_ms[start], edges_ms[end]))
+            if first < last:
+                await self._store.delete(
+                    schema.CONSUMPTION,
+                    where=series,
+                    start_ms=int(edges_ms[start]),
+                    end_ms=int(edges_ms[end]),
+                )
+
+    async def _write_columns(self, series: Sequence[SeriesColumns]) -> None:
+        if series:
+            self._log_refused(await self._store.write_columns(schema.CONSUMPTION, series))
 
     async def write(self, points: Sequence[Point]) -> None:
         """Write points, and log those that the store rejects."""
         for start in range(0, len(points), _POINTS_PER_WRITE):
-            result = await self._store.write(points[start : start + _POINTS_PER_WRITE])
-            for rejected in result.not_stored:
-                self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)
+            self._log_refused(await self._store.write(points[start : start + _POINTS_PER_WRITE]))
+
+    def _log_refused(self, result: WriteResult) -> None:
+        for rejected in result.not_stored:
+            self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)

@@ -54,7 +54,9 @@ class FindingStore:
         concerned = [one for one in found if one.until_ms > start_ms or one.first_ms >= start_ms]
         return tuple(sorted(concerned, key=_order))
 
-    async def stored(self, start_ms: int, end_ms: int, **where: str) -> StoredFindings:
+    async def stored(
+        self, start_ms: int, end_ms: int, **where: str | tuple[str, ...]
+    ) -> StoredFindings:
         """Return the points of the findings that begin in a window.
 
         Args:
@@ -62,29 +64,22 @@ class FindingStore:
             end_ms: end of the window [UTC, ms], not included.
             where: further tags that the series must have.
         """
+        tags = {"site": self._site.id, **where}
+        span = {"start_ms": start_ms, "end_ms": end_ms}
+        ends = await self._store.read(schema.FINDING, schema.UNTIL_MS, where=tags, **span)
+        if not ends:
+            return {}
+        fields = [schema.UNTIL_MS, *_fields_of({series.tags["code"] for series in ends})]
         points: dict[_Key, dict[str, float]] = {}
-        fields = [schema.UNTIL_MS]
-        while fields:
-            field = fields.pop()
-            for series in await self._store.read(
-                schema.FINDING,
-                field,
-                where={"site": self._site.id, **where},
-                start_ms=start_ms,
-                end_ms=end_ms,
-            ):
-                meter, code = series.tags["scope"], series.tags["code"]
-                rows = zip(series.times_ms.tolist(), series.values.tolist(), strict=True)
-                for time_ms, value in rows:
-                    points.setdefault((meter, code, time_ms), {})[field] = value
-            if field == schema.UNTIL_MS and points:
-                fields = _fields_of({code for _, code, _ in points})
+        for series in await self._store.read_columns(schema.FINDING, fields, where=tags, **span):
+            meter, code = series.tags["scope"], series.tags["code"]
+            for point in series.points(schema.FINDING):
+                points[meter, code, point.time_ms] = dict(point.fields)  # type: ignore[arg-type]  # no text
         return points
 
     async def rewrite(
         self,
-        meter: str,
-        found: Iterable[RegisterFinding],
+        found: Mapping[str, Iterable[RegisterFinding]],
         window: tuple[int, int],
         stored: StoredFindings,
         *,
@@ -93,19 +88,34 @@ class FindingStore:
         """Write the findings that begin in a window, and delete stored ones that no longer exist.
 
         Args:
-            meter: id of the meter.
-            found: findings about the meter; may include findings outside the window.
+            found: findings about meters, by the id of the meter; they may include findings outside
+                the window.
             window: start and end of the window of local days [UTC, ms].
             stored: result of `stored` for the window.
             of_past: True for findings from the comparison with the whole past, False for all
                 others.
 
         Returns:
-            The findings of the window, by code and local day.
+            The findings of the window, by meter, code and local day.
         """
-        daily = self._by_day(found, window)
-        points = self._points(meter, daily)
-        old = _of_meter(stored, meter, of_past=of_past)
+        old = _by_meter(stored, of_past=of_past)
+        daily: list[RegisterFinding] = []
+        changed: list[Point] = []
+        for meter, of_meter in found.items():
+            of_days = self._by_day(of_meter, window)
+            daily += of_days
+            points = self._points(meter, of_days)
+            changed += await self._replace(meter, points, old.get(meter, {}))
+        if changed:
+            result = await self._store.write(changed)
+            for rejected in result.not_stored:
+                self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)
+        return daily
+
+    async def _replace(
+        self, meter: str, points: Mapping[_Key, Point], old: StoredFindings
+    ) -> list[Point]:
+        """Delete a meter's stored points that no longer exist; return those to write."""
         # Delete changed points first: writing a point again would keep its old fields.
         is_stale = {
             key: key not in points or not set(fields) <= set(points[key].names)
@@ -118,33 +128,31 @@ class FindingStore:
                 start_ms=first_ms,
                 end_ms=last_ms + 1,
             )
-        changed = [
+        return [
             point
             for key, point in points.items()
             if is_stale.get(key, True) or old[key] != dict(point.fields)
         ]
-        if changed:
-            result = await self._store.write(changed)
-            for rejected in result.not_stored:
-                self._log.error("refused", series=rejected.point.tags, reason=rejected.reason)
-        return daily
 
     def outdated_days(
         self,
-        meter: str,
-        found: Iterable[RegisterFinding],
+        found: Mapping[str, Iterable[RegisterFinding]],
         window: tuple[int, int],
         stored: StoredFindings,
     ) -> set[date]:
         """Return the local days whose stored findings differ from `found`; see `rewrite`."""
-        points = self._points(meter, self._by_day(found, window))
-        new = {key: dict(point.fields) for key, point in points.items()}
-        old = _of_meter(stored, meter, of_past=False)
-        return {
-            periods.local_day(key[2], self._site.zone)
-            for key in new.keys() | old.keys()
-            if new.get(key) != old.get(key)
-        }
+        days: set[date] = set()
+        by_meter = _by_meter(stored, of_past=False)
+        for meter, of_meter in found.items():
+            points = self._points(meter, self._by_day(of_meter, window))
+            new = {key: dict(point.fields) for key, point in points.items()}
+            old = by_meter.get(meter, {})
+            days |= {
+                periods.local_day(key[2], self._site.zone)
+                for key in new.keys() | old.keys()
+                if new.get(key) != old.get(key)
+            }
+        return days
 
     def _by_day(
         self, found: Iterable[RegisterFinding], window: tuple[int, int]
@@ -164,14 +172,14 @@ class FindingStore:
         }
 
 
-def _of_meter(stored: StoredFindings, meter: str, *, of_past: bool) -> StoredFindings:
-    """Return a meter's stored findings: those by comparison with its past, or all others."""
+def _by_meter(stored: StoredFindings, *, of_past: bool) -> Mapping[str, StoredFindings]:
+    """Return stored findings by meter: those by comparison with its past, or all others."""
     past_codes = {code for code, kind in KINDS.items() if kind.of_past}
-    return {
-        key: fields
-        for key, fields in stored.items()
-        if key[0] == meter and (key[1] in past_codes) == of_past
-    }
+    found: dict[str, dict[_Key, Mapping[str, float]]] = {}
+    for key, fields in stored.items():
+        if (key[1] in past_codes) == of_past:
+            found.setdefault(key[0], {})[key] = fields
+    return found
 
 
 def _stale_runs(is_stale: Mapping[_Key, bool]) -> Iterator[tuple[str, int, int]]:

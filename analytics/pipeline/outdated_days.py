@@ -17,7 +17,8 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.site_consumption import consumption_fields
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.register_reader import MeterRecords, RegisterReader, recorded_days
+from analytics.pipeline.registers.meter_records import MOST_NAMED, MeterRecords, recorded_days
+from analytics.pipeline.registers.register_reader import RegisterReader
 from jieneng.metering import schema
 from jieneng.metering.site import Site
 
@@ -56,43 +57,68 @@ class OutdatedDays:
         Days before and after are checked as far as readings in the given days can affect them.
         """
         edges = periods.midnight_ms(first, self._zone), periods.midnight_ms(end, self._zone)
-        low, high = first, end
+        registers = [(meter, one) for meter in meters for _, one in meter.flows()]
+        spans = await self._registers.affected_spans([one for _, one in registers], edges)
+        low_ms, high_ms = (
+            dict.fromkeys((meter.meter.id for meter in meters), edge) for edge in edges
+        )
+        for (meter, _), (from_ms, to_ms) in zip(registers, spans, strict=True):
+            low_ms[meter.meter.id] = min(low_ms[meter.meter.id], from_ms)
+            high_ms[meter.meter.id] = max(high_ms[meter.meter.id], to_ms)
+        # Meters whose days before and after are the same are computed together.
+        around: dict[tuple[date, date], list[MeterRecords]] = {}
         for meter in meters:
-            spans = [
-                await self._registers.affected_span(records, *edges) for _, records in meter.flows()
-            ]
-            low_ms, high_ms = min(low for low, _ in spans), max(high for _, high in spans)
-            before = await self._outdated(meter, periods.local_day(low_ms, self._zone), first)
-            last = periods.local_day(high_ms - 1, self._zone)
-            after = await self._outdated(meter, end, last + timedelta(days=1))
-            low = min([low, *before])
-            high = max([high, *(day + timedelta(days=1) for day in after)])
+            before = periods.local_day(low_ms[meter.meter.id], self._zone), first
+            last = periods.local_day(high_ms[meter.meter.id] - 1, self._zone)
+            for days in (before, (end, last + timedelta(days=1))):
+                if days[0] < days[1]:
+                    around.setdefault(days, []).append(meter)
+        low, high = first, end
+        for (start, following), of_days in around.items():
+            outdated = await self._outdated(of_days, start, following)
+            if following <= first:
+                low = min([low, *outdated])
+            else:
+                high = max([high, *(day + timedelta(days=1) for day in outdated)])
         return low, high
 
-    async def _outdated(self, meter: MeterRecords, start: date, end: date) -> list[date]:
-        """Return the computed days that are outdated."""
-        if start >= end:
-            return []
+    async def _outdated(self, meters: Sequence[MeterRecords], start: date, end: date) -> list[date]:
+        """Return the computed days that are outdated for any of the meters."""
         midnights = periods.edges_ms(start, end, "day", self._zone)
+        stored = {
+            kind: await self._stored_rows(meters, kind, start, end) for kind in ("meter", "export")
+        }
+        computed = [meter for meter in meters if meter.meter.id in stored["meter"]]
+        if not computed:
+            return []
+        flows = [flow for meter in computed for flow in meter.flows()]
+        found = await self._registers.consumption([one for _, one in flows], {"day": midnights})
         outdated = np.zeros(len(midnights) - 1, dtype=np.bool_)
-        found: list[RegisterFinding] = []
-        for flow, records in meter.flows():
-            fields = consumption_fields(meter.meter.medium)
-            of_flow = {"scope": meter.meter.id, "kind": flow.series}
-            rows = await self._consumption.day_rows(start, end, fields, **of_flow)
-            if not rows and not flow.is_export:
-                return []
-            computed, of_register = await self._registers.consumption(records, {"day": midnights})
-            outdated |= _differs(
-                {field: row for (_, field), row in rows.items()}, fields, computed["day"]
-            )
-            found += of_register
+        findings: dict[str, list[RegisterFinding]] = {}
+        for (flow, _), now in zip(flows, found, strict=True):
+            rows = stored[flow.series].get(flow.meter.id, {})
+            fields = consumption_fields(flow.meter.medium)
+            outdated |= _differs(rows, fields, now.consumption["day"])
+            findings.setdefault(flow.meter.id, []).extend(now.findings)
         edges = int(midnights[0]), int(midnights[-1])
-        stored = await self._findings.stored(*edges, scope=meter.meter.id)
+        ids = [meter.meter.id for meter in computed]
+        stored_findings = await self._findings.stored(edges[0], edges[1], **_named(ids))
         return [
             *(start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()),
-            *self._findings.outdated_days(meter.meter.id, found, edges, stored),
+            *self._findings.outdated_days(findings, edges, stored_findings),
         ]
+
+    async def _stored_rows(
+        self, meters: Sequence[MeterRecords], kind: str, start: date, end: date
+    ) -> "dict[str, dict[str, NDArray[np.float64]]]":
+        """Return the stored values by day, by meter and field."""
+        fields = {field for meter in meters for field in consumption_fields(meter.meter.medium)}
+        ids = [meter.meter.id for meter in meters]
+        found: dict[str, dict[str, NDArray[np.float64]]] = {}
+        rows = await self._consumption.day_rows(start, end, fields, kind=kind, **_named(ids))
+        for (meter, field), row in rows.items():
+            found.setdefault(meter, {})[field] = row
+        return found
 
     async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
         """Find the days up to `last` on which any meter has readings but no computed consumption.
@@ -124,6 +150,11 @@ class OutdatedDays:
         for metered in measured.media.values():
             is_incomplete |= (metered.coverage < 1).any(axis=0)
         return is_incomplete
+
+
+def _named(meters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the tags of the series of some meters; none if they are too many to name."""
+    return {"scope": tuple(meters)} if len(meters) <= MOST_NAMED else {}
 
 
 def _differs(

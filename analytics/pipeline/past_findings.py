@@ -59,13 +59,12 @@ class PastFindings:
         fields = {*CONSUMPTION.values(), schema.COVERAGE}
         rows = await self._consumption.day_rows(first, last + timedelta(days=1), fields)
         stored = await self._findings.stored(*window)
-        findings: list[RegisterFinding] = []
+        found: dict[str, list[RegisterFinding]] = {}
         for meter in self._site.read_meters.values():
             amount = rows.get((meter.id, CONSUMPTION[meter.medium]))
             coverage = rows.get((meter.id, schema.COVERAGE))
             if amount is None or coverage is None:
                 continue
-            found = compare_with_past(meter, DayHistory(edges, amount, coverage))
-            findings += await self._findings.rewrite(meter.id, found, window, stored, of_past=True)
+            found[meter.id] = compare_with_past(meter, DayHistory(edges, amount, coverage))
         self._judged_until = last
-        return findings
+        return await self._findings.rewrite(found, window, stored, of_past=True)

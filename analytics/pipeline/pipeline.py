@@ -38,7 +38,7 @@ from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
 from analytics.pipeline.quotas.quota_figures import QuotaFigures
-from analytics.pipeline.register_reader import RegisterReader
+from analytics.pipeline.registers.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
 from jieneng.metering.errors import NoData, UsageError
 from jieneng.metering.findings import Finding

@@ -4,10 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from jieneng.metering import schema
+from jieneng.metering.quantities import CONSUMPTION, Medium
 from jieneng.metering.schema import Point
+from jieneng.storage import SeriesColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,33 +21,56 @@ if TYPE_CHECKING:
     from jieneng.metering.site import Meter
 
 
-def consumption_points(
-    tags: Mapping[str, str],
-    quantity: str,
-    consumption: "Consumption",
-    starts_ms: "NDArray[np.int64]",
-) -> list[Point]:
-    """Return a point for each interval with known consumption.
+def consumption_columns(
+    tags: Mapping[str, str], consumption: "Consumption", starts_ms: "NDArray[np.int64]"
+) -> SeriesColumns:
+    """Return the points of a series: one for each interval with known consumption.
 
     `estimated` is stored as a share of the amount, 0 to 1. `spread_start`, `spread_end` and
     `bounded` are stored only for days, because figures are computed from days.
+
+    Args:
+        tags: all tags of the series.
+        consumption: consumption by interval.
+        starts_ms: shape (n,), starts of the intervals [UTC, ms].
     """
-    series = tuple(sorted(tags.items()))
     amount = consumption.amount
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(amount == 0, 0.0, np.minimum(np.abs(consumption.estimated / amount), 1.0))
-    columns = {quantity: amount, schema.COVERAGE: consumption.coverage, schema.ESTIMATED: share}
+    medium: Medium = tags["medium"]  # type: ignore[assignment]  # one of MEDIA
+    columns = {
+        CONSUMPTION[medium]: amount,
+        schema.COVERAGE: consumption.coverage,
+        schema.ESTIMATED: estimated_share(consumption),
+    }
     if tags["interval"] == "day":
         columns[schema.BOUNDED] = consumption.bounded
         columns[schema.SPREAD_START] = consumption.spread_start
         columns[schema.SPREAD_END] = consumption.spread_end
-    known = np.flatnonzero(np.isfinite(amount))  # NaN is unknown; unknown values have no point
-    names = tuple(columns)
-    rows = zip(*(column[known].tolist() for column in columns.values()), strict=True)
-    return [
-        Point(schema.CONSUMPTION, series, names, row, start_ms)
-        for start_ms, row in zip(starts_ms[known].tolist(), rows, strict=True)
-    ]
+    known = np.isfinite(amount)  # NaN is unknown; unknown values have no point
+    return SeriesColumns(
+        tags, starts_ms[known], {name: column[known] for name, column in columns.items()}
+    )
+
+
+def estimated_share(consumption: "Consumption") -> "NDArray[np.float64]":
+    """Return the estimated share of each amount, 0 to 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.minimum(np.abs(consumption.estimated / consumption.amount), 1.0)
+    found: NDArray[np.float64] = np.where(consumption.amount == 0, 0.0, share)
+    return found
+
+
+def as_stored(consumption: "Consumption") -> "Consumption":
+    """Return consumption as it is read from the store after it was written."""
+    known = np.isfinite(consumption.amount)
+    estimated = np.abs(consumption.amount) * estimated_share(consumption)
+    return msgspec.structs.replace(
+        consumption,
+        coverage=np.where(known, consumption.coverage, 0.0),
+        estimated=np.where(known, estimated, 0.0),
+        bounded=np.where(known, consumption.bounded, 0.0),
+        spread_start=np.where(known, consumption.spread_start, np.nan),
+        spread_end=np.where(known, consumption.spread_end, np.nan),
+    )
 
 
 def unknown_day_points(

@@ -2,6 +2,6 @@
 
 In: consumption by hour and by quarter of an hour, with a mask of the measured intervals. Out: for
 each meter or scope, the figures of `jieneng.metering.figures.profile_figures` with their coverage.
-Laws: pure. Only measured intervals count, because an evenly spread day says nothing about its
-nights.
+Laws: pure. Only measured intervals count, because a day whose consumption is evenly distributed
+    says nothing about its nights.
 """

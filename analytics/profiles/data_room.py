@@ -3,9 +3,9 @@
 Laws:
 
 1. An IT meter is an electricity meter with the sub-item `special` in the data room, below another
-   meter of the data room. Of such meters one below the other, the upper one counts.
+   meter of the data room. If such a meter is below another one, only the upper one counts.
 2. Without an IT meter, the PUE is unknown.
-3. Only days count on which readings bound the consumption of all meters that enter.
+3. Only days count on which the consumption of all these meters is known from readings.
 
 Source: GB/T 32910.3-2016, which defines the ratio (EEUE) over a year and measures the IT equipment
 at the output of the UPS or closer to it.
@@ -54,7 +54,7 @@ def it_meters(scope: "Scope", day: "date") -> list[Meter]:
 
 
 def pue(total: "Consumption", equipment: "Consumption") -> tuple[float, float]:
-    """Return the PUE and its coverage, the share of days that enter.
+    """Return the PUE and its coverage, the share of days that count.
 
     Args:
         total: consumption of the data room by day, shape (days,) [kWh].

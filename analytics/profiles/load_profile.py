@@ -4,8 +4,9 @@ Laws:
 
 1. A figure whose coverage is below its floor has no value, and the profile says why. An unknown
    value is None, never 0.
-2. The peak is that of quarters of an hour. If less of these is measured than the coverage floor,
-   and enough of the hours is, the peak is that of hours. A peak says which one it is.
+2. The peak is that of quarters of an hour. If the measured share of these is below the coverage
+   floor, but that of the hours is not, the peak is that of hours. The result states the interval of
+   a peak.
 3. A period that is not over has the figures of its complete days.
 
 Pure: structs in, structs out.
@@ -109,7 +110,7 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
         hours: consumption by hour [kWh or m3], with coverage 0 where it was not measured.
         quarter_peaks: peak loads of the quarters of an hour of each month, by the month's id;
             empty for a medium without a peak demand.
-        hour_peaks: the same for hours.
+        hour_peaks: peak loads of the hours of each month, by the month's id.
         pue: PUE and its coverage of the subjects that are data rooms with an IT meter, by id.
         without_it_meter: ids of the subjects that are data rooms without an IT meter.
         coverage_floor: the coverage floor of `analytics.toml`, 0 to 1.

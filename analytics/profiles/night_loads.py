@@ -5,9 +5,9 @@ Laws:
 1. The smallest load of a night is that of its hour with the smallest mean load. It is known if all
    hours of the night were measured (`night_flow`).
 2. The leak level of a day is the 20th percentile of the smallest flows of the seven nights up to
-   this day. A leak runs in every night and is in the level. Water that is drawn in one or two
-   nights is not, because the other nights are lower. With fewer than five known nights the level is
-   unknown.
+   this day. The level includes a leak, which runs in every night. It excludes water that is drawn
+   in one or two nights, because the other nights have smaller flows. With fewer than five known
+   nights the level is unknown.
 """
 
 from typing import TYPE_CHECKING, Final

@@ -1,6 +1,6 @@
 """Find peak loads, and the mean load of the same time. Pure.
 
-The demand of electricity is billed by its largest mean over 15 minutes.
+Suppliers bill the demand for electricity by its largest mean over 15 minutes.
 """
 
 from collections.abc import Sequence

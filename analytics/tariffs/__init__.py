@@ -1,4 +1,4 @@
-"""Tariffs: which price applies at which time, to which amount and to which account.
+"""Tariffs: prices by time, amount and account.
 
 In: rows of `tariffs.toml`. Out: for each account and day, the price period of each half hour, the
 price of each period, and the charge for demand.

@@ -1,4 +1,4 @@
-"""Lay out what an account pays on each day of a span: price periods, prices and interval.
+"""Compile the price periods, prices and interval of an account on each day of a span.
 
 Law: a day without a tariff or a published price has unknown prices (NaN).
 
@@ -39,7 +39,7 @@ class AccountPlan(msgspec.Struct, frozen=True):
     Attributes:
         account: the account.
         medium: medium of its meters.
-        interval: longest interval in which no two prices apply, and demand can be measured.
+        interval: longest interval that has only one price, and in which demand can be measured.
         days: consecutive local days.
         tariffs: tariff of each day; None if none is in force.
         price_rows: price row of each day; None if none is in force.
@@ -74,7 +74,7 @@ def account_plan(
     days: Sequence[date],
     day_type: Callable[[date], DayType],
 ) -> AccountPlan:
-    """Return what an account pays on each day.
+    """Return the price periods and prices of an account on each day.
 
     Args:
         account: the account.

@@ -4,7 +4,7 @@ Laws:
 
 1. By capacity: the capacity of the transformers [kVA].
 2. By contract: the contract demand [kW], which is at least 40 % of the capacity. Demand above 105 %
-   of it is charged twice.
+   of the contract demand is charged twice.
 3. By greatest demand: the greatest mean power of 15 min in the month [kW].
 4. The charge of a month is the same for each of its days, so a month that is not over has the share
    of its days.

@@ -1,8 +1,8 @@
 """Compute the cost of consumption whose price rises in steps (阶梯价格), for gas and water.
 
 Law: a step applies to the part of the consumption since the last reset that lies above its amount.
-So the cost of an amount is the cost of all consumption since the reset, less the cost of what came
-before the amount.
+So the cost of an amount is the cost of all consumption since the reset, less the cost of the
+consumption before the amount.
 
 Pure: numbers in, numbers out.
 """
@@ -25,7 +25,7 @@ def stepped_cost(steps: Sequence[PriceStep], before: float, amount: float) -> fl
 
     Args:
         steps: steps in ascending order, the first one above 0.
-        before: amount since the reset that came before.
+        before: earlier amount since the reset.
         amount: the amount, in the unit of the steps.
     """
     return _cost_until(steps, before + amount) - _cost_until(steps, before)

@@ -2,7 +2,7 @@
 
 A tariff says how prices are formed: which hours are peak hours, and how the prices of the other
 hours follow from the published flat price. A price is what was published for some months. An
-account is what the supplier bills: meters, and the tariff that they pay.
+account is billed by the supplier: it has meters and a tariff.
 
 Pure: no clock, no file.
 """
@@ -46,7 +46,8 @@ class Season(msgspec.Struct, frozen=True, kw_only=True):
         peak: peak hours (峰).
         flat: flat hours (平).
         valley: valley hours (谷).
-        deep_valley: deep valley hours (深谷). They take precedence in the same way.
+        deep_valley: deep valley hours (深谷). They take precedence over peak, flat and valley
+            hours.
     """
 
     months: tuple[_Month, ...] = ()
@@ -88,10 +89,10 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
         valley_share: share of the component that is deducted from it in valley hours.
         sharp_factor: price of sharp hours, as a multiple of the peak price.
         deep_valley_factor: price of deep valley hours, as a multiple of the valley price.
-        resets: time at which the steps of the price begin anew; omitted without steps.
+        resets: time at which the steps of the price are reset; omitted without steps.
         least_contract_share: least contract demand, as a share of the transformer capacity.
-        contract_margin: multiple of the contract demand up to which nothing is added.
-        excess_factor: number of times that demand above the margin is charged.
+        contract_margin: multiple of the contract demand up to which only the contract demand is
+            charged. excess_factor: number of times that demand above the margin is charged.
         from_: first local day on which the tariff is in force; omitted if there is no lower limit.
         to: last local day; omitted if there is no upper limit.
         source: document of the rules.
@@ -119,7 +120,7 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
 
 
 class PriceStep(msgspec.Struct, frozen=True):
-    """A step of a price: what each unit costs from an amount on.
+    """A step of a price: the price of each unit above an amount.
 
     Attributes:
         above: amount since the last reset, above which the step applies [kWh, m3 or GJ].
@@ -235,7 +236,7 @@ class ReferencePrice(msgspec.Struct, frozen=True, kw_only=True):
         unit: unit of the prices; that of the medium.
         least: least usual price.
         greatest: greatest usual price.
-        source: document or practice from which the prices are.
+        source: document or practice that the prices are from.
     """
 
     id: Id

@@ -104,7 +104,7 @@ def _price_problems(row: Price, tariff: Tariff) -> Iterator[Problem]:
     if row.steps and tariff.resets is None:
         yield problem(
             "the price of {tariff} from {from} has steps, but the tariff does not say when they"
-            " begin anew.",
+            " are reset.",
             'Write resets = "yearly" or resets = "monthly" into the tariff.',
             "steps",
         )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from analytics.periods import Interval
+
 
 class Lifetime(msgspec.Struct, frozen=True):
     """The days on which a meter exists, as masks of shape (days,).
@@ -43,8 +45,16 @@ class Lifetime(msgspec.Struct, frozen=True):
     is_removed: "NDArray[np.bool_]"
     is_last_day: "NDArray[np.bool_]"
 
+    def on(self, days: "NDArray[np.int64]") -> "Lifetime":
+        """Return the masks for days of the given numbers, which may occur several times."""
+        return Lifetime(
+            self.is_zero_if_unknown[days], self.is_removed[days], self.is_last_day[days]
+        )
+
     def applied_to(self, stored: Consumption) -> Consumption:
         """Return the stored consumption, corrected by laws 1 to 4."""
+        if not (self.is_zero_if_unknown.any() or self.is_removed.any() or self.is_last_day.any()):
+            return stored
         is_zero = self.is_removed | (self.is_zero_if_unknown & np.isnan(stored.amount))
         is_whole = is_zero | (self.is_last_day & np.isfinite(stored.amount))
 
@@ -98,3 +108,37 @@ def lifetime(
     removed = meter.removed
     is_removed = ordinals > removed.toordinal() if removed else np.zeros_like(is_last)
     return Lifetime(is_closed | is_removed, is_removed, is_last)
+
+
+def living_consumption(
+    structure: SiteStructure,
+    flows: Sequence[Flow],
+    consumption: "Sequence[Mapping[Interval, Consumption]]",
+    days: "Mapping[Interval, Sequence[date]]",
+    begins: Begins,
+) -> "list[dict[Interval, Consumption]]":
+    """Return the consumption of flows by interval length, corrected by laws 1 to 4.
+
+    Args:
+        structure: the structure of the site.
+        flows: the flows.
+        consumption: stored or computed consumption of each flow.
+        days: local day of each interval, ascending; the days are those of `days["day"]`.
+        begins: first days of flows.
+    """
+    every_day = days["day"]
+    first = every_day[0].toordinal()
+    numbers = {
+        interval: np.array([day.toordinal() for day in of_days], dtype=np.int64) - first
+        for interval, of_days in days.items()
+    }
+    found = []
+    for flow, by_interval in zip(flows, consumption, strict=True):
+        life = lifetime(structure, flow, every_day, begins)
+        found.append(
+            {
+                interval: life.on(numbers[interval]).applied_to(of_interval)
+                for interval, of_interval in by_interval.items()
+            }
+        )
+    return found

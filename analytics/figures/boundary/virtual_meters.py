@@ -41,9 +41,9 @@ def virtual_meters(site: Site) -> list[Meter]:
 
 
 def operands_read(site: Site, meter_ids: Iterable[str]) -> list[Meter]:
-    """Return the meters with readings from which some meters are computed, without repetitions.
+    """Return the meters that are read and from which some meters are computed, each once.
 
-    A meter with readings of its own is computed from them.
+    A meter that is read itself is among them.
     """
     found: dict[str, Meter] = {}
     waiting = list(meter_ids)

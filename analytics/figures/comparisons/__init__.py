@@ -1,4 +1,4 @@
-"""Compare figures in ways that stand beside the plan's comparison and never change its verdict.
+"""Compare figures in further ways, which never change the verdict of the plan's comparison.
 
 In: inputs of the indicators in two periods. Out: a `FigureComparison` for each figure.
 Law: pure.

@@ -1,4 +1,4 @@
-"""Add the comparisons to a figure that stand beside that of the plan. Pure.
+"""Add comparisons other than that of the plan to a figure. Pure.
 
 Law: a comparison adds findings of severity `info` at most, so it never changes a verdict.
 """
@@ -18,7 +18,7 @@ from jieneng.metering.indicators import Indicator
 
 
 class FurtherInputs(msgspec.Struct, frozen=True):
-    """Inputs of the comparisons beside that of the plan.
+    """Inputs of the comparisons other than that of the plan.
 
     Attributes:
         like_for_like: the two periods by the areas that existed in both; None if no area joined or

@@ -5,13 +5,13 @@ Laws:
 1. An area joins or leaves when it is built, closed, let out or taken back. Without these areas, and
    all areas inside them, both sides of a comparison consist of the same areas.
 2. An area that joined or left within either period, or between them, is treated in both as if it
-   were let out: what flows into it through its meters is deducted, and so are its floor area and
-   headcount.
+   were let out: the consumption of its meters is deducted, and its floor area and headcount are
+       deducted too.
 3. An area begins with its first floor area, or with the installation of its first meter if that is
-   earlier. If a meter of it states no installation, the area has no known beginning.
-4. Meters that are replaced or added within an area are no reason to leave it out: the use of the
-   area goes on.
-5. If an area that is left out has no meter of its own for a medium, what it uses of the medium
+   earlier. If one of its meters states no installation, the first day of the area is unknown.
+4. Meters that are replaced or added within an area are no reason to leave the area out, because its
+   use goes on.
+5. If an area that is left out has no meter of its own for a medium, its consumption of the medium
    stays in the comparison, and a finding says so.
 """
 
@@ -41,7 +41,7 @@ class AreaChange(msgspec.Struct, frozen=True):
         area: id of the area.
         kind: `joined` or `left`.
         day: first day with the area, or first day without it.
-        unmetered: media of the site for which no meter lies in the area.
+        unmetered: media of the site for which the area has no meter.
     """
 
     area: str
@@ -65,7 +65,7 @@ class LikeForLike(msgspec.Struct, frozen=True):
 
 
 def area_changes(site: Site, periods: Sequence[Period]) -> list[AreaChange]:
-    """Return the areas that did not exist in the whole of all periods, but in a part of them."""
+    """Return the areas that existed in a part of the periods, but not in all of their time."""
     found = []
     metered = _metered_media(site)
     media = frozenset(meter.medium for meter in site.meter)
@@ -82,8 +82,8 @@ def like_for_like_scopes(
 ) -> tuple[dict[str, tuple[AreaChange, ...]], list[Scope]]:
     """Return the scopes without the areas that joined or left.
 
-    Scopes without such an area have no further comparison, and neither have areas that joined or
-    left themselves, or lie in one that did.
+    Scopes without such an area have no such comparison. Areas that joined or left, and areas inside
+    them, have none either.
 
     Returns:
         The changes by scope id, and the scopes with these ids.
@@ -117,7 +117,7 @@ def like_for_like_comparison(
         changes: the areas of the scope that are left out.
         same_days: inputs of the base period.
         current: the indicator without these areas.
-        baseline: the same in the base period.
+        baseline: the indicator without these areas in the base period.
     """
     change = relative_change_pct(current.value, baseline.value)
     return FigureComparison(
@@ -137,7 +137,7 @@ def like_for_like_comparison(
 def like_for_like_findings(
     scope: Scope, indicator: Indicator, changes: Sequence[AreaChange], compared: FigureComparison
 ) -> Iterator[Finding]:
-    """Yield a finding for each area that joined or left, and for what the comparison reads."""
+    """Yield a finding for each area that joined or left, and one with the result."""
     for change in changes:
         yield Finding.of(f"area_{change.kind}", change.area, day=change.day)
         media = [medium for medium in indicator.media if medium in change.unmetered]
@@ -178,7 +178,7 @@ def _before(day: date) -> date:
 
 
 def _first_day(site: Site, area: Area) -> date | None:
-    """Return the first day of an area (law 3); None if it has no known beginning."""
+    """Return the first day of an area (law 3); None if it is unknown."""
     if not area.floor_area_m2:
         return None
     parents = {one.id: one.parent for one in site.area}

@@ -21,7 +21,7 @@ import numpy as np
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import Flow
-from analytics.figures.boundary.lifetime import Begins, lifetime
+from analytics.figures.boundary.lifetime import Begins, living_consumption
 from analytics.figures.boundary.site_structure import DayStructure, SiteStructure
 from analytics.figures.roll_up import roll_up, stacked
 from analytics.periods import Interval
@@ -72,19 +72,13 @@ def balance_consumption(
         interval: periods.interval_days(edges, structure.site.zone)
         for interval, edges in grids.items()
     }
+    living = living_consumption(structure, flows, consumption, days, begins)
     for balance in _balances(structure, flows, days["day"]):
         members = [flows[index] for index in balance.indices]
         sums: dict[Interval, Consumption] = {}
         for interval, of_days in days.items():
             weights = _weights(balance, members, structure, of_days)
-            of_members = stacked(
-                [
-                    lifetime(structure, flows[index], of_days, begins).applied_to(
-                        consumption[index][interval]
-                    )
-                    for index in balance.indices
-                ]
-            )
+            of_members = stacked([living[index][interval] for index in balance.indices])
             sums[interval] = _sum(balance, weights, of_members)
         yield {"kind": balance.kind, "scope": balance.id, "medium": balance.medium}, sums
 

@@ -3,16 +3,24 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import Flow, FlowKind
-from analytics.figures.boundary.lifetime import Begins, lifetime
-from analytics.figures.roll_up import Scope, boundary_weights, roll_up, stacked
+from analytics.figures.boundary.lifetime import Begins, living_consumption
+from analytics.figures.roll_up import (
+    Scope,
+    boundary_weights,
+    mean_amount,
+    roll_up,
+    scope_rows,
+    stacked,
+)
 from analytics.periods import Interval
 from jieneng.metering.quantities import MEDIA
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -34,34 +42,29 @@ def scope_consumption(
         counted: kinds of flows that count.
         begins: first days of generation and export.
     """
-    structure = scopes[0].structure
-    days = {
-        interval: periods.interval_days(edges, structure.site.zone)
-        for interval, edges in grids.items()
-    }
+    zone = scopes[0].structure.site.zone
+    days = {interval: periods.interval_days(edges, zone) for interval, edges in grids.items()}
+    living = living_consumption(scopes[0].structure, flows, consumption, days, begins)
     for medium in MEDIA:
         indices = [index for index, flow in enumerate(flows) if flow.meter.medium == medium]
         of_medium = [flows[index] for index in indices]
-        by_interval = {
-            interval: stacked(
-                [
-                    lifetime(structure, flows[index], of_days, begins).applied_to(
-                        consumption[index][interval]
-                    )
-                    for index in indices
-                ]
-            )
+        means = {
+            interval: mean_amount((living[index][interval] for index in indices), len(of_days))
             for interval, of_days in days.items()
-            if indices
         }
-        for scope in scopes:
-            weights = {
-                interval: boundary_weights(scope, of_medium, of_days, counted)
+        for scope, rows in zip(scopes, scope_rows(scopes, of_medium, days["day"]), strict=True):
+            members = [of_medium[row] for row in rows]
+            by_day = boundary_weights(scope, members, days["day"], counted)
+            kept = np.flatnonzero(by_day.any(axis=1)).tolist()
+            if not kept:
+                continue
+            members = [members[number] for number in kept]
+            sums = {
+                interval: roll_up(
+                    boundary_weights(scope, members, of_days, counted),
+                    stacked([living[indices[rows[number]]][interval] for number in kept]),
+                    means[interval],
+                )
                 for interval, of_days in days.items()
             }
-            if weights["day"].any():
-                sums = {
-                    interval: roll_up(weights[interval], of_meters)
-                    for interval, of_meters in by_interval.items()
-                }
-                yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, sums
+            yield {"kind": scope.kind, "scope": scope.id, "medium": medium}, sums

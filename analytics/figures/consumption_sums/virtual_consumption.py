@@ -1,7 +1,7 @@
 """Compute the consumption of the virtual meters of a site in a window, with findings. Pure.
 
-Law: a virtual meter is computed anew whenever a window is computed. So a late reading of a meter in
-its formula reaches it on the same days.
+Law: virtual meters are computed whenever a window is computed. So a late reading of a meter in a
+    formula changes the virtual meter on the same days.
 """
 
 from collections.abc import Iterator, Mapping

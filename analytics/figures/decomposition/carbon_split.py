@@ -2,8 +2,8 @@
 
 Carbon of a source = activity x supply x factor, and for carbon per floor area also x 1 / floor
 area. Activity is the purchased amount of the energy carrier, supply is the share of the source in
-it (electricity has three classes of supply, gas and heat have one source), and factor is the
-emission factor of the source in each year (series `current`).
+this amount (electricity has three classes of supply, gas and heat have one source), and factor is
+the emission factor of the source in each year (series `current`).
 
 Laws:
 
@@ -257,7 +257,7 @@ def _effects(of_causes: "NDArray[np.float64]") -> Effects:
 
 
 def _amounts(inputs: PeriodInputs, scope: Scope, sources: Sequence[CarbonSource]) -> list[float]:
-    """Return the purchased amount of each source; 0 if the scope has no meter of it."""
+    """Return the purchased amount of each source; 0 if the scope has no meter of the source."""
     purchased = inputs.scopes[scope.id].inputs.purchased
     return [float(purchased[one].sum()) if one in purchased else 0.0 for one in sources]
 
@@ -283,7 +283,7 @@ def _mean_factors(
 def _activity_and_shares(
     amounts: "NDArray[np.float64]", sources: Sequence[CarbonSource]
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return the amount of each source's carrier, and the share of the source in it.
+    """Return the amount of each source's carrier, and the share of the source in this amount.
 
     A carrier that is not used in one of the years has the shares of the other year, so that its
     whole change is an effect of activity.

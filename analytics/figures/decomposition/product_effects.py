@@ -7,7 +7,7 @@ Laws:
 
 1. The effects add up to the change.
 2. If both years are exchanged, each effect changes only its sign.
-3. A factor that does not change has the effect 0, and a factor may be 0 in either year.
+3. A factor that does not change has the effect 0. A factor may be 0 in either year.
 
 Sources: J. Albrecht, D. Francois, K. Schoors, "A Shapley decomposition of carbon emissions without
 residuals", Energy Policy 30 (2002) 727-736; J. W. Sun, "Changes in energy consumption and energy

@@ -2,15 +2,15 @@
 
 Laws:
 
-1. The used share is computed from known consumption. What is missing is not used, so the share that
-   is surely used (`least_used_pct`) is at most the used share, and a notice rests on it.
+1. The used share is computed from known consumption; missing consumption does not count. The share
+   that is certainly used (`least_used_pct`) also excludes the doubt. Alerts use this share.
 2. The verdict on a running year depends on its forecast, if last year is known. Without a forecast,
    the days so far are compared with their part of the quota. A year that is over is `met` or
    `missed`.
 3. A month's part of the quota is its share of the year (`QuotaAmounts.month_shares`). A part of a
    month has the share of its days in the month.
-4. What remains of the quota is spread over the days to come by the shares of their months. If
-   nothing remains, no month has anything left.
+4. The remaining amount is distributed over the days to come, by the shares of their months. If it
+   is 0 or less, each month has 0.
 
 Pure: structs in, structs out.
 """
@@ -41,7 +41,7 @@ from jieneng.metering.site import Site
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Shares of an annual quota of which the day is stated on which they are used [%].
+#: Shares of an annual quota [%]; the result states the day on which each one is used.
 STEPS_PCT: Final = (80, 90, 100)
 
 
@@ -96,12 +96,13 @@ class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
         allowed: part of `amount` for the days so far.
         used: consumption of the days so far.
         used_pct: share of `amount` that is used [%].
-        least_used_pct: share of `amount` that is surely used, whatever is wrong or missing [%].
+        least_used_pct: share of `amount` that is certainly used, whatever data are wrong or missing
+            [%].
         remains: amount that remains for the rest of the year; negative if the quota is exceeded.
         remains_per_day: amount that remains for each day to come, at least 0; None if there is
             none.
         forecast: consumption that is expected for the whole of a running year.
-        forecast_least: lower end of the band that is expected to hold 80 % of outcomes.
+        forecast_least: lower end of the band that is expected to contain 80 % of outcomes.
         forecast_greatest: upper end of the band.
         forecast_pct: share of `amount` that is expected to be used at the end of the year [%].
         short_days: days at the end of the year for which the quota is not expected to last; 0 if it
@@ -343,7 +344,7 @@ class _MonthParts:
 
         Args:
             used: the consumption of each month so far.
-            remains: what remains of the quota for the days to come.
+            remains: amount of the quota that remains for the days to come.
         """
         to_come = float(self._to_come.sum())
         left = max(remains, 0.0) * self._to_come / to_come if to_come > 0 else 0 * self._to_come

@@ -34,7 +34,8 @@ from analytics.figures.roll_up import stacked
 from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.intervals.measured_intervals import MeasuredIntervals
-from analytics.pipeline.register_reader import MeterRecords, RegisterReader
+from analytics.pipeline.registers.meter_records import MeterRecords
+from analytics.pipeline.registers.register_reader import RegisterReader
 from jieneng.metering import schema
 from jieneng.metering.quantities import Medium
 from jieneng.site_folder import SiteFolder
@@ -147,10 +148,10 @@ class IntervalReader:
         }
         days = periods.interval_days(grids[interval], zone)
         begins = self._begins(records)
+        flows = [flow for meter in records for flow in meter.flows()]
+        found = await self._registers.consumption([register for _, register in flows], grids)
         computed: list[tuple[Flow, Mapping[Interval, Consumption]]] = [
-            (flow, (await self._registers.consumption(of_flow, grids))[0])
-            for meter in records
-            for flow, of_flow in meter.flows()
+            (flow, one.consumption) for (flow, _), one in zip(flows, found, strict=True)
         ]
         measured = {flow.meter.id: amounts for flow, amounts in computed if not flow.is_export}
         computed += [

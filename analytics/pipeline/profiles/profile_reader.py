@@ -1,7 +1,7 @@
 """Read the load profiles of a site's meters and scopes.
 
-Law: the memory needed is limited: a month by the quarter of an hour of a medium's meters, and the
-hours of the period of all subjects.
+Law: memory holds at most a month of quarters of an hour of one medium's meters, and the hours of
+    the period for all subjects.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -111,7 +111,7 @@ class ProfileReader:
         ]
 
     def _meter_ids(self, subject: Subject, medium: Medium, period: Period) -> frozenset[str]:
-        """Return the ids of the meters of a medium that enter into the load of a subject."""
+        """Return the ids of the meters of a medium that count in the load of a subject."""
         meters = [meter for meter in self._site.meter if meter.medium == medium]
         if subject.kind == "meter":
             return frozenset(meter.id for meter in meters if meter.id == subject.id)
@@ -214,7 +214,7 @@ class ProfileReader:
 
 
 def _by_month(parts: Sequence[tuple[str, PeakLoads]]) -> dict[str, PeakLoads]:
-    """Return the peaks of each month, whose parts follow each other."""
+    """Return the peaks of each month, from its successive parts."""
     months = dict.fromkeys(month for month, _ in parts)
     return {
         month: of_whole_span([peaks for one, peaks in parts if one == month]) for month in months

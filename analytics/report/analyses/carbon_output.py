@@ -1,7 +1,7 @@
 """Render the split of carbon changes: table for the terminal, part of the page, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. If there
-are no effects, the reason stands in their place.
+    are no effects, the reason is shown instead.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """Render the further comparisons of figures: table for the terminal, part of the page, CSV. Pure.
 
-Laws: an unknown value is "—" in a table and an empty cell in CSV, never 0. A comparison is named by
-what it compares with, and by the areas that it leaves out.
+Laws: an unknown value is "—" in a table and an empty cell in CSV, never 0. The name of a comparison
+    contains its baseline, and the areas that are left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -106,9 +106,9 @@ def page_part(data: PageData, translate: Translate) -> Html:
     if not rows:
         return Html("")
     note = translate(
-        "These comparisons stand beside that with the plan's base year, and change no verdict."
-        " Like-for-like leaves out the areas that joined or left. Further baselines are rows of"
-        " plan.toml, with their reason: {reasons}"
+        "These comparisons are in addition to that with the plan's base year, and change no"
+        " verdict. Like-for-like leaves out the areas that joined or left. Further baselines are"
+        " rows of plan.toml, with their reason: {reasons}"
     ).format(reasons=translate("; ").join(_reasons(compared)) or figure_texts.UNKNOWN)
     return join((element("p", note, class_="quiet"), html_tables.table(headings, rows, "details")))
 
@@ -116,7 +116,7 @@ def page_part(data: PageData, translate: Translate) -> Html:
 def csv_columns(figures: Iterable[Figure]) -> dict[str, tuple[str, str]]:
     """Return (id of the comparison, field) of each column that the figures need, by its name.
 
-    The columns of the like-for-like comparison are always there.
+    The columns of the like-for-like comparison always exist.
     """
     ids = [LIKE_FOR_LIKE, *(one.id for figure in figures for one in figure.comparisons)]
     return {

@@ -67,7 +67,7 @@ def finding_lines(
 
 
 def value_text(name: str, profile: LoadProfile, translate: Translate) -> str:
-    """Return the text of a figure with its unit; of a peak of hours with this length."""
+    """Return the text of a figure with its unit, and "(1 h)" after a peak of hours."""
     row, found = PROFILE_FIGURES[name], profile.figures[name]
     if found.value is None:
         return figure_texts.UNKNOWN

@@ -1,5 +1,5 @@
 """Show the results of quotas: as tables for a terminal, as JSON and as CSV.
 
 In: results of `analytics.figures.quotas`. Out: texts.
-Laws: pure. Nothing is computed here, and what is unknown is never shown as 0.
+Laws: pure. Nothing is computed here. An unknown value is never shown as 0.
 """

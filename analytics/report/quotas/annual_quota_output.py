@@ -197,7 +197,7 @@ def _step_text(step: QuotaStep, translate: Translate) -> str:
 
 
 def _percent(value: float | None) -> str:
-    """Return a percentage with one decimal, cut and not rounded: 99.97 must not become 100."""
+    """Return a percentage with one decimal, truncated: 99.97 must not become 100."""
     return figure_texts.share(None if value is None else value / 100)
 
 

@@ -118,7 +118,7 @@ def _circles(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
 
 
 def _circle(site: Site, start: str) -> tuple[str, ...]:
-    """Return the way through formulas from a meter to itself; empty if there is none."""
+    """Return the meters of a circle of formulas from `start` on; empty if there is none."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen: set[str] = set()
     while ways:

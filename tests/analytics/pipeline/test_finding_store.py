@@ -174,15 +174,15 @@ async def test_a_doubt_that_is_bounded_no_longer_is_no_field_that_stays(
     findings = FindingStore(small.site, store)
     window = start_ms(small), start_ms(small) + DAY_MS
     one = RegisterFinding(Finding.of("counter_reset", "e", before=7.0), *window, 12.0)
-    await findings.rewrite("e", [one], window, await findings.stored(*window))
+    await findings.rewrite({"e": [one]}, window, await findings.stored(*window))
     (known,) = await findings.overlapping(*window)
     assert known == one
     unbounded = RegisterFinding(Finding.of("counter_reset", "e"), *window)
-    await findings.rewrite("e", [unbounded], window, await findings.stored(*window))
+    await findings.rewrite({"e": [unbounded]}, window, await findings.stored(*window))
     (known,) = await findings.overlapping(*window)
     assert math.isnan(known.doubt)
     assert known.finding.values == ()
-    await findings.rewrite("e-plain", [], window, await findings.stored(*window))
+    await findings.rewrite({"e-plain": []}, window, await findings.stored(*window))
     assert len(await findings.overlapping(*window)) == 1
 
 
@@ -193,7 +193,7 @@ async def test_a_finding_concerns_every_period_that_it_reaches(
     midnight = start_ms(small)
     one = RegisterFinding(Finding.of("set_aside", "e"), midnight - 9 * DAY_MS, midnight + 5, 0.0)
     window = midnight - 10 * DAY_MS, midnight
-    await findings.rewrite("e", [one], window, {})
+    await findings.rewrite({"e": [one]}, window, {})
     assert len(await findings.overlapping(midnight, midnight + DAY_MS)) == 1
     assert await findings.overlapping(midnight + 5, midnight + DAY_MS) == ()
     assert await findings.overlapping(midnight - 20 * DAY_MS, midnight - 9 * DAY_MS) == ()
@@ -216,7 +216,7 @@ async def _rewritten(small: SiteFolder, store: Store) -> list[RegisterFinding]:
         [spike, *(reset(day, math.nan) for day in range(0, 20, 3))],
         [reset(day, 2.0) for day in (3, 4)],
     ):
-        await findings.rewrite("e", found, window, await findings.stored(*window))
+        await findings.rewrite({"e": found}, window, await findings.stored(*window))
     return list(await findings.overlapping(*window))
 
 

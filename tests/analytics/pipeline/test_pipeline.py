@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from analytics import periods
 from analytics.app import load_rules
 from analytics.counters.register_finding import RegisterFinding
-from analytics.pipeline import register_reader
 from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.pipeline.registers import register_reader
 from jieneng.metering import schema
 from jieneng.metering.errors import StoreUnavailable, UsageError
 from jieneng.metering.findings import Finding

@@ -41,7 +41,7 @@ class DayParts(msgspec.Struct, frozen=True):
 
 
 def day_parts(names: Sequence[str]) -> DayParts | None:
-    """Return the parts of the day that headers mean; None if they are no parts of a day."""
+    """Return the parts of the day that headers name; None if they do not name parts of a day."""
     if len(names) not in _PARTS:
         return None
     part_ms = _DAY_MS // len(names)

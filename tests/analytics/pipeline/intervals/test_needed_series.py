@@ -160,7 +160,7 @@ async def test_the_other_indicators_are_unchanged_and_nothing_is_read_for_them(
 ) -> None:
     read: list[Mapping[str, str]] = []
     before = await figures(small, store)
-    original = store.read
+    original = store.read_columns
 
     async def recorded(*arguments: Any, where: Mapping[str, str], **rest: Any) -> Any:
         if "interval" in where:
@@ -169,7 +169,7 @@ async def test_the_other_indicators_are_unchanged_and_nothing_is_read_for_them(
 
     runner = Pipeline(small, load_rules(small.path), store, detail_days=3)
     as_of = periods.midnight_ms(FIRST + timedelta(days=DAYS), small.site.zone)
-    monkeypatch.setattr(store, "read", recorded)
+    monkeypatch.setattr(store, "read_columns", recorded)
     await runner.figures(PERIOD, None, as_of)
     assert {where["interval"] for where in read} == {"day"}
     read.clear()

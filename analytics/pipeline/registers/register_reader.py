@@ -1,0 +1,302 @@
+"""Read registers and imports from the store, and compute the consumption of a window from them.
+
+Laws:
+
+1. The same readings give the same digits for any division into windows, and for any division of the
+   meters. For this, readings before and after a window are read as well (its context), until
+   readings farther away can't change the result (`stable_ms`).
+2. The registers of many meters come from one query. The memory needed is limited: the readings of
+   some meters in one window.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+import numpy as np
+
+from analytics.counters.batch.many_meters import MeterReadings, consumption_of_meters
+from analytics.counters.consumption import Consumption
+from analytics.counters.interval_check import context_ms
+from analytics.counters.register_finding import RegisterFinding
+from analytics.periods import Interval
+from analytics.pipeline.registers.import_reader import ImportReader
+from analytics.pipeline.registers.meter_records import (
+    CONTEXT_MS,
+    MeterRecords,
+    RecordReader,
+    Window,
+    named_parts,
+)
+from jieneng.metering.site import Meter
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+#: Factor by which the context of a window grows until the window is stable.
+_CONTEXT_GROWTH: Final = 4
+#: Number of readings at which the context stops growing. Some registers are never stable: those
+#: with zeros only, or with values that contradict each other.
+_CONTEXT_READINGS: Final = 250_000
+#: The same number for a context of zeros only. An unused meter may have years of zeros.
+_CONTEXT_ZEROS: Final = 20_000
+#: Readings that are read at once, as far as they can be estimated (16 bytes each).
+_READINGS_AT_ONCE: Final = 2_000_000
+#: Estimated interval between the readings of a meter that no agent reads [s].
+_IMPORTED_EVERY_S: Final = 60.0
+
+#: Times [UTC, ms] and values of a register.
+_Readings: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float64]]"
+
+
+class RegisterConsumption(msgspec.Struct, frozen=True):
+    """The consumption of one register in a window.
+
+    Attributes:
+        consumption: consumption by length of the intervals.
+        findings: findings about readings and imports, those of the context included.
+    """
+
+    consumption: Mapping[Interval, Consumption]
+    findings: tuple[RegisterFinding, ...]
+
+
+class RegisterReader:
+    """Reads the registers and imports of a site's meters.
+
+    Args:
+        folder: the site.
+        store: the store, prepared.
+    """
+
+    def __init__(self, folder: SiteFolder, store: Store) -> None:
+        self._site = folder.site
+        self._store = store
+        self._records = RecordReader(folder, store)
+        self._imports = ImportReader(folder.site.id, store)
+
+    async def meter_records(self, meters: Sequence[Meter] | None = None) -> list[MeterRecords]:
+        """Return the time spans of the records of some meters; None for all that are read."""
+        return await self._records.meter_records(
+            list(self._site.read_meters.values()) if meters is None else meters
+        )
+
+    async def consumption(
+        self,
+        registers: Sequence[MeterRecords],
+        grids: "Mapping[Interval, NDArray[np.int64]]",
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> list[RegisterConsumption]:
+        """Return the consumption of registers in a window, in their order.
+
+        Args:
+            registers: the records of the registers.
+            grids: edges of the intervals [UTC, ms].
+            progress: called with the finished share of the registers, 0 to 1.
+        """
+        window = int(grids["day"][0]), int(grids["day"][-1])
+        found: list[RegisterConsumption] = []
+        for chunk in _chunks(registers, window):
+            found += await self._consumption_of_chunk(chunk, window, grids)
+            progress(len(found) / len(registers))
+        return found
+
+    async def _consumption_of_chunk(
+        self,
+        registers: Sequence[MeterRecords],
+        window: Window,
+        grids: "Mapping[Interval, NDArray[np.int64]]",
+    ) -> list[RegisterConsumption]:
+        """Return the consumption of registers whose readings fit into memory together."""
+        judged = await self._imports.judged(registers, window)
+        found: dict[int, RegisterConsumption] = {}
+        waiting = {
+            index: _Context(register.context_ms, register.context_ms)
+            for index, register in enumerate(registers)
+        }
+        while waiting:
+            contexts = {index: context.around(window) for index, context in waiting.items()}
+            readings = await self._readings(
+                {i: (registers[i], span) for i, span in contexts.items()}
+            )
+            meters = [
+                MeterReadings(
+                    registers[index].devices,
+                    *readings[index],
+                    window=None if registers[index].reading_span is None else span,
+                    imported=judged[index].believed,
+                )
+                for index, span in contexts.items()
+            ]
+            outcomes = await asyncio.to_thread(consumption_of_meters, meters, grids)
+            for index, outcome in zip(contexts, outcomes, strict=True):
+                register, context = registers[index], waiting.pop(index)
+                wider = context.wider(register, readings[index], window, outcome.stable_ms)
+                if wider is not None:
+                    waiting[index] = wider
+                    continue
+                if register.reading_span is not None:
+                    register.context_ms = max(context.before_ms, context.after_ms)
+                findings = (*outcome.findings, *judged[index].findings)
+                found[index] = RegisterConsumption(outcome.consumption, findings)
+        return [found[index] for index in range(len(registers))]
+
+    async def _readings(
+        self, wanted: Mapping[int, tuple[MeterRecords, Window]]
+    ) -> dict[int, _Readings]:
+        """Return the stored readings of registers, each in a window, by the keys of `wanted`."""
+        found = {key: (np.zeros(0, dtype=np.int64), np.zeros(0)) for key in wanted}
+        groups: dict[tuple[str, str, Window], dict[str, int]] = {}
+        for key, (register, window) in wanted.items():
+            if register.reading_span is not None:
+                group = register.meter.medium, register.quantity, window
+                groups.setdefault(group, {})[register.meter.id] = key
+
+        async def read(group: tuple[str, str, Window], keys: Mapping[str, int]) -> None:
+            medium, quantity, (start_ms, end_ms) = group
+            for series in await self._store.read(
+                medium,
+                quantity,
+                where={"site": self._site.id, "meter": tuple(keys)},
+                start_ms=start_ms,
+                end_ms=end_ms,
+            ):
+                found[keys[series.tags["meter"]]] = series.times_ms, series.values
+
+        await asyncio.gather(
+            *(read(group, part) for group, keys in groups.items() for part in named_parts(keys))
+        )
+        return found
+
+    async def affected_spans(
+        self, registers: Sequence[MeterRecords], window: Window
+    ) -> list[Window]:
+        """Return the time spans whose consumption readings in a window can affect [UTC, ms].
+
+        The span of a register contains:
+
+        - the time from the last stable reading before the window to the first one after it;
+        - later times for which the readings in the window belong to the compared past;
+        - imported intervals that extend beyond the window, and intervals judged by them.
+        """
+        start_ms, end_ms = window
+        low, high = [start_ms] * len(registers), [end_ms] * len(registers)
+        imported = await self._imports.overlapping([(register, window) for register in registers])
+        before: dict[int, tuple[MeterRecords, int]] = {}
+        after: dict[int, tuple[MeterRecords, int]] = {}
+        for index, (register, intervals) in enumerate(zip(registers, imported, strict=True)):
+            if intervals is not None and (touches := intervals.end_ms > start_ms).any():
+                around_ms = context_ms(int((intervals.end_ms - intervals.start_ms).max()))
+                low[index] = min(start_ms, int(intervals.start_ms[touches].min())) - around_ms
+                high[index] = max(end_ms, int(intervals.end_ms[touches].max())) + around_ms
+            first_ms, last_ms = register.reading_span or (start_ms, start_ms)
+            if first_ms < start_ms:
+                before[index] = register, first_ms
+            if last_ms >= end_ms:
+                after[index] = register, last_ms
+                high[index] = max(high[index], min(end_ms + register.devices.own_past_ms, last_ms))
+        for index, time_ms in (await self._stable_readings(before, start_ms, -1)).items():
+            low[index] = min(low[index], time_ms)
+        for index, time_ms in (await self._stable_readings(after, end_ms, 1)).items():
+            high[index] = max(high[index], time_ms)
+        return list(zip(low, high, strict=True))
+
+    async def _stable_readings(
+        self, wanted: Mapping[int, tuple[MeterRecords, int]], edge_ms: int, sign: int
+    ) -> dict[int, int]:
+        """Return the times of the stable readings nearest to an edge of a window [UTC, ms].
+
+        A reading is stable if readings on the other side of the edge can't change whether it is
+        believed.
+
+        Args:
+            wanted: registers, and times of their first or last reading [UTC, ms], by any key.
+            edge_ms: edge of the window [UTC, ms].
+            sign: 1 to search after the edge, -1 to search before it.
+        """
+        found: dict[int, int] = {}
+        context_ms, waiting = CONTEXT_MS, dict(wanted)
+        while waiting:
+            read_to_ms = edge_ms + sign * context_ms
+            window = min(edge_ms, read_to_ms), max(edge_ms, read_to_ms)
+            readings = await self._readings(
+                {key: (register, window) for key, (register, _) in waiting.items()}
+            )
+            meters = [
+                MeterReadings(register.devices, *readings[key], window=window)
+                for key, (register, _) in waiting.items()
+            ]
+            outcomes = await asyncio.to_thread(consumption_of_meters, meters, {})
+            for (key, (_, last_ms)), outcome in zip(list(waiting.items()), outcomes, strict=True):
+                times, values = readings[key]
+                if outcome.stable_ms is not None:
+                    found[key] = outcome.stable_ms[0] if sign > 0 else outcome.stable_ms[1]
+                elif len(times) > _most_readings(values):
+                    found[key] = read_to_ms
+                elif sign * (read_to_ms - last_ms) > 0:
+                    found[key] = last_ms
+            waiting = {key: one for key, one in waiting.items() if key not in found}
+            context_ms *= _CONTEXT_GROWTH
+        return found
+
+
+class _Context(msgspec.Struct, frozen=True):
+    """Time before and after a window that is read with it [ms]."""
+
+    before_ms: int
+    after_ms: int
+
+    def around(self, window: Window) -> Window:
+        """Return the window with its context."""
+        return window[0] - self.before_ms, window[1] + self.after_ms
+
+    def wider(
+        self,
+        register: MeterRecords,
+        readings: _Readings,
+        window: Window,
+        stable_ms: tuple[int, int] | None,
+    ) -> "_Context | None":
+        """Return a wider context, if readings outside this one can change the window."""
+        if register.reading_span is None:
+            return None
+        (start_ms, end_ms), (times, values) = window, readings
+        first_ms, last_ms = register.reading_span
+        read_from_ms, read_to_ms = self.around(window)
+        low, high = stable_ms or (end_ms, start_ms)
+        early = low > start_ms and read_from_ms > first_ms
+        late = high < end_ms and read_to_ms <= last_ms
+        within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
+        if not (early or late) or len(times) - within > _most_readings(values):
+            return None
+        return _Context(
+            self.before_ms * (_CONTEXT_GROWTH if early else 1),
+            self.after_ms * (_CONTEXT_GROWTH if late else 1),
+        )
+
+
+def _chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Sequence[MeterRecords]]:
+    """Yield registers in groups of about `_READINGS_AT_ONCE` readings in a window."""
+    chunk: list[MeterRecords] = []
+    expected = 0.0
+    for register in registers:
+        meter = register.meter
+        every_s = _IMPORTED_EVERY_S if meter.bus is None else meter.interval_s
+        length_ms = window[1] - window[0] + 2 * register.context_ms
+        readings = length_ms / 1000 / every_s
+        if chunk and expected + readings > _READINGS_AT_ONCE:
+            yield chunk
+            chunk, expected = [], 0.0
+        chunk.append(register)
+        expected += readings
+    if chunk:
+        yield chunk
+
+
+def _most_readings(values: "NDArray[np.float64]") -> int:
+    """Return the number of readings at which a context with these values stops growing."""
+    return _CONTEXT_READINGS if np.nan_to_num(values).any() else _CONTEXT_ZEROS
