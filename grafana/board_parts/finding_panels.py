@@ -1,7 +1,6 @@
 """Panels that show findings about registers, from the measurement `finding`."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from grafana.board_frame import board_link, panel_text
@@ -49,7 +48,7 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     overrides = {
         "Time": FieldOverride(tr("Time"), "time:YYYY-MM-DD HH:mm", width=150),
         "scope": meter,
-        "code": FieldOverride(tr("Finding"), values=code_words(of)),
+        "code": FieldOverride(tr("Finding"), values=code_words(of, REGISTER_WORDS)),
         schema.UNTIL_MS: FieldOverride(tr("Until"), "time:YYYY-MM-DD HH:mm", width=150),
         schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
     }
@@ -58,21 +57,18 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     return table_panel(text, "none", [query], overrides)
 
 
-def code_words(
-    of: BoardSite, more: Mapping[str, Msgid] = MappingProxyType({})
-) -> dict[str, tuple[str, str]]:
-    """Return name and colour of the kinds of findings that have a name, by code.
+def code_words(of: BoardSite, words: Mapping[str, Msgid]) -> dict[str, tuple[str, str]]:
+    """Return name and colour of kinds of findings, by code.
 
     Args:
         of: the site.
-        more: names of findings that are not about registers.
+        words: names of the kinds, by code.
     """
-    words = {**_WORDS, **more}
-    return {code: (of.tr(name), _COLOURS[KINDS[code].severity]) for code, name in words.items()}
+    return {code: (of.tr(words[code]), _COLOURS[KINDS[code].severity]) for code in words}
 
 
 #: Short names of findings about registers, by code. A finding without a name is shown by its code.
-_WORDS: Final[Mapping[str, Msgid]] = {
+REGISTER_WORDS: Final[Mapping[str, Msgid]] = {
     "set_aside": "Readings set aside",
     "no_value": "Register without a value",
     "negative_interval": "Negative interval",
