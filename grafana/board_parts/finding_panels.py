@@ -48,13 +48,18 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     overrides = {
         "Time": FieldOverride(tr("Time"), "time:YYYY-MM-DD HH:mm", width=150),
         "scope": meter,
-        "code": FieldOverride(tr("Finding"), values=code_words(of, REGISTER_WORDS)),
+        "code": FieldOverride(tr("Finding"), values=register_words(of)),
         schema.UNTIL_MS: FieldOverride(tr("Until"), "time:YYYY-MM-DD HH:mm", width=150),
         schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
     }
     fields = (schema.UNTIL_MS, schema.DOUBT)
     query = newest_rows(schema.FINDING, fields, ("scope", "code"), where, limit=_ROWS)
     return table_panel(text, "none", [query], overrides)
+
+
+def register_words(of: BoardSite) -> dict[str, tuple[str, str]]:
+    """Return name and colour of the findings about registers, by code."""
+    return code_words(of, _WORDS)
 
 
 def code_words(of: BoardSite, words: Mapping[str, Msgid]) -> dict[str, tuple[str, str]]:
@@ -68,7 +73,7 @@ def code_words(of: BoardSite, words: Mapping[str, Msgid]) -> dict[str, tuple[str
 
 
 #: Short names of findings about registers, by code. A finding without a name is shown by its code.
-REGISTER_WORDS: Final[Mapping[str, Msgid]] = {
+_WORDS: Final[Mapping[str, Msgid]] = {
     "set_aside": "Readings set aside",
     "no_value": "Register without a value",
     "negative_interval": "Negative interval",

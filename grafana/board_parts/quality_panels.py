@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from grafana.board_frame import board_link, panel_text
-from grafana.board_parts.finding_panels import REGISTER_WORDS, code_words
+from grafana.board_parts.finding_panels import code_words, register_words
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, good_from
 from grafana.panels import table_panel
@@ -106,7 +106,7 @@ def stored_readings(of: BoardSite) -> Json:
 
 
 def _code_words(of: BoardSite) -> Mappings:
-    return code_words(of, REGISTER_WORDS) | code_words(of, _WORDS)
+    return register_words(of) | code_words(of, _WORDS)
 
 
 #: Short names of findings about the data, by code.
