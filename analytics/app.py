@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,9 @@ from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.pipeline.profiles.profile_reader import ProfileReader
+from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.pipeline.quality.quality_reader import quality_report
+from analytics.pipeline.quality.quality_writer import QualityWriter
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
 from analytics.publications.published_sums import sum_findings
@@ -264,8 +267,7 @@ async def profiles(
         UsageError: there is no such period, scope or meter.
     """
     async with _open(folder, settings) as (store, pipeline):
-        hours = load_alert_rules(folder.path, folder.site).hours
-        reader = ProfileReader(folder, pipeline.rules, hours, store)
+        reader = _profile_reader(folder, pipeline, store)
         subjects = reader.scopes if scope is None else [reader.scope(scope)]
         if meter is not None:
             subjects = [reader.meter(meter)]
@@ -276,6 +278,11 @@ async def profiles(
         if not complete.days:
             raise NoData("no day of {period} is complete yet.", period=period)
         return await reader.profiles(complete, subjects)
+
+
+def _profile_reader(folder: SiteFolder, pipeline: Pipeline, store: Store) -> ProfileReader:
+    hours = load_alert_rules(folder.path, folder.site).hours
+    return ProfileReader(folder, pipeline.rules, hours, store)
 
 
 async def publication(
@@ -388,7 +395,11 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         _alert_service(folder, settings, clock, registry) as alerts,
         asyncio.TaskGroup() as tasks,
     ):
-        service = FigureService(folder, settings, clock, store, pipeline, metrics)
+        writers = (
+            ProfileWriter(_profile_reader(folder, pipeline, store), store),
+            QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
+        )
+        service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
         tasks.create_task(service.run(), name="figures")
         if alerts is not None:
             tasks.create_task(alerts.run(), name="alerts")

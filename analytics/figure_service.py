@@ -3,21 +3,18 @@
 Laws:
 
 1. A round that fails, or finds no store, is logged once and tried again.
-2. The results of quotas, and the rating of the data, are written once a day: nothing else than late
-   data changes them sooner.
+2. The results of quotas are written once a day, because only late data could change them sooner.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
-from analytics.pipeline.quality.quality_reader import quality_report, write_quality
-from analytics.publications.published_sums import sum_findings
 from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
@@ -52,6 +49,18 @@ class FigureMetrics:
         )
 
 
+class DailyWriter(Protocol):
+    """A writer of figures that are computed once a day."""
+
+    async def update(self, today: date, changed: Collection[date]) -> None:
+        """Write the figures of a new day, and those in which changed days enter.
+
+        Args:
+            today: the present local day.
+            changed: earlier days whose consumption was computed again.
+        """
+
+
 class FigureService:
     """Computes recent days at short intervals, and gaps of earlier days at longer intervals.
 
@@ -62,6 +71,7 @@ class FigureService:
         store: the store; the service prepares it once it is available.
         pipeline: the pipeline of the site on this store.
         metrics: the metrics.
+        writers: writers of figures that are computed once a day.
     """
 
     def __init__(
@@ -72,6 +82,7 @@ class FigureService:
         store: Store,
         pipeline: Pipeline,
         metrics: FigureMetrics,
+        writers: Sequence[DailyWriter] = (),
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -79,12 +90,12 @@ class FigureService:
         self._store = store
         self._pipeline = pipeline
         self._metrics = metrics
+        self._writers = writers
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
-        self._quotas_of: date | None = None
+        self._quotas_day: date | None = None
         self._last_gap_check_s = float("-inf")
-        self._rated_day: date | None = None
 
     async def run(self) -> None:
         """Compute and publish until cancelled."""
@@ -130,23 +141,13 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        if self._quotas_of != today:
+        if self._quotas_day != today:
             await publish_quotas(self._pipeline, self._folder, self._clock, sorted(period_ids))
-            self._quotas_of = today
+            self._quotas_day = today
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
-        if self._rated_day != today:
-            self._rated_day = today  # also if the rating fails: it is logged once a day
-            await self._rate_data(yesterday)
-
-    async def _rate_data(self, yesterday: date) -> None:
-        """Rate the data of the year until yesterday, and write the scores and issues."""
-        published = sum_findings(self._folder.path, yesterday.year)
-        after_ms = periods.midnight_ms(yesterday + timedelta(days=1), self._folder.site.zone)
-        report = await quality_report(
-            self._pipeline, self._store, f"{yesterday:%Y}", None, after_ms, published
-        )
-        await write_quality(self._pipeline, self._store, report, yesterday)
+        for writer in self._writers:
+            await writer.update(today, marked)
 
     def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
         """Export the lowest coverage of each scope's indicators in a year."""
@@ -168,7 +169,7 @@ async def publish(
 async def publish_quotas(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> None:
-    """Publish the results of quotas in those of the periods that are years."""
+    """Publish the results of quotas for each year among the periods."""
     years = [period for period in period_ids if periods.parse(period).whole_year]
     await pipeline.quotas.publish(_as_of_ms(folder, clock, years))
 

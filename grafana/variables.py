@@ -11,6 +11,7 @@ from jieneng.metering.quantities import Medium
 
 #: Regular expression for values of the tag `period` that are years.
 YEAR_PATTERN: Final = "/^[0-9]{4}$/"
+_MONTH_PATTERN: Final = "/^[0-9]{4}-[0-9]{2}$/"
 
 
 def site_variable(of: BoardSite) -> Json:
@@ -38,14 +39,25 @@ def parent_variable(of: BoardSite) -> Json:
 def year_variable(of: BoardSite) -> Json:
     """Return the variable `period`: a year with figures, the latest one first."""
     query = queries.tag_values(schema.INDICATOR, "period", {"site": "$site"})
+    return _latest_first("period", of.tr("Year"), query, YEAR_PATTERN)
+
+
+def month_variable(of: BoardSite) -> Json:
+    """Return the variable `month`: a month with load profiles, the latest one first."""
+    query = queries.tag_values(schema.PROFILE, "period", {"site": "$site"})
+    return _latest_first("month", of.tr("Month"), query, _MONTH_PATTERN)
+
+
+def _latest_first(name: str, label: str, query: str, pattern: str) -> Json:
+    """Return a variable with the values of a query that match a pattern."""
     return {
         "type": "query",
-        "name": "period",
-        "label": of.tr("Year"),
+        "name": name,
+        "label": label,
         "datasource": data_source.REFERENCE,
         "query": query,
         "definition": query,
-        "regex": YEAR_PATTERN,
+        "regex": pattern,
         "refresh": 1,  # when the board is loaded
         "sort": 2,  # by name, descending
         "multi": False,

@@ -108,6 +108,8 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
         medium: the medium.
         period: the complete days of the period.
         hours: consumption by hour [kWh or m3], with coverage 0 where it was not measured.
+        nights_before: smallest loads of the nights before the period, for the leak levels of its
+            first days, shape (m, n) [m3/h]; none for other media than water.
         quarter_peaks: peak loads of the quarters of an hour of each month, by the month's id;
             empty for a medium without a peak demand.
         hour_peaks: peak loads of the hours of each month, by the month's id.
@@ -120,6 +122,7 @@ class ProfileInputs(msgspec.Struct, frozen=True, kw_only=True):
     medium: Medium
     period: Period
     hours: HourConsumption
+    nights_before: "NDArray[np.float64]"
     quarter_peaks: Mapping[str, PeakLoads]
     hour_peaks: Mapping[str, PeakLoads]
     pue: Mapping[str, tuple[float, float]] = {}
@@ -182,7 +185,9 @@ class _Nights(msgspec.Struct, frozen=True):
     def of(cls, inputs: ProfileInputs) -> "_Nights":
         """Return the loads of all nights."""
         least = night_flow(inputs.hours)
-        leak, coverage = leak_levels(least)
+        before = inputs.nights_before.shape[1]
+        nights = np.concatenate([inputs.nights_before, least], axis=1)
+        leak, coverage = (levels[:, before:] for levels in leak_levels(nights))
         if inputs.medium != "water":
             leak = np.full_like(leak, np.nan)
         return cls(least, leak, coverage, *night_base_load(least, inputs.hours.grid.is_workday))

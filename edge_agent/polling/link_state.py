@@ -1,4 +1,4 @@
-"""Keep the polling state of a link: circuit breaker, fault, and meters on whose polls it closed.
+"""Keep the polling state of a link: circuit breaker, fault, and connections closed by the peer.
 
 Laws:
 
@@ -33,7 +33,9 @@ class LinkState:
         self.fault = LoggedFault(log, "link is down", after=FAILURE_THRESHOLD, now_s=now_s, bus=bus)
         self.breaker: Final = CircuitBreaker(_REOPEN_S, _LONGEST_REOPEN_S)
         self._meter_count = meter_count
-        self._closed_for: set[str] = set()  # meters for which it closed since the last answer
+        self._closed_for: set[str] = (
+            set()
+        )  # meters whose polls made the peer close, since the last answer
 
     def classify(self, error: LinkError | PeerError, meter: str) -> LinkError | PeerError:
         """Return the error itself, or `LinkDown` if the link was closed for every meter (law 2)."""

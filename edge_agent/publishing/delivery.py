@@ -1,4 +1,4 @@
-"""Measure how long published batches are not acknowledged, and name possible causes. Pure.
+"""Measure the time without acknowledgements of published batches, and name possible causes. Pure.
 
 Laws:
 
@@ -15,7 +15,7 @@ from typing import Final
 from jieneng.mqtt import reason_codes
 
 _FAULT_AFTER: Final = 6  # time-outs without an acknowledgement after which it is a fault
-_OPEN_CAUSES: Final = (
+_POSSIBLE_CAUSES: Final = (
     "no ingest runs; or the ingest waits for its store; or the broker drops the messages, because"
     " agent or ingest has no access to {topic}, because of its size limit"
     " (max_message_bytes; the largest message has {largest} bytes), or because it does not support"
@@ -65,4 +65,4 @@ class Delivery:
             return ""
         if self._code == reason_codes.NO_SUBSCRIBERS:
             return _NO_SUBSCRIBER
-        return _OPEN_CAUSES.format(topic=self._topic, largest=self._largest)
+        return _POSSIBLE_CAUSES.format(topic=self._topic, largest=self._largest)

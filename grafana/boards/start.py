@@ -51,6 +51,7 @@ def _links(of: BoardSite, rows: tuple[tuple[str, Words], ...]) -> str:
         "gas-and-heat": bool({"gas", "heat"}.intersection(of.media)),
         "electricity": "electricity" in of.media,
         "water": "water" in of.media,
+        "profiles": bool({"electricity", "water"}.intersection(of.media)),
         "sub-items": bool(of.parents),
     }
     return "\n\n".join(
@@ -83,6 +84,7 @@ _ENGINEER: Final = (
     ),
     ("water", Words("Water use", "Flow at night, which reveals leaks.")),
     ("gas-and-heat", Words("Gas and heat", "Hours, days, months.")),
+    ("profiles", Words("Load profiles", "Peaks, the usual week, nights and leaks.")),
     (
         "sub-items",
         Words(

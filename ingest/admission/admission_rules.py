@@ -42,7 +42,7 @@ from jieneng.metering.site import Meter, Site
 #: Time by which a sample may be ahead of the ingest's clock [ms].
 FUTURE_MS: Final = 86_400_000
 _BEGIN_MS: Final = 0
-#: Most layouts that are remembered for a meter, so that no sender can fill the memory.
+#: Largest number of layouts that are remembered for a meter; a sender must not fill the memory.
 _MAX_LAYOUTS: Final = 64
 
 
@@ -178,7 +178,7 @@ def refusal(case: SampleCase) -> str | None:
 
 
 def detail(sample: Sample) -> str:
-    """Return what a person needs to find a refused sample."""
+    """Return meter, time and quantities of a refused sample, as a text for a person."""
     moment = datetime.fromtimestamp(sample.time_ms / 1000, UTC)
     names = " ".join(sample.quantities)[:100].encode("unicode_escape").decode()
     return f"meter {sample.meter[:64]}, {moment:%Y-%m-%dT%H:%M:%SZ}, {names}"

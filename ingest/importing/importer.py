@@ -68,7 +68,7 @@ async def import_readings(
         file: CSV, CSV in gzip, or XLSX.
         folder: the site.
         store: the store; need not be prepared. None if there is no store yet and nothing is to be
-            written; then there are no contradictions.
+            written.
         options: options for reading the file.
         progress: called repeatedly with the number of rows read, in both passes together.
         clock: clock that decides if readings are late; the days of late readings are computed

@@ -15,7 +15,7 @@ from jieneng.metering.reading import Sample
 
 
 def not_held(items: Sequence[QuarantineItem], payloads: Set[bytes]) -> list[QuarantineItem]:
-    """Return the items of a batch without samples that are already in the quarantine.
+    """Return the items of a batch, after removal of samples that are already in the quarantine.
 
     Args:
         items: items of the batch.

@@ -186,21 +186,21 @@ class MsgidPlaces:
             (self.translating_attributes if is_attribute else self.translators).add(name)
 
 
-def statements(scope: ast.AST, but_inside: tuple[type[ast.AST], ...] = ()) -> Iterator[ast.stmt]:
+def statements(scope: ast.AST, skip_inside: tuple[type[ast.AST], ...] = ()) -> Iterator[ast.stmt]:
     """Yield the statements in a scope, from the outer to the inner ones.
 
     No expression is searched: there are ten times as many, and none contains a statement.
 
     Args:
         scope: a module, class or function.
-        but_inside: kinds of statements whose inside is left out.
+        skip_inside: kinds of statements whose inside is left out.
     """
     waiting = deque([scope])
     while waiting:
         for node in ast.iter_child_nodes(waiting.popleft()):
             if isinstance(node, ast.stmt):
                 yield node
-            if isinstance(node, _WITH_STATEMENTS) and not isinstance(node, but_inside):
+            if isinstance(node, _WITH_STATEMENTS) and not isinstance(node, skip_inside):
                 waiting.append(node)
 
 

@@ -119,7 +119,7 @@ class _Search(ast.NodeVisitor):
     ) -> None:
         msgid_variables = {
             last_name(inner.target)
-            for inner in statements(node, but_inside=(*get_args(Function), ast.ClassDef))
+            for inner in statements(node, skip_inside=(*get_args(Function), ast.ClassDef))
             if isinstance(inner, ast.AnnAssign) and contains(inner.annotation, "Msgid")
         }
         self._msgid_names.append({*msgid_parameters, *msgid_variables})
@@ -127,7 +127,7 @@ class _Search(ast.NodeVisitor):
         self._msgid_names.pop()
 
     def _take_arguments(self, name: str, call: ast.Call) -> None:
-        """Add the sentences in a call of the function or class of a name."""
+        """Add the sentences in a call of a function or class with the given name."""
         parameters = self._places.parameters_of(name, self._module.path)
         self._take_values(*parameters.arguments(call))
 

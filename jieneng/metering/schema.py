@@ -29,6 +29,13 @@ readings of the local day that were to be polled and that are stored, and their 
 | data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
 `plausibility`, `consistency`, `denominators`, `coverage`, `readings` |
 | quality_issue | analytics | site, scope, figure, code, subject | `share`, `amount`, `points` |
+| profile | analytics | site, kind (meter, area, institution, site), scope, medium, period | a \
+field a row of `figures.profile_figures`; `peak_ms`: start of the interval with the peak, \
+`interval_s`: its length; `coverage`: share of the hours that are measured |
+| night | analytics | site, kind, scope, medium | `least`: smallest hourly load of the night, \
+`leak_level` |
+| week_profile | analytics | site, kind, scope, medium | `low`, `median`, `high`: the usual load \
+of the hour of the week that starts at the point's time |
 | poll | ingest | site, meter | `ok` (1 or 0), `duration_s`, `attempts` |
 | agent | ingest | site, agent | `online` (1 or 0), `boot` (text), `uptime_s`, `spool_bytes`, \
 `spool_age_s`, `clock_ok` (1 or 0), `clock_jumps`, `unacknowledged_s`, `spool_share`, \
@@ -55,6 +62,9 @@ one point. In addition to `FIELDS`, it has a field for each number of its senten
 An `indicator` or an `annual_quota` of a year (`period` 2025) or a month (2025-06), and a
 `quota_level` of a year, have one point a day, at the start of the local day for which they were
 computed. The `series` of an `indicator` is the series of the grid's carbon factor.
+
+A `profile` of a month (2025-06) has one point a day, at the start of the last local day that it
+contains. A `night` has the time at which its local day begins, the day on which it ends.
 """
 
 import math
@@ -66,6 +76,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from jieneng.metering import quantities
+from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
 from jieneng.metering.quantities import MEDIA, QUANTITIES, Medium
 from jieneng.metering.reading import PollReport, Sample, Status
 
@@ -81,6 +92,9 @@ DATA_QUALITY: Final = "data_quality"
 QUALITY_ISSUE: Final = "quality_issue"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
+PROFILE: Final = "profile"
+NIGHT: Final = "night"
+WEEK_PROFILE: Final = "week_profile"
 POLL: Final = "poll"
 AGENT: Final = "agent"
 BUS: Final = "bus"
@@ -106,6 +120,9 @@ MEASUREMENTS: Final = frozenset(
         QUALITY_ISSUE,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
+        PROFILE,
+        NIGHT,
+        WEEK_PROFILE,
         POLL,
         AGENT,
         BUS,
@@ -134,6 +151,7 @@ DOUBT: Final = "doubt"
 COUNT: Final = "count"
 EXPECTED: Final = "expected"
 STORED: Final = "stored"
+PEAK_MS: Final = "peak_ms"
 
 #: Longest imported interval [ms]: a leap year, and some days.
 LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
@@ -155,6 +173,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
+        PROFILE: ("site", "kind", "scope", "medium", "period"),
+        NIGHT: ("site", "kind", "scope", "medium"),
+        WEEK_PROFILE: ("site", "kind", "scope", "medium"),
         POLL: ("site", "meter"),
         AGENT: ("site", "agent"),
         BUS: ("site", "agent", "bus"),
@@ -259,6 +280,9 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "status",
             )
         ),
+        PROFILE: frozenset({*PROFILE_FIGURES, PEAK_MS, INTERVAL_S, COVERAGE}),
+        NIGHT: frozenset(("least", "leak_level")),
+        WEEK_PROFILE: frozenset(("low", "median", "high")),
         POLL: frozenset(("ok", "duration_s", "attempts")),
         AGENT: frozenset(
             (

@@ -3,8 +3,8 @@
 Law: `readings` and `shown_units` agree: for the same moment, they give the same value of the device
 that is installed at that moment, with the transformer ratios of that moment.
 
-A device that was replaced ends at the recorded final reading (its last seconds show exactly that),
-and the new device begins at the recorded initial reading.
+A device that is replaced shows the recorded final reading in its last seconds, and the new device
+begins at the recorded initial reading.
 
 Faults that last for a while (`states`) are functions of time as well, so the history contains them
 too. Faults of a single answer (slips) are applied by the bus that sends the answer.

@@ -82,7 +82,8 @@ def _read_run(folder: Path) -> RunRecord:
         ZoneInfo(run.timezone)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
-            "{folder} holds no truth of a run: name a folder that jieneng simulate --truth wrote.",
+            "{folder} does not contain the truth of a run: name a folder that jieneng simulate"
+            " --truth wrote.",
             folder=folder,
         ) from error
     except (msgspec.DecodeError, ZoneInfoNotFoundError, ValueError) as error:

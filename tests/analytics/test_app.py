@@ -152,6 +152,10 @@ async def test_the_service_computes_today_again_and_again(small: SiteFolder) -> 
         )
         assert series.values.tolist() == [48.0]  # the complete day
         assert series.times_ms.tolist() == [start + 24 * HOUR_MS]
+        (profile,) = await store.read(
+            schema.PROFILE, "peak_demand", where={"kind": "meter"}, start_ms=0, end_ms=2**42
+        )
+        assert (profile.values.tolist(), profile.times_ms.tolist()) == ([2.0], [start])
 
 
 async def test_one_bad_round_does_not_end_the_service(

@@ -151,7 +151,8 @@ def _most_rows(query: str, panel: Json, length: int, series_by_tag: Mapping[str,
     if re.search(r"SELECT (last|min|max)\(", query):
         return series
     stored = re.search(r"\"interval\" = '(\w+)'", query)
-    every = {"15min": 900_000, "hour": 3_600_000, "day": 86_400_000}[stored[1] if stored else ""]
+    lengths = {"15min": 900_000, "hour": 3_600_000}
+    every = lengths.get(stored[1] if stored else "day", _UNITS_MS["d"])
     return series * (math.ceil(length / every) + 1)
 
 

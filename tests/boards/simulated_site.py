@@ -16,9 +16,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.alerts.alert_rule import Hours
 from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
-from analytics.pipeline.quality.quality_reader import quality_report, write_quality
+from analytics.pipeline.profiles.profile_reader import ProfileReader
+from analytics.pipeline.profiles.profile_writer import ProfileWriter
+from analytics.pipeline.quality.quality_writer import QualityWriter
 from jieneng.metering import reading, schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point
@@ -38,6 +41,8 @@ COPIED_YEARS: Final = {2023: 0.97, 2024: 0.99}
 NOW: Final = datetime(2025, 12, 4, 15, 20)  # noqa: DTZ001 - the site's local time
 #: Latest days with readings by the quarter of an hour, and latest hours with all quantities.
 DETAIL_DAYS: Final = 9
+#: Latest days with readings by the hour: a whole month, and enough for the usual week.
+HOURLY_DAYS: Final = 34
 GAUGE_HOURS: Final = 27
 #: A meter that did not answer, and the days on which it did not.
 SILENT_METER: Final = "e-b2-hvac"
@@ -124,7 +129,8 @@ async def fill(
     """
     for batch in _readings(folder, years, detail_days, gauge_hours):
         await store.write(batch)
-    pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=detail_days)
+    rules = load_rules(folder.path)
+    pipeline = Pipeline(folder, rules, store, detail_days=detail_days)
     for year in years:
         if year == years[-1]:
             await _copy_consumption(folder.site, store, years)
@@ -136,10 +142,11 @@ async def fill(
         wanted = months if year == years[-1] else []
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
+    profiles = ProfileReader(folder, rules, Hours(), store)
+    await ProfileWriter(profiles, store).update(NOW.date(), ())
     await store.write(list(_reports(folder.site)))
     await store.write([_bill(folder.site), *_completeness(folder.site)])
-    rated = await quality_report(pipeline, store, f"{years[-1]}", None, now_ms(folder.site), ())
-    await write_quality(pipeline, store, rated, NOW.date() - timedelta(days=1))
+    await QualityWriter(pipeline, store, lambda _: ()).update(NOW.date(), ())
     await simulated_alerts.fill(folder.site, store, now_ms(folder.site))
 
 
@@ -192,8 +199,10 @@ def _readings(
     days = np.concatenate(
         [midnights(site, date(year, 1, 1), min(NOW.date(), date(year + 1, 1, 1))) for year in years]
     )
+    hourly_ms = _ms(site, datetime.combine(NOW.date() - timedelta(HOURLY_DAYS), time()))
+    hours = np.arange(hourly_ms, detail_ms, 60 * _MINUTE_MS)
     quarters = np.arange(detail_ms, now, 15 * _MINUTE_MS)
-    moments = np.union1d(days, quarters)
+    moments = np.unique(np.concatenate([days, hours, quarters]))
     full = np.arange(gauges_ms, now, 30 * _MINUTE_MS)
     silent = [_ms(site, datetime.combine(day, time())) for day in SILENT]
     for meter in site.meter:

@@ -118,11 +118,11 @@ class SignalRounds:
         columns = tuple(column[is_own] for column in readings.columns)
         self.add(Readings(rows[is_own], times_ms, steps_of(times_ms, self._rows.step_ms), columns))
 
-    def next_values(self, most_steps: int) -> RoundValues | None:
+    def next_values(self, max_steps: int) -> RoundValues | None:
         """Return the values of the steps with new readings; None if there are no new readings.
 
         Args:
-            most_steps: greatest number of steps; the rest is left for the next call.
+            max_steps: greatest number of steps; the rest is left for the next call.
         """
         if not self._new:
             return None
@@ -130,8 +130,8 @@ class SignalRounds:
         newest = self._newest_steps(new)
         history = new if self._kept is None else joined([self._kept, new])
         steps = self._steps(history, newest)
-        if len(steps) > most_steps:
-            steps = steps[:most_steps]
+        if len(steps) > max_steps:
+            steps = steps[:max_steps]
             has_begun = self._done != _NEVER
             has_begun[self._rows.subjects[new.rows[new.steps <= steps[-1]]]] = True
             newest = np.where(has_begun, np.minimum(newest, steps[-1]), _NEVER)

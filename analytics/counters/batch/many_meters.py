@@ -176,6 +176,9 @@ def _of_lines(
     lines: Sequence[RegisterLine], edges: _Edges
 ) -> Iterator[dict[Interval, Consumption]]:
     """Yield the consumption of each line by length of the intervals."""
+    if not edges.grids:
+        yield from ({} for _ in lines)
+        return
     ends = [
         edges.all_ms[[0, -1]],
         *(line.edges_ms[[0, -1]] for line in lines if len(line.edges_ms)),

@@ -5,8 +5,7 @@ Laws:
 1. An area joins or leaves when it is built, closed, let out or taken back. Without these areas, and
    all areas inside them, both sides of a comparison consist of the same areas.
 2. An area that joined or left within either period, or between them, is treated in both as if it
-   were let out: the consumption of its meters is deducted, and its floor area and headcount are
-       deducted too.
+   were let out: the consumption of its meters is deducted, with its floor area and headcount.
 3. An area begins with its first floor area, or with the installation of its first meter if that is
    earlier. If one of its meters states no installation, the first day of the area is unknown.
 4. Meters that are replaced or added within an area are no reason to leave the area out, because its
@@ -80,7 +79,7 @@ def area_changes(site: Site, periods: Sequence[Period]) -> list[AreaChange]:
 def like_for_like_scopes(
     site: Site, wanted: Sequence[Scope], changes: Sequence[AreaChange]
 ) -> tuple[dict[str, tuple[AreaChange, ...]], list[Scope]]:
-    """Return the scopes without the areas that joined or left.
+    """Return the scopes, reduced to the areas that existed throughout.
 
     Scopes without such an area have no such comparison. Areas that joined or left, and areas inside
     them, have none either.

@@ -50,7 +50,7 @@ class QuotaAmounts:
         scope: its scope.
         site: the site.
         rules: the factors and the coverage floor.
-        counted: flows that enter into energy and into carbon.
+        counted: flows that count in energy and in carbon.
         fixed_on: day whose carbon factors are used.
     """
 

@@ -2,9 +2,9 @@
 
 Laws:
 
-1. `states` reads only a short window before the last write. It finds each state that is not
-   forgotten yet, because the service writes a firing alert each minute, and the others each half
-   hour.
+1. `states` reads only a short window before the last write. The window contains each state that is
+   not forgotten yet, because the service writes a firing alert each minute, and the others each
+   half hour.
 2. A point is written again until the store has it. All points of a round have the time of the
    round.
 """

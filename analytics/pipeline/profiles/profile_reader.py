@@ -13,6 +13,7 @@ import numpy as np
 from analytics import periods
 from analytics.alerts.alert_rule import Hours
 from analytics.alerts.signals.hours import FULL, HourConsumption, hour_grid
+from analytics.alerts.signals.night_and_idle import night_flow
 from analytics.alerts.working_calendar import WorkingCalendar
 from analytics.figures.boundary.flows import Flow, flows_of
 from analytics.figures.interval_series import MeterIntervals
@@ -23,6 +24,7 @@ from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.profiles.data_room import is_data_room, it_meters, pue
 from analytics.profiles.load_profile import LoadProfile, ProfileInputs, Subject, load_profiles
+from analytics.profiles.night_loads import LEAK_NIGHTS
 from analytics.profiles.peak_loads import PeakLoads, of_whole_span, peak_loads
 from jieneng.metering.errors import UsageError
 from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
@@ -45,7 +47,7 @@ class ProfileReader:
     """
 
     def __init__(self, folder: SiteFolder, rules: Rules, hours: Hours, store: Store) -> None:
-        self._site = folder.site
+        self.site = folder.site
         self._rules = rules
         self._calendar = WorkingCalendar(hours, folder.site.zone)
         self._scopes = {scope.id: scope for scope in scopes(folder.site)}
@@ -60,7 +62,7 @@ class ProfileReader:
     @property
     def meters(self) -> list[Subject]:
         """The meters."""
-        return [Subject("meter", meter.id) for meter in self._site.meter]
+        return [Subject("meter", meter.id) for meter in self.site.meter]
 
     def scope(self, scope_id: str) -> Subject:
         """Return a scope.
@@ -82,26 +84,30 @@ class ProfileReader:
         Raises:
             UsageError: there is no such meter.
         """
-        if meter_id not in self._site.meters:
+        if meter_id not in self.site.meters:
             raise UsageError(
                 "{meter} is no meter of site.toml; known are {known}.",
                 meter=meter_id,
-                known=", ".join(self._site.meters),
+                known=", ".join(self.site.meters),
             )
         return Subject("meter", meter_id)
 
-    async def profiles(self, period: Period, subjects: Sequence[Subject]) -> list[LoadProfile]:
+    async def profiles(
+        self, period: Period, subjects: Sequence[Subject], *, with_peaks: bool = True
+    ) -> list[LoadProfile]:
         """Return the profile of each medium that is metered for a subject, by subject and medium.
 
         Args:
             period: the period, of which all days must be complete; at least one.
             subjects: the meters and scopes.
+            with_peaks: False to leave out peak demand and load factor, and to read no quarters of
+                an hour.
         """
         found: dict[tuple[Subject, Medium], LoadProfile] = {}
         for medium in MEDIA:
             metered = [one for one in subjects if self._meter_ids(one, medium, period)]
             if metered:
-                inputs = await self._inputs(metered, medium, period)
+                inputs = await self._inputs(metered, medium, period, with_peaks=with_peaks)
                 found |= {(one.subject, medium): one for one in load_profiles(inputs)}
         return [
             found[subject, medium]
@@ -112,7 +118,7 @@ class ProfileReader:
 
     def _meter_ids(self, subject: Subject, medium: Medium, period: Period) -> frozenset[str]:
         """Return the ids of the meters of a medium that count in the load of a subject."""
-        meters = [meter for meter in self._site.meter if meter.medium == medium]
+        meters = [meter for meter in self.site.meter if meter.medium == medium]
         if subject.kind == "meter":
             return frozenset(meter.id for meter in meters if meter.id == subject.id)
         weights = boundary_weights(
@@ -124,9 +130,9 @@ class ProfileReader:
         return frozenset(meter.id for meter, row in zip(meters, weights, strict=True) if row.any())
 
     async def _inputs(
-        self, subjects: Sequence[Subject], medium: Medium, period: Period
+        self, subjects: Sequence[Subject], medium: Medium, period: Period, *, with_peaks: bool
     ) -> ProfileInputs:
-        has_peaks = medium in PROFILE_FIGURES["peak_demand"].media
+        has_peaks = with_peaks and medium in PROFILE_FIGURES["peak_demand"].media
         quarters: list[tuple[str, PeakLoads]] = []
         if has_peaks:
             async for edges, amounts in self._measured(subjects, medium, "15min", period):
@@ -136,20 +142,36 @@ class ProfileReader:
         async for edges, amounts in self._measured(subjects, medium, "hour", period):
             hours.append((self._month(edges), peak_loads(edges, amounts)))
             parts.append(amounts)
-        known = np.concatenate(parts, axis=1)
-        grid = hour_grid(period.start, period.end, self._site.zone, self._calendar)
         rooms = await self._data_rooms(subjects, period) if medium == "electricity" else {}
         return ProfileInputs(
             subjects=subjects,
             medium=medium,
             period=period,
-            hours=HourConsumption(grid, known, np.isfinite(known).astype(np.float64)),
+            hours=self._hours(period, parts),
+            nights_before=await self._nights_before(subjects, medium, period),
             quarter_peaks=_by_month(quarters),
-            hour_peaks=_by_month(hours),
+            hour_peaks=_by_month(hours) if has_peaks else {},
             pue={room: found for room, found in rooms.items() if found is not None},
             without_it_meter=frozenset(room for room, found in rooms.items() if found is None),
             coverage_floor=self._rules.coverage_floor,
         )
+
+    def _hours(self, period: Period, parts: Sequence["NDArray[np.float64]"]) -> HourConsumption:
+        """Return successive parts of the hours of a period as one."""
+        grid = hour_grid(period.start, period.end, self.site.zone, self._calendar)
+        known = np.concatenate(parts, axis=1)
+        return HourConsumption(grid, known, np.isfinite(known).astype(np.float64))
+
+    async def _nights_before(
+        self, subjects: Sequence[Subject], medium: Medium, period: Period
+    ) -> "NDArray[np.float64]":
+        """Return the smallest loads of the nights before a period that its leak levels need."""
+        if medium not in PROFILE_FIGURES["leak_level"].media:
+            return np.full((len(subjects), 0), np.nan)
+        days = timedelta(days=LEAK_NIGHTS - 1)
+        before = Period("before", period.start - days, period.start)
+        parts = [hours async for _, hours in self._measured(subjects, medium, "hour", before)]
+        return night_flow(self._hours(before, parts))
 
     async def _measured(
         self, subjects: Sequence[Subject], medium: Medium, interval: Interval, period: Period
@@ -172,10 +194,10 @@ class ProfileReader:
     ) -> "NDArray[np.float64]":
         """Return the consumption of the measured intervals of a subject [kWh, m3 or GJ]."""
         if subject.kind == "meter":
-            series = window.of_flow(Flow(self._site.meters[subject.id]))
+            series = window.of_flow(Flow(self.site.meters[subject.id]))
         else:
             counted = self._rules.counted_flows(period.year).energy
-            series = window.of_scope(self._scopes[subject.id], counted, self._site.zone)
+            series = window.of_scope(self._scopes[subject.id], counted, self.site.zone)
         row: NDArray[np.float64] = np.where(
             series.is_measured & (series.coverage >= FULL), series.amount, np.nan
         )
@@ -183,7 +205,7 @@ class ProfileReader:
 
     def _month(self, edges_ms: "NDArray[np.int64]") -> str:
         """Return the id of the month in which intervals begin."""
-        return f"{periods.local_day(int(edges_ms[0]), self._site.zone):%Y-%m}"
+        return f"{periods.local_day(int(edges_ms[0]), self.site.zone):%Y-%m}"
 
     async def _data_rooms(
         self, subjects: Sequence[Subject], period: Period
@@ -203,7 +225,7 @@ class ProfileReader:
         found = await self._consumption.interval_consumption(
             period.start, period.end, "electricity", "day"
         )
-        flows = found.flows(self._site)
+        flows = found.flows(self.site)
         days = periods.days(period.start, period.end)
         counted = self._rules.counted_flows(period.year).energy
         is_it = np.array([[not one.is_export and one.meter in meters] for one in flows])

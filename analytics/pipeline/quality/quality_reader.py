@@ -1,10 +1,7 @@
-"""Read the inputs of the rating of a period, and write its results.
-
-Law: of the issues only those of the latest rating are stored; the scores of earlier days are kept.
-"""
+"""Read the inputs of the rating of a period: consumption, figures, quotas, bills, counts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from analytics import periods
@@ -13,7 +10,6 @@ from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline
-from analytics.pipeline.quality.quality_points import quality_points
 from analytics.pipeline.quality.reading_counts import ReadingCounts
 from analytics.quality.consistency_checks import BilledAmount
 from analytics.quality.quality_assessment import QualityInputs, assess_quality
@@ -76,23 +72,6 @@ async def quality_report(
             published=published,
         )
     )
-
-
-async def write_quality(pipeline: Pipeline, store: Store, report: QualityReport, day: date) -> None:
-    """Write the scores and issues of a rating, and delete the issues of earlier ratings.
-
-    Args:
-        pipeline: the analytics of the site.
-        store: the store of the site.
-        report: the rating.
-        day: local day for which it was computed.
-    """
-    site = pipeline.folder.site
-    time_ms = periods.midnight_ms(day, site.zone)
-    until_ms = periods.midnight_ms(day + timedelta(days=1), site.zone)
-    await store.delete(schema.QUALITY_ISSUE, where={"site": site.id}, start_ms=0, end_ms=until_ms)
-    points = quality_points(site.id, report, time_ms)
-    await ConsumptionStore(site, store).write(points)
 
 
 async def _other_years(

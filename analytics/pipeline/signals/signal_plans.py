@@ -27,7 +27,8 @@ from jieneng.site_folder import SiteFolder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Least and greatest length of a step [ms]. Between them, it is the shortest reading interval.
+#: Least and greatest length of a step [ms]. A step is as long as the shortest reading interval,
+#: within these limits.
 _SHORTEST_STEP_MS: Final = 1_000
 LONGEST_STEP_MS: Final = 10_000
 #: Greatest interval of the statuses of an agent in practice [ms]; the usual one is 10 s.

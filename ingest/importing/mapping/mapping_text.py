@@ -27,7 +27,7 @@ def _scalars(report: ImportReport, options: ImportOptions) -> Iterator[str]:
         column.numbers.decimal for column in report.form.columns if column.content == "number"
     }
     orders = {column.times.order for column in report.form.columns}
-    said: dict[str, object] = {
+    stated: dict[str, object] = {
         "match": report.file,
         "kind": report.kind,
         "layout": report.layout,
@@ -41,7 +41,7 @@ def _scalars(report: ImportReport, options: ImportOptions) -> Iterator[str]:
     for field in FileMapping.__struct_fields__:
         if field in ("columns", "units"):
             continue
-        value = said[field] if field in said else getattr(options, field)
+        value = stated[field] if field in stated else getattr(options, field)
         if field == "zone" and value is not None:
             value = str(value)
         if value not in (None, ()):

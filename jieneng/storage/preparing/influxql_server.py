@@ -12,9 +12,9 @@ from jieneng.storage import influxql
 from jieneng.storage.influx_http import AccessRefused, InfluxHttp
 from jieneng.storage.preparing.steps import ACCOUNTS, Account, Done, Note, Secret, Steps
 
-#: Names of rights in GRANT and SHOW GRANTS, by (reads, writes).
-_GRANT = {(True, False): "READ", (False, True): "WRITE", (True, True): "ALL"}
-_TOLD = {"READ": "READ", "WRITE": "WRITE", "ALL": "ALL PRIVILEGES"}
+#: Names of rights in GRANT, by (reads, writes), and in SHOW GRANTS, by the name in GRANT.
+_GRANTED_RIGHTS = {(True, False): "READ", (False, True): "WRITE", (True, True): "ALL"}
+_SHOWN_RIGHTS = {"READ": "READ", "WRITE": "WRITE", "ALL": "ALL PRIVILEGES"}
 #: openGemini requires an upper-case and a lower-case letter, a digit and a sign.
 _SIGNS = "-Aa1"
 
@@ -106,7 +106,7 @@ async def _user(
 async def _grant(
     admin: InfluxHttp, steps: Steps, account: Account, user: str, *, has_user: bool
 ) -> Done:
-    options, rights = steps.options, _GRANT[account.reads, account.writes]
+    options, rights = steps.options, _GRANTED_RIGHTS[account.reads, account.writes]
     grants = []
     if has_user:
         statement = f"SHOW GRANTS FOR {influxql.identifier(user)}"
@@ -114,7 +114,7 @@ async def _grant(
     return await steps.do(
         "user {user} has {rights} on {database}",
         {"user": user, "rights": rights, "database": options.database},
-        is_there={"database": options.database, "privilege": _TOLD[rights]} in grants,
+        is_there={"database": options.database, "privilege": _SHOWN_RIGHTS[rights]} in grants,
         action=lambda: admin.ask(
             "POST",
             f"GRANT {rights} ON {influxql.identifier(options.database)} "

@@ -30,6 +30,7 @@ def profile(
     measured_days: int = 7,
     quarters: bool = True,
     without_it_meter: bool = False,
+    nights_before: tuple[float, ...] = (),
 ) -> LoadProfile:
     """Return the profile of a week, of which the first days are measured.
 
@@ -49,6 +50,7 @@ def profile(
         medium=medium,
         period=WEEK,
         hours=hours,
+        nights_before=np.array([nights_before]),
         quarter_peaks={"2025-03": peak_loads(np.append(inner, edges[-1]), of_quarters)}
         if medium != "water"
         else {},
@@ -104,6 +106,12 @@ def test_water_has_a_leak_level_and_no_demand() -> None:
     assert "peak_demand" not in found.figures
     assert found.peaks == {}
     np.testing.assert_equal(found.night_leak, [NAN] * 4 + [2.0] * 3)
+
+
+def test_the_leak_level_of_the_first_days_needs_the_nights_before() -> None:
+    """Of the seven nights up to the fifth day, two are 0: the level is 0.2 of the step to 2."""
+    found = profile("water", nights_before=(0.0,) * 6)
+    np.testing.assert_allclose(found.night_leak, [0.0] * 4 + [0.4, 2.0, 2.0])
 
 
 def test_a_data_room_without_it_meter_says_so() -> None:

@@ -104,7 +104,7 @@ def _other_columns(entry: SheetEntry, first: SheetEntry, line: int) -> Problem:
 
 
 def _columns(found: Sequence[tuple[SheetEntry, TableForm]]) -> tuple[ColumnForm, ...]:
-    """Return the form of each column, from the first sheet whose cells tell its notation."""
+    """Return the form of each column, from the first sheet in which its notation is certain."""
     if not found:
         return ()
     columns = list(found[0][1].columns)

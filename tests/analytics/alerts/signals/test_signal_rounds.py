@@ -136,7 +136,7 @@ STREAM = st.lists(
 
 @examples(STREAM, st.sampled_from(["quantity", "rate"]), st.integers(1, 5), st.data())
 def test_rounds_give_what_one_evaluation_gives(
-    stream: list[tuple[int, int, int]], signal: str, most_steps: int, data: st.DataObject
+    stream: list[tuple[int, int, int]], signal: str, max_steps: int, data: st.DataObject
 ) -> None:
     """Readings of three subjects with gaps, divided anyhow: each subject's come in by time."""
     by_row = {
@@ -158,6 +158,6 @@ def test_rounds_give_what_one_evaluation_gives(
         live.add(part.chosen(np.arange(count)))
         if count < len(part.rows):
             waiting.append(part.chosen(np.arange(count, len(part.rows))))
-        while (values := live.next_values(most_steps)) is not None:
+        while (values := live.next_values(max_steps)) is not None:
             cells(values, divided)
     assert divided == whole

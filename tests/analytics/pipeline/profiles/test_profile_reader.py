@@ -16,11 +16,12 @@ from jieneng.metering.errors import UsageError
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 from tests.analytics import sites
-from tests.analytics.pipeline.signals.stored_messages import readings
+from tests.analytics.pipeline.signals.stored_messages import at, readings
 
-#: Two weeks from a Wednesday on, in which every weekday occurs twice.
-FIRST, DAYS = date(2025, 6, 4), 14
-PERIOD = Period("two weeks", FIRST, FIRST + timedelta(days=DAYS))
+#: Three weeks from a Sunday on, with 7 days off: Monday 2 June 2025 was a public holiday.
+FIRST, DAYS = date(2025, 6, 1), 21
+PERIOD = Period("three weeks", FIRST, FIRST + timedelta(days=DAYS))
+FIRST_MS = at(-3 * 86_400 - 8 * 3600)
 QUARTERS = DAYS * 96
 
 AREAS = """
@@ -53,7 +54,7 @@ async def reader_of(path: Path, store: Store, *meters: str, computed: bool) -> P
     folder: SiteFolder = sites.folder(path, AREAS + "".join(meters))
     hour = np.array([1.0, 1.0, 1.0, 3.0])
     register = np.concatenate([[0.0], np.cumsum(np.tile(hour, QUARTERS // 4))])
-    times = 900.0 * np.arange(QUARTERS + 1) - 8 * 3600
+    times = 900.0 * np.arange(QUARTERS + 1) - 3 * 86_400 - 8 * 3600
     for meter in folder.site.meters:
         step, share = (96 if meter == "daily" else 1), (0.5 if meter == "it" else 1.0)
         values = zip(times[::step].tolist(), (share * register[::step]).tolist(), strict=True)
@@ -77,9 +78,9 @@ async def test_a_meter_and_its_house_have_the_same_profile(
     reader = await reader_of(tmp_path, store, row("main"), row("old"), computed=computed)
     meter, house = await reader.profiles(PERIOD, [reader.meter("main"), reader.scope("house")])
     expected = {"peak_demand": 12.0, "load_factor": 0.5, "night_base_load": 6.0}
-    assert figures(meter) == figures(house) == {**expected, "days_off_share": round(4 / 14, 6)}
+    assert figures(meter) == figures(house) == {**expected, "days_off_share": round(1 / 3, 6)}
     assert meter.figures["peak_demand"].interval == "15min"
-    assert meter.figures["peak_demand"].time_ms == 1_748_966_400_000 + 45 * 60_000
+    assert meter.figures["peak_demand"].time_ms == FIRST_MS + 45 * 60_000
     assert (meter.coverage, house.coverage) == (1.0, 1.0)
     assert list(meter.peaks) == ["2025-06"]
     assert meter.findings == house.findings == ()
