@@ -26,6 +26,7 @@ from analytics.figures.boundary.flows import Flow, FlowKind
 from analytics.figures.boundary.lifetime import Begins
 from analytics.figures.consumption_sums.balance_consumption import balance_consumption
 from analytics.figures.consumption_sums.scope_consumption import scope_consumption
+from analytics.figures.consumption_sums.sub_item_consumption import sub_item_consumption
 from analytics.figures.consumption_sums.virtual_consumption import VirtualWindow, virtual_windows
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
@@ -183,6 +184,7 @@ class ConsumptionWindows:
         flows, amounts = [flow for flow, _ in known], [amount for _, amount in known]
         sums = chain(
             scope_consumption(self._scopes, flows, amounts, grids, counted, begins),
+            sub_item_consumption(self._scopes, flows, amounts, grids, counted, begins),
             balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
         )
         await self._consumption.rewrite(sums, grids, stored)

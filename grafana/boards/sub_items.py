@@ -9,8 +9,8 @@ from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, named_series
 from grafana.panel_layout import PanelRow
 from grafana.panels import table_panel, time_series_bars, time_series_lines
-from grafana.queries import extremes, stored_points
-from grafana.variables import parent_variable, site_variable
+from grafana.queries import extremes, one_of, stored_points
+from grafana.variables import parent_variable, scope_variable, site_variable
 from grafana.verdicts import name_values
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, Medium
@@ -41,6 +41,18 @@ _RESTS: Final[Mapping[Medium, Words]] = {
         " includes heat losses.",
     ),
 }
+_SCOPE_ITEMS: Final = {
+    "site": "$site",
+    "scope": "$scope",
+    "kind": one_of([*_ITEM_NAMES, schema.NO_ITEM]),
+    "medium": "electricity",
+    "interval": "day",
+}
+_EXTREMES: Final = (
+    ("last", "energy_kwh", "latest"),
+    ("max", "energy_kwh", "greatest"),
+    ("min", "energy_kwh", "least"),
+)
 _METER: Final = {"site": "$site", "scope": "$parent", "interval": "day"}
 
 
@@ -53,7 +65,7 @@ def board(of: BoardSite) -> Json | None:
         tr("Sub-items and balance"),
         tr("Consumption by sub-item, and the part that no sub-meter measures"),
     )
-    variables = [site_variable(of), parent_variable(of)]
+    variables = [site_variable(of), scope_variable(of), parent_variable(of)]
     return frame("sub-items", text, of, variables, _rows(of), begin="now-30d", refresh="5m")
 
 
@@ -73,15 +85,62 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         ),
     ]
     if any(meter.item for meter in of.meters("electricity")):
-        sub_items = PanelRow(
-            9, (_items_by_day(of), _items(of)), tr("Sub-items of electricity"), widths=(15, 9)
-        )
-        rows.insert(0, sub_items)
+        rows[:0] = [
+            PanelRow(
+                9,
+                (_scope_items_by_day(of), _scope_items(of)),
+                tr("Sub-items of electricity · ${scope:text}"),
+                widths=(15, 9),
+            ),
+            PanelRow(
+                9,
+                (_items_by_day(of), _items(of)),
+                tr("Sub-items of electricity, all meters of the site"),
+                widths=(15, 9),
+            ),
+        ]
     return rows
 
 
 def _item_names(of: BoardSite) -> dict[str, str]:
     return {item: of.tr(words.title) for item, words in _ITEM_NAMES.items()}
+
+
+def _scope_item_names(of: BoardSite) -> dict[str, str]:
+    return {**_item_names(of), schema.NO_ITEM: of.tr("Without a sub-item")}
+
+
+def _scope_items_by_day(of: BoardSite) -> Json:
+    text = panel_text(
+        of,
+        "Sub-items by day",
+        "Consumption of the scope by sub-item, and the part without a sub-item. Together they are"
+        " the consumption of the scope. If a meter of the part without a sub-item is unknown, this"
+        " part is unknown.",
+        "No meter of a sub-item in this scope has data in this time range.",
+    )
+    query = stored_points(schema.CONSUMPTION, ("energy_kwh",), _SCOPE_ITEMS, ("kind",), "$tag_kind")
+    overrides = named_series(_scope_item_names(of))
+    return time_series_bars(text, of.unit("kWh"), [query], overrides, stacked=True)
+
+
+def _scope_items(of: BoardSite) -> Json:
+    tr = of.tr
+    text = panel_text(
+        of,
+        "Daily consumption of the sub-items",
+        "Consumption of the scope on the latest day, which may not be over yet, and on the days"
+        " with the largest and the smallest consumption.",
+        "No meter of a sub-item in this scope has data in this time range.",
+    )
+    overrides = {
+        "kind": FieldOverride(tr("Sub-item"), values=name_values(_scope_item_names(of))),
+        "latest": FieldOverride(tr("Latest day"), width=105),
+        "greatest": FieldOverride(tr("Highest day"), width=105),
+        "least": FieldOverride(tr("Lowest day"), width=105),
+    }
+    query = extremes(schema.CONSUMPTION, _EXTREMES, _SCOPE_ITEMS, ("kind",))
+    return table_panel(text, of.unit("kWh"), [query], overrides, sort=("greatest", True))
 
 
 def _items_by_day(of: BoardSite) -> Json:
@@ -121,11 +180,7 @@ def _items(of: BoardSite) -> Json:
     }
     query = extremes(
         schema.CONSUMPTION,
-        (
-            ("last", "energy_kwh", "latest"),
-            ("max", "energy_kwh", "greatest"),
-            ("min", "energy_kwh", "least"),
-        ),
+        _EXTREMES,
         {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"},
         ("scope",),
     )

@@ -11,8 +11,9 @@ interval that starts at the point's time; `interval_s`, and `quality` where it i
 | bill | ingest (import) | site, meter | the consumption quantity: amount of the bill whose \
 period starts at the point's time; `cost_yuan`; `interval_s`: length of the period |
 | consumption | analytics | site, kind (meter, export, area, institution, site, item, \
-rest), scope, medium, interval (15min, hour, day) | the medium's consumption quantity, `coverage`, \
-`estimated`; by day also `bounded`, `spread_start`, `spread_end` |
+rest, lighting, hvac, power, special, no_item), scope, medium, interval (15min, hour, day) | the \
+medium's consumption quantity, `coverage`, `estimated`; by day also `bounded`, `spread_start`, \
+`spread_end` |
 | finding | analytics | site, scope (a meter), code | `until_ms`, `doubt`, `count`, and the \
 numbers of the finding's sentence |
 | indicator | analytics | site, scope, indicator, period, series | value, baseline, target, \
@@ -155,6 +156,9 @@ PEAK_MS: Final = "peak_ms"
 
 #: Longest imported interval [ms]: a leap year, and some days.
 LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
+
+#: Tag `kind` of the daily consumption of a scope that is in none of its sub-items.
+NO_ITEM: Final = "no_item"
 
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"

@@ -102,7 +102,7 @@ def test_phases_are_shown_of_a_meter_that_reports_them(
 def test_boards_of_a_scope_show_areas_and_institutions(
     boards: dict[str, Json], server: Server, now_ms: int, scope: str
 ) -> None:
-    for name in ("targets-overview", "buildings", "carbon", "electricity"):
+    for name in ("targets-overview", "buildings", "carbon", "electricity", "sub-items"):
         chosen = {**variables(boards[name], server), "scope": scope}
         found = problems(boards[name], server, chosen, now_ms)
         assert [row for row in found if not _is_of_another_medium(row, scope)] == [], name

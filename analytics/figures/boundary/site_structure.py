@@ -6,7 +6,8 @@ Laws:
    is still installed.
 2. A sub-item meter without a parent becomes a child of the main meter of its area, because a main
    usually measures the sub-items, too. If the area has no main, the main of the nearest enclosing
-   area is used. A sub-item with `counts = true` stays without a parent: no main measures it.
+   area is used. A sub-item with `counts = true` stays without a parent: no main measures it. A
+   meter below a sub-item is not a main.
 3. A meter with `counts = false` does not count, and the meters below it do not count either. For
    example, energy measured by a meter of resold energy stays resold if a second meter measures a
    part of it.
@@ -137,7 +138,12 @@ class SiteStructure:
             return None
         area: Area | None = self.site.areas[meter.area_on(day)]
         while area is not None:
-            mains = [one for one in self.site.meter if _is_main(one, meter, area.id, day)]
+            mains = [
+                one
+                for one in self.site.meter
+                if _is_main(one, meter, area.id, day)
+                and all(above.item is None for above in self._above(one))
+            ]
             inner = {one.id for one in mains}
             top = next((one for one in mains if one.parent not in inner), None)
             if top is not None:

@@ -94,6 +94,29 @@ parent = "floor"
     assert signs(let, "office") == {"shop-meter": 1}
 
 
+def test_a_meter_below_a_sub_item_is_not_its_main() -> None:
+    below = site("""
+[[area]]
+id = "block"
+name = "block"
+
+[[meter]]
+id = "cooling"
+name = "cooling"
+medium = "electricity"
+area = "block"
+item = "hvac"
+
+[[meter]]
+id = "pump"
+name = "pump"
+medium = "electricity"
+area = "block"
+parent = "cooling"
+""")
+    assert signs(below, "block") == {"cooling": 1}
+
+
 DATED = """
 [[area]]
 id = "block"
