@@ -15,8 +15,12 @@ from prometheus_client import CollectorRegistry
 from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.alerts.alert_files import load_alert_rules
+from analytics.alerts.alert_rule import Hours
+from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.costs.cost_result import CostResult
 from analytics.figure_service import (
     BEGIN,
+    DailyWriter,
     FigureMetrics,
     FigureService,
     ignore_progress,
@@ -31,6 +35,8 @@ from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.costs.cost_reader import CostReader
+from analytics.pipeline.costs.cost_writer import CostWriter
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.pipeline.profiles.profile_reader import ProfileReader
@@ -46,6 +52,7 @@ from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
 from analytics.rule_documents import rule_documents
 from analytics.settings import AnalyticsSettings
+from analytics.tariffs.tariff_files import load_tariffs
 from jieneng.clock import Clock
 from jieneng.locale import translator
 from jieneng.locale.finding_text import labels
@@ -193,6 +200,49 @@ async def carbon(
         return await pipeline.carbon(
             period, base, None if scope is None else [scope], clock.now_ms()
         )
+
+
+async def costs(
+    folder: SiteFolder, settings: AnalyticsSettings, period: str, subject: str | None, clock: Clock
+) -> list[CostResult]:
+    """Compute missing consumption, and return the costs of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        subject: id of an account or a scope; None for all of them.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+        UsageError: the subject does not exist.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        reader = _cost_reader(folder, store)
+        if subject is not None:
+            reader.require_subject(subject)
+        today = local_today(folder, clock)
+        await _catch_up(pipeline, today)
+        await pipeline.require_data(period)
+        found = await reader.costs([periods.parse(period)], today)
+        return [one for one in found if subject in (None, one.id)]
+
+
+def cost_writer(folder: SiteFolder, store: Store) -> CostWriter:
+    """Return the writer of a site's costs.
+
+    Raises:
+        ConfigError: lists all mistakes in `tariffs.toml` or `alerts.toml`.
+    """
+    return CostWriter(folder.site, _cost_reader(folder, store), store)
+
+
+def _cost_reader(folder: SiteFolder, store: Store) -> CostReader:
+    """Return the reader of a site's costs. A site without accounts needs no working calendar."""
+    tariffs = load_tariffs(folder.path, folder.site)
+    hours = load_alert_rules(folder.path, folder.site).hours if tariffs.accounts else Hours()
+    return CostReader(folder, tariffs, WorkingCalendar(hours, folder.site.zone), store)
 
 
 async def quality(
@@ -346,11 +396,13 @@ async def backfill(
     Returns:
         The findings about registers.
     """
-    async with _open(folder, settings) as (_, pipeline):
+    async with _open(folder, settings) as (store, pipeline):
         findings = await pipeline.backfill(start, end, progress)
         stored = await pipeline.stored_periods()
         await publish(pipeline, folder, clock, stored)
         await publish_quotas(pipeline, folder, clock, stored)
+        months = sorted({f"{day:%Y-%m}" for day in periods.days(start, end + timedelta(days=1))})
+        await cost_writer(folder, store).write(months, local_today(folder, clock))
         return findings
 
 
@@ -376,12 +428,13 @@ async def _catch_up(pipeline: Pipeline, today: date) -> None:
 
 async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> list[Figure]:
     """Bring consumption and indicators up to date, once."""
-    async with _open(folder, settings) as (_, pipeline):
+    async with _open(folder, settings) as (store, pipeline):
         today = local_today(folder, clock)
         await _catch_up(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
         stored = await pipeline.stored_periods()
         await publish_quotas(pipeline, folder, clock, stored)
+        await cost_writer(folder, store).update(today, ())
         return await publish(pipeline, folder, clock, stored)
 
 
@@ -395,10 +448,11 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         _alert_service(folder, settings, clock, registry) as alerts,
         asyncio.TaskGroup() as tasks,
     ):
-        writers = (
+        writers: list[DailyWriter] = [
             ProfileWriter(_profile_reader(folder, pipeline, store), store),
+            cost_writer(folder, store),
             QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
-        )
+        ]
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
         tasks.create_task(service.run(), name="figures")
         if alerts is not None:

@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analytics.tariffs.tariff import (
-    DAY_TYPES,
-    PRICE_PERIODS,
-    DayType,
-    PricePeriod,
-    Schedule,
-    Season,
-)
+from analytics.tariffs.tariff import DAY_TYPES, DayType, Schedule, Season
+from jieneng.metering.quantities import PRICE_PERIODS, PricePeriod
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,10 +18,6 @@ from analytics.alerts.alert_rule import ClockSpan
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Id, NotNegative, Positive
 
-#: Kinds of hours of a time-of-use tariff: 尖峰、峰、平、谷、深谷.
-PricePeriod = Literal["sharp", "peak", "flat", "valley", "deep_valley"]
-PRICE_PERIODS: Final[tuple[PricePeriod, ...]] = ("sharp", "peak", "flat", "valley", "deep_valley")
-
 DayType = Literal["workday", "weekend", "holiday"]
 DAY_TYPES: Final[tuple[DayType, ...]] = ("workday", "weekend", "holiday")
 

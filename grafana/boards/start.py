@@ -76,6 +76,7 @@ _MANAGER: Final = (
         ),
     ),
     ("carbon", Words("Carbon", "Carbon for the target, and for the emission inventory.")),
+    ("cost", Words("Costs", "Costs by month and price period, largest consumers, bills.")),
 )
 _ENGINEER: Final = (
     (

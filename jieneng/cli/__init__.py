@@ -25,6 +25,7 @@ from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
     carbon_command,
+    cost_command,
     indicator_commands,
     profile_command,
     publish_command,
@@ -72,6 +73,7 @@ for command in (
     quota_command.quotas,
     carbon_command.carbon,
     quality_command.quality,
+    cost_command.cost,
     profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,

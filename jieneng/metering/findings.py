@@ -628,9 +628,9 @@ _ROWS: Final = (
     FindingKind(
         code="no_price",
         severity="warning",
-        en="{subject:name}: tariff {tariff} has no price between {first:date} and {last:date}, so"
-        " the cost is unknown. Write the published price into tariffs.toml.",
-        zh="{subject:name}：{first:date} 至 {last:date} 之间缺少 {tariff} 的价格，费用未知；"
+        en="{subject:name}: the tariff {tariff:name} has no price between {first:date} and"
+        " {last:date}, so the cost is unknown. Write the published price into tariffs.toml.",
+        zh="{subject:name}：{first:date} 至 {last:date} 之间缺少“{tariff:name}”的价格，费用未知；"
         "请将公布的价格填入 tariffs.toml",
     ),
     FindingKind(
@@ -642,8 +642,8 @@ _ROWS: Final = (
     FindingKind(
         code="reported_tariff",
         severity="info",
-        en="The rules of tariff {subject} are known from reports only: {source}.",
-        zh="{subject} 的计价规则目前仅据报道：{source}",
+        en="The rules of the tariff {subject:name} are known from reports only: {source}.",
+        zh="{subject:name}：计价规则目前仅据报道（{source}）",
     ),
     FindingKind(
         code="uncertain_step",
@@ -659,8 +659,8 @@ _ROWS: Final = (
         en="{subject:name}: it was not measured at which hours {share:share} of the consumption"
         " occurred. Depending on it, the consumption costs {least:number} to {greatest:number}"
         " yuan.",
-        zh="{subject:name}：{share:share} 的用量只知总量，不知用于哪些时段；"
-        "据此电量（用量）费用在 {least:number} 至 {greatest:number} 元之间",
+        zh="{subject:name}：{share:share} 的用量无法确定所属时段，"
+        "用量费用在 {least:number} 至 {greatest:number} 元之间",
     ),
     FindingKind(
         code="unknown_demand",

@@ -30,6 +30,10 @@ readings of the local day that were to be polled and that are stored, and their 
 | data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
 `plausibility`, `consistency`, `denominators`, `coverage`, `readings` |
 | quality_issue | analytics | site, scope, figure, code, subject | `share`, `amount`, `points` |
+| cost | analytics | site, kind (account, area, institution, site), scope, medium, period | the \
+medium's consumption quantity, cost_yuan, energy_yuan, demand_yuan, average_price, least_yuan, \
+greatest_yuan, unmetered_yuan, coverage, estimated, billed_yuan, amount_difference_pct, \
+cost_difference_pct; by price period of electricity `energy_peak_kwh`, `peak_yuan`, ... |
 | profile | analytics | site, kind (meter, area, institution, site), scope, medium, period | a \
 field a row of `figures.profile_figures`; `peak_ms`: start of the interval with the peak, \
 `interval_s`: its length; `coverage`: share of the hours that are measured |
@@ -91,6 +95,7 @@ INDICATOR: Final = "indicator"
 COMPLETENESS: Final = "completeness"
 DATA_QUALITY: Final = "data_quality"
 QUALITY_ISSUE: Final = "quality_issue"
+COST: Final = "cost"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
 PROFILE: Final = "profile"
@@ -119,6 +124,7 @@ MEASUREMENTS: Final = frozenset(
         COMPLETENESS,
         DATA_QUALITY,
         QUALITY_ISSUE,
+        COST,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
         PROFILE,
@@ -175,6 +181,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         COMPLETENESS: ("site", "meter", "quantity"),
         DATA_QUALITY: ("site", "scope", "figure", "period"),
         QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
+        COST: ("site", "kind", "scope", "medium", "period"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
         PROFILE: ("site", "kind", "scope", "medium", "period"),
@@ -248,6 +255,25 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             )
         ),
         QUALITY_ISSUE: frozenset(("share", "amount", "points")),
+        COST: frozenset(
+            (
+                *quantities.CONSUMPTION.values(),
+                COST_YUAN,
+                "energy_yuan",
+                "demand_yuan",
+                "average_price",
+                "least_yuan",
+                "greatest_yuan",
+                "unmetered_yuan",
+                COVERAGE,
+                ESTIMATED,
+                "billed_yuan",
+                "amount_difference_pct",
+                "cost_difference_pct",
+                *(f"energy_{period}_kwh" for period in quantities.PRICE_PERIODS),
+                *(f"{period}_yuan" for period in quantities.PRICE_PERIODS),
+            )
+        ),
         QUOTA_LEVEL: frozenset(
             (
                 "value",

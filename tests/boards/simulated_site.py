@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.alerts.alert_rule import Hours
-from analytics.app import load_rules
+from analytics.app import cost_writer, load_rules
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
@@ -94,14 +94,27 @@ area = "block-2"
 parent = "h-main"
 rated_max = 1200.0
 """
+_MORE_TARIFFS = """
+[[account]]
+id = "3208000000004"
+meters = ["h-main"]
+tariff = [{from = 2019-01-01, value = "heat-flat"}]
+
+[[price]]
+tariff = "heat-flat"
+from = 2019-01-01
+flat = 60.0
+"""
 
 
 def write_folder(path: Path) -> SiteFolder:
     """Write the site's folder, and read it."""
-    for name in ("site.toml", "plan.toml", "simulator.toml"):
+    for name in ("site.toml", "plan.toml", "simulator.toml", "tariffs.toml"):
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
+    with (path / "tariffs.toml").open("a", encoding="utf-8") as file:
+        file.write(_MORE_TARIFFS)
     return load(path)
 
 
@@ -144,10 +157,25 @@ async def fill(
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
+    await store.write(list(_bills(folder.site)))
+    await cost_writer(folder, store).write(months, NOW.date())
     await store.write(list(_reports(folder.site)))
     await store.write([_bill(folder.site), *_completeness(folder.site)])
     await QualityWriter(pipeline, store, lambda _: ()).update(NOW.date(), ())
     await simulated_alerts.fill(folder.site, store, now_ms(folder.site))
+
+
+def _bills(site: Site) -> Iterator[Point]:
+    """Yield the bills of electricity of the last year."""
+    for month in range(1, NOW.month):
+        start, end = date(NOW.year, month, 1), date(NOW.year, month + 1, 1)
+        fields = (
+            ("energy_kwh", 270_000.0 + 2_000 * month),
+            (schema.COST_YUAN, 240_000.0 + 3_000 * month),
+            (schema.INTERVAL_S, (end - start).total_seconds()),
+        )
+        start_ms = _ms(site, datetime.combine(start, time()))
+        yield Point.of(schema.BILL, (("meter", "e-main"), ("site", site.id)), fields, start_ms)
 
 
 async def _copy_consumption(site: Site, store: Store, years: Sequence[int]) -> None:

@@ -18,8 +18,12 @@ pytestmark = [pytest.mark.server, pytest.mark.long, pytest.mark.xdist_group("boa
 FEWEST_POINTS = 6
 MAX_POINTS = 50_000
 #: Columns that may be empty: nothing bounds a doubt, a scope without a cap has no target, and few
-#: meters report the power of each phase. The present month has no day off yet.
-MAY_BE_EMPTY = {"doubt", "target", "power_a_kw", "power_b_kw", "power_c_kw", "days_off_share"}
+#: meters report the power of each phase. The present month has no day off yet, and only industry
+#: has sharp and deep valley hours.
+MAY_BE_EMPTY = {
+    *("doubt", "target", "power_a_kw", "power_b_kw", "power_c_kw", "days_off_share"),
+    *("sharp_yuan", "deep_valley_yuan", "energy_sharp_kwh", "energy_deep_valley_kwh"),
+}
 #: Panels of meters with which nothing is wrong, and of scopes without persons.
 MAY_BE_SILENT = {"Findings", "Readings with a quality code", "Alerts of this meter that are over"}
 #: Meters whose board must show something: one a medium.

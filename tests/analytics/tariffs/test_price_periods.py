@@ -9,7 +9,6 @@ from analytics.figures.figure import rounded
 from analytics.tariffs.account_plan import account_plan
 from analytics.tariffs.price_periods import day_periods, has_half_hours
 from analytics.tariffs.tariff import (
-    PRICE_PERIODS,
     Account,
     DatedDemand,
     DatedTariff,
@@ -20,6 +19,7 @@ from analytics.tariffs.tariff import (
     Tariffs,
 )
 from analytics.tariffs.tariff_files import load_tariffs
+from jieneng.metering.quantities import PRICE_PERIODS
 
 PACKAGED = load_tariffs(Path(), None)
 LETTERS = dict(zip(PRICE_PERIODS, "SPFVD", strict=True))
