@@ -42,6 +42,7 @@ class BilledAmount(msgspec.Struct, frozen=True, kw_only=True):
         meter: id of the meter.
         medium: medium of the meter.
         start: first local day of the bill.
+        last: last local day of the bill.
         amount: amount of the bill [kWh, m3 or GJ].
         cost_yuan: cost of the bill; None if unknown.
         metered: consumption of the meter on the days of the bill; NaN if unknown.
@@ -51,6 +52,7 @@ class BilledAmount(msgspec.Struct, frozen=True, kw_only=True):
     meter: str
     medium: Medium
     start: date
+    last: date
     amount: float
     cost_yuan: float | None
     metered: float
@@ -89,40 +91,57 @@ def meter_balance(
 
 def bill_differences(bills: Sequence[BilledAmount]) -> Iterator[Concern]:
     """Yield a concern for each bill that differs from the meter, and for each slip of its cost."""
-    prices: dict[str, list[float]] = {}
+    by_meter: dict[str, list[BilledAmount]] = {}
     for bill in bills:
-        if bill.cost_yuan and bill.amount > 0:
-            prices.setdefault(bill.meter, []).append(bill.cost_yuan / bill.amount)
-    for bill in bills:
+        by_meter.setdefault(bill.meter, []).append(bill)
         if math.isfinite(bill.metered) and not _agrees(bill.amount, bill.metered, _BILL):
             yield _difference(bill)
-        known = prices.get(bill.meter, [])
-        if len(known) >= _LEAST_BILLS and bill.cost_yuan and bill.amount > 0:
-            price, usual = bill.cost_yuan / bill.amount, float(np.median(known))
-            if power_of_ten(price / usual) is not None:
-                finding = Finding.of(
-                    "cost_unit_slip",
-                    bill.meter,
-                    first=bill.start,
-                    price=round(price, 6),
-                    usual=round(usual, 6),
-                    unit=QUANTITIES[CONSUMPTION[bill.medium]].unit,
-                )
-                yield Concern(finding, 0.0)
+    for of_meter in by_meter.values():
+        yield from _cost_slips(of_meter)
 
 
 def _difference(bill: BilledAmount) -> Concern:
     values: dict[str, Value] = {
+        "first": bill.start,
+        "last": bill.last,
         "billed": bill.amount,
         "metered": bill.metered,
         "unit": QUANTITIES[CONSUMPTION[bill.medium]].unit,
-        "first": bill.start,
     }
     same = [y for y, amount in bill.other_years.items() if _agrees(bill.amount, amount, _SAME)]
-    code = "bill_difference"
     if same:
         code, values["year"] = "bill_other_year", same[0]
+    else:
+        code = "bill_amount_differs"
+        values["share"] = abs(bill.amount / bill.metered - 1) if bill.metered else 1.0
     return Concern(Finding(code, bill.meter, tuple(values.items())), bill.amount - bill.metered)
+
+
+def _cost_slips(bills: Sequence[BilledAmount]) -> Iterator[Concern]:
+    """Yield a concern for each bill of a meter whose price is a power of ten of the usual price."""
+    prices = {
+        bill.start: bill.cost_yuan / bill.amount
+        for bill in bills
+        if bill.cost_yuan and bill.amount > 0
+    }
+    if len(prices) < _LEAST_BILLS:
+        return
+    usual = float(np.median(list(prices.values())))
+    slips = {start for start, price in prices.items() if power_of_ten(price / usual) is not None}
+    others = [price for start, price in prices.items() if start not in slips]
+    for bill in bills:
+        if bill.start in slips:
+            finding = Finding.of(
+                "bill_in_other_unit",
+                bill.meter,
+                first=bill.start,
+                last=bill.last,
+                price=prices[bill.start],
+                least=min(others),
+                greatest=max(others),
+                unit=f"yuan/{QUANTITIES[CONSUMPTION[bill.medium]].unit}",
+            )
+            yield Concern(finding, 0.0)
 
 
 def _agrees(one: float, other: float, limit: float) -> bool:

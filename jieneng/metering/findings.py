@@ -478,14 +478,6 @@ _ROWS: Final = (
         " {share:share}",
     ),
     FindingKind(
-        code="bill_difference",
-        severity="warning",
-        en="{subject:name}: the bill from {first:date} states {billed:number} {unit:unit}, and the"
-        " meter counted {metered:number}.",
-        zh="{subject:name}：自 {first:date} 起的账单为 {billed:number} {unit:unit}，表计用量为"
-        " {metered:number}",
-    ),
-    FindingKind(
         code="bill_other_year",
         severity="warning",
         en="{subject:name}: the bill from {first:date} states {billed:number} {unit:unit}, which"
@@ -493,14 +485,6 @@ _ROWS: Final = (
         " years exchanged?",
         zh="{subject:name}：自 {first:date} 起的账单为 {billed:number} {unit:unit}，与 {year} 年"
         "同期表计用量一致，而本期表计用量为 {metered:number}，是否年份填反？",
-    ),
-    FindingKind(
-        code="cost_unit_slip",
-        severity="warning",
-        en="{subject:name}: the bill from {first:date} costs {price:exact} yuan for each"
-        " {unit:unit}, the others {usual:exact}; 元 for 万元, or a slip of the decimal point?",
-        zh="{subject:name}：自 {first:date} 起的账单单价为 {price:exact} 元/{unit:unit}，其他账单为"
-        " {usual:exact}，是否元、万元混用或小数点有误？",
     ),
     FindingKind(
         code="periods_not_annual",

@@ -137,6 +137,7 @@ async def _billed(
         meter=meter_id,
         medium=medium,
         start=start,
+        last=billed.end - timedelta(days=1),
         amount=row[CONSUMPTION[medium]],
         cost_yuan=row.get(schema.COST_YUAN),
         metered=amounts.pop(start.year, float("nan")),

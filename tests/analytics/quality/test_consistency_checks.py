@@ -34,6 +34,7 @@ def bill(
         meter="e",
         medium="electricity",
         start=date(2025, month, 1),
+        last=date(2025, month, 28),
         amount=amount,
         cost_yuan=cost,
         metered=metered,
@@ -44,7 +45,7 @@ def bill(
 def test_a_bill_may_differ_from_the_meter_by_five_per_cent() -> None:
     bills = [bill(1, 1040.0, metered=1000.0), bill(2, 1100.0, metered=1000.0), bill(3, 1.0)]
     [one] = bill_differences(bills)
-    assert (one.finding.code, one.amount) == ("bill_difference", 100.0)
+    assert (one.finding.code, one.amount) == ("bill_amount_differs", 100.0)
 
 
 def test_a_bill_that_fits_another_year_is_called_that() -> None:
@@ -56,7 +57,7 @@ def test_a_bill_that_fits_another_year_is_called_that() -> None:
 def test_a_cost_in_ten_thousand_yuan_is_a_slip() -> None:
     bills = [bill(month, 1000.0, 700.0) for month in (1, 2, 3)]
     [one] = bill_differences([*bills, bill(4, 1000.0, 0.0712)])
-    assert one.finding.code == "cost_unit_slip"
+    assert one.finding.code == "bill_in_other_unit"
     assert dict(one.finding.values)["first"] == date(2025, 4, 1)
 
 

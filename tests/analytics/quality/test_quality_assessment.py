@@ -117,6 +117,7 @@ def test_a_bill_counts_in_the_figure_of_its_meter(tmp_path: Path) -> None:
         meter="w",
         medium="water",
         start=date(2024, 3, 1),
+        last=date(2024, 3, 31),
         amount=255.0,
         cost_yuan=None,
         metered=155.0,
