@@ -185,7 +185,9 @@ def meter_consumption(
     exporting = [meter for meter in meters if (meter.id, CONSUMPTION[medium]) in exports]
     lived, left_out = [], []
     for flow in flows_of(meters, exporting):
-        stored = _stored(flow, medium, exports if flow.is_export else rows, len(interval_days))
+        stored = stored_amounts(
+            flow, medium, exports if flow.is_export else rows, len(interval_days)
+        )
         life = lifetime(structure, flow, interval_days, begins)
         lived.append(life.applied_to(stored))
         is_left_out = life.is_removed & (not flow.is_export)
@@ -204,7 +206,7 @@ def meter_consumption(
     )
 
 
-def _stored(flow: Flow, medium: Medium, rows: StoredRows, size: int) -> Consumption:
+def stored_amounts(flow: Flow, medium: Medium, rows: StoredRows, size: int) -> Consumption:
     """Return the stored consumption of a flow."""
     unknown = np.full(size, np.nan)
     amount, coverage, estimated_share, bounded, spread_start, spread_end = (

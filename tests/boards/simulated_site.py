@@ -109,7 +109,7 @@ flat = 60.0
 
 def write_folder(path: Path) -> SiteFolder:
     """Write the site's folder, and read it."""
-    for name in ("site.toml", "plan.toml", "simulator.toml", "tariffs.toml"):
+    for name in ("site.toml", "plan.toml", "quotas.toml", "simulator.toml", "tariffs.toml"):
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
@@ -155,6 +155,7 @@ async def fill(
         wanted = months if year == years[-1] else []
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
+    await pipeline.quotas.publish({f"{years[-1]}": now_ms(folder.site)})
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
     await store.write(list(_bills(folder.site)))
