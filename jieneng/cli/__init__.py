@@ -30,6 +30,7 @@ from jieneng.cli.figures import (
     indicator_commands,
     profile_command,
     publish_command,
+    quality_command,
     quota_command,
 )
 from jieneng.cli.options import Reader, tr
@@ -73,6 +74,7 @@ for command in (
     quota_command.quotas,
     balance_command.balance,
     carbon_command.carbon,
+    quality_command.quality,
     cost_command.cost,
     profile_command.profile,
     alert_commands.alerts,
