@@ -24,7 +24,7 @@ MAY_BE_EMPTY = {
     *("doubt", "target", "power_a_kw", "power_b_kw", "power_c_kw", "days_off_share"),
     *("sharp_yuan", "deep_valley_yuan", "energy_sharp_kwh", "energy_deep_valley_kwh"),
 }
-#: Panels of meters with which nothing is wrong, and of scopes without persons.
+#: Panels about meters without findings, and about scopes without persons.
 MAY_BE_SILENT = {"Findings", "Readings with a quality code", "Alerts of this meter that are over"}
 #: Meters whose board must show something: one a medium.
 METERS = ("e-main", "w-main", "g-main", "h-main", simulated_site.SILENT_METER)

@@ -1,6 +1,6 @@
 """The boards: committed as built, complete, bounded, and of stored values only.
 
-That real databases answer them is held by `tests/boards`.
+`tests/boards` runs their queries on real databases.
 """
 
 import json

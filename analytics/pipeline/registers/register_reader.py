@@ -175,7 +175,7 @@ class RegisterReader:
     async def affected_spans(
         self, registers: Sequence[MeterRecords], window: Window
     ) -> list[Window]:
-        """Return the time spans whose consumption readings in a window can affect [UTC, ms].
+        """Return the time spans in which readings of a window can affect the consumption [UTC, ms].
 
         The span of a register contains:
 

@@ -16,7 +16,7 @@ from jieneng.storage.settings import StoreSettings
 from tests.boards import simulated_site
 
 DAY_MS = 86_400_000
-#: Days from each evaluation to the next; hours are evaluated anew over three days.
+#: Days from each evaluation to the next; hours are evaluated again over three days.
 STEP_DAYS = 3
 STEPS = 3
 

@@ -1,4 +1,4 @@
-"""Costs of an account, worked by hand."""
+"""Costs of an account, calculated by hand."""
 
 import math
 from datetime import date

@@ -98,7 +98,7 @@ def midnight(small: SiteFolder, day: date) -> int:
 
 
 async def write_history(small: SiteFolder, store: Store) -> None:
-    """Half a year with everything that happens: see `SITE`, and below."""
+    """Write half a year with many kinds of events: see `SITE`, and below."""
     rng = np.random.default_rng(7)
     start, end = midnight(small, FIRST), midnight(small, LAST) + DAY_MS
     times = np.arange(start - DAY_MS, end, HOUR_MS)

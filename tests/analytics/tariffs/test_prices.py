@@ -1,4 +1,4 @@
-"""Prices of periods, steps and demand: published rows, and numbers worked by hand."""
+"""Prices of periods, steps and demand: published rows, and numbers calculated by hand."""
 
 import math
 from datetime import date
