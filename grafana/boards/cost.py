@@ -208,7 +208,7 @@ def _of_medium(of: BoardSite, medium: Medium) -> Json:
 def _accounts(of: BoardSite) -> Json:
     tr = of.tr
     overrides = {
-        "scope": FieldOverride(tr("Account"), width=150),
+        "scope": FieldOverride(tr("Account"), "string", width=150),
         "period": FieldOverride(tr("Month"), "string", width=90),
         schema.COST_YUAN: FieldOverride(tr("Computed cost"), decimals=0),
         "billed_yuan": FieldOverride(tr("Billed cost"), decimals=0),
