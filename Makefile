@@ -11,7 +11,7 @@ FUZZED = $(shell grep -l hypothesis -r tests --include='test_*.py')
 # Tests that run side by side: most of them wait for a server, not for the processor.
 WORKERS ?= 5
 
-# Python keeps what it compiled, so that each of the suite's many processes need not compile it anew.
+# Python keeps compiled files, so that the many processes of the suite need not compile again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv demo services test suite quick fuzz lint types bench grafana boards-pictures locale lock clean

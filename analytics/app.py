@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +15,19 @@ from prometheus_client import CollectorRegistry
 from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.alerts.alert_files import load_alert_rules
+from analytics.alerts.alert_rule import Hours
+from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.costs.cost_result import CostResult
 from analytics.figure_service import (
     BEGIN,
+    DailyWriter,
     FigureMetrics,
     FigureService,
     ignore_progress,
     local_today,
     publish,
-    publish_quotas,
 )
+from analytics.figures.balances.parent_balance import BalanceStep, ParentBalance
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.annual_quota_results import AnnualQuotaResult
@@ -30,17 +35,25 @@ from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.rule_files import Rules, merge_rules
 from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.costs.cost_reader import CostReader
+from analytics.pipeline.costs.cost_writer import CostWriter
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
+from analytics.pipeline.quality.quality_reader import quality_report
+from analytics.pipeline.quality.quality_writer import QualityWriter
+from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
+from analytics.publications.published_sums import sum_findings
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
+from analytics.quality.quality_score import QualityReport
 from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
 from analytics.rule_documents import rule_documents
 from analytics.settings import AnalyticsSettings
+from analytics.tariffs.tariff_files import load_tariffs
 from jieneng.clock import Clock
 from jieneng.locale import translator
 from jieneng.locale.finding_text import labels
@@ -153,6 +166,10 @@ async def report(
         await pipeline.require_data(period)
         now_ms = clock.now_ms()
         data = await report_reader.page_data(pipeline, store, period, now_ms)
+        published = sum_findings(folder.path, int(period))
+        site_id = folder.site.id
+        rated = await quality_report(pipeline, store, period, [site_id], now_ms, published)
+        data = msgspec.structs.replace(data, quality=rated)
         rules = load_alert_rules(folder.path, folder.site)
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 
@@ -184,6 +201,102 @@ async def carbon(
         return await pipeline.carbon(
             period, base, None if scope is None else [scope], clock.now_ms()
         )
+
+
+async def balances(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    step: BalanceStep,
+    tolerance_pct: float,
+    scope: str | None,
+    clock: Clock,
+) -> list[ParentBalance]:
+    """Compute missing consumption, and return the balance of each meter with sub-meters.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        step: length of the parts of the period.
+        tolerance_pct: greatest rest that agrees, as a share of the meter above [%].
+        scope: id of a scope whose meters are compared; None for all meters.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (_, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        return await pipeline.balances(period, step, tolerance_pct, scope, clock.now_ms())
+
+
+async def costs(
+    folder: SiteFolder, settings: AnalyticsSettings, period: str, subject: str | None, clock: Clock
+) -> list[CostResult]:
+    """Compute missing consumption, and return the costs of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        subject: id of an account or a scope; None for all of them.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+        UsageError: the subject does not exist.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        reader = _cost_reader(folder, store)
+        if subject is not None:
+            reader.require_subject(subject)
+        today = local_today(folder, clock)
+        await _catch_up(pipeline, today)
+        await pipeline.require_data(period)
+        found = await reader.costs([periods.parse(period)], today)
+        return [one for one in found if subject in (None, one.id)]
+
+
+def cost_writer(folder: SiteFolder, store: Store) -> CostWriter:
+    """Return the writer of a site's costs.
+
+    Raises:
+        ConfigError: lists all mistakes in `tariffs.toml` or `alerts.toml`.
+    """
+    return CostWriter(folder.site, _cost_reader(folder, store), store)
+
+
+def _cost_reader(folder: SiteFolder, store: Store) -> CostReader:
+    """Return the reader of a site's costs. A site without accounts needs no working calendar."""
+    tariffs = load_tariffs(folder.path, folder.site)
+    hours = load_alert_rules(folder.path, folder.site).hours if tariffs.accounts else Hours()
+    return CostReader(folder, tariffs, WorkingCalendar(hours, folder.site.zone), store)
+
+
+async def quality(
+    folder: SiteFolder, settings: AnalyticsSettings, period: str, scope: str | None, clock: Clock
+) -> QualityReport:
+    """Compute missing consumption, and return the quality of the data of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        whole = periods.parse(period)
+        published = sum_findings(folder.path, whole.year) if whole.whole_year else ()
+        scopes = None if scope is None else [scope]
+        return await quality_report(pipeline, store, period, scopes, clock.now_ms(), published)
 
 
 async def quotas(
@@ -313,11 +426,14 @@ async def backfill(
     Returns:
         The findings about registers.
     """
-    async with _open(folder, settings) as (_, pipeline):
+    async with _open(folder, settings) as (store, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        stored = await pipeline.stored_periods()
-        await publish(pipeline, folder, clock, stored)
-        await publish_quotas(pipeline, folder, clock, stored)
+        await publish(pipeline, folder, clock, await pipeline.stored_periods())
+        await QuotaWriter(pipeline.quotas, folder.site, store).update(
+            local_today(folder, clock), ()
+        )
+        months = sorted({f"{day:%Y-%m}" for day in periods.days(start, end + timedelta(days=1))})
+        await cost_writer(folder, store).write(months, local_today(folder, clock))
         return findings
 
 
@@ -343,13 +459,13 @@ async def _catch_up(pipeline: Pipeline, today: date) -> None:
 
 async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> list[Figure]:
     """Bring consumption and indicators up to date, once."""
-    async with _open(folder, settings) as (_, pipeline):
+    async with _open(folder, settings) as (store, pipeline):
         today = local_today(folder, clock)
         await _catch_up(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
-        stored = await pipeline.stored_periods()
-        await publish_quotas(pipeline, folder, clock, stored)
-        return await publish(pipeline, folder, clock, stored)
+        await QuotaWriter(pipeline.quotas, folder.site, store).update(today, ())
+        await cost_writer(folder, store).update(today, ())
+        return await publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
@@ -362,7 +478,12 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         _alert_service(folder, settings, clock, registry) as alerts,
         asyncio.TaskGroup() as tasks,
     ):
-        writers = [ProfileWriter(_profile_reader(folder, pipeline, store), store)]
+        writers: list[DailyWriter] = [
+            ProfileWriter(_profile_reader(folder, pipeline, store), store),
+            cost_writer(folder, store),
+            QuotaWriter(pipeline.quotas, folder.site, store),
+            QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
+        ]
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
         tasks.create_task(service.run(), name="figures")
         if alerts is not None:

@@ -215,7 +215,7 @@ async def _reload_on_signal(
             else:
                 change = await buses.apply(prepared)
                 log.info(
-                    "the site's file was read anew",
+                    "the site's file was read again",
                     ended=change.ended,
                     begun=change.begun,
                     untouched=change.untouched,

@@ -1,1 +1,1 @@
-"""A folder a package, plus the whole way in e2e/ and measurements in bench/."""
+"""Tests: a folder for each package, all services together in e2e/, measurements in bench/."""

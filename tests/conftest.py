@@ -1,4 +1,4 @@
-"""What every test may ask for: real servers, the example site, and where others' data lies."""
+"""Fixtures for all tests: real servers, the example site, and the folder of measured data."""
 
 import os
 import socket
@@ -16,9 +16,9 @@ from tests.servers import Influx, Influx2, Mosquitto
 
 ROOT = Path(__file__).parent.parent
 
-# A change is judged by the same cases as the one before it; new ones are looked for by whoever
-# runs the suite himself, and at length by `make fuzz`. No case fails for being slow: a busy machine
-# is none of the code's faults. Before each commit a few cases of each are enough.
+# In CI every run has the same cases. A local run has new ones, and `make fuzz` many more. Slow
+# cases do not fail, because the machine may be busy. A few cases of each are enough before a
+# commit.
 settings.register_profile("usual", deadline=None)
 settings.register_profile("steady", settings.get_profile("usual"), derandomize=True)
 settings.register_profile("quick", settings.get_profile("steady"), max_examples=15)
@@ -26,7 +26,7 @@ settings.register_profile("fuzz", settings.get_profile("usual"), max_examples=30
 settings.load_profile("usual")
 
 
-#: Fixtures that are a server.
+#: Fixtures that start a server.
 SERVERS = {"influx", "influx2", "mosquitto"}
 
 
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def only_marked_tests_start_servers(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """`make quick` leaves out the tests with the mark `server`: no other test may start one."""
+    """Check that only tests with the mark `server` start one; `make quick` leaves them out."""
     refused: list[str] = []
 
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -106,7 +106,7 @@ def example() -> SiteFolder:
 
 @pytest.fixture(scope="session")
 def measured() -> Path:
-    """The folder of data that others measured; the test is skipped where it is missing."""
+    """The folder of measured data from other projects; the test is skipped if it is missing."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the folder of measured data is not beside this checkout")

@@ -1,6 +1,6 @@
-"""How long tests wait for what has to happen."""
+"""Time-outs of tests."""
 
 from typing import Final
 
-#: Ends the wait for what hangs [s]. What is only slow, on a machine that others load, has to pass.
+#: Longest wait for an event [s]; it must also be sufficient on a busy machine.
 PATIENCE_S: Final = 120.0

@@ -1,9 +1,9 @@
 """Real servers for tests: mosquitto, InfluxDB 1.x and 2.x, each on a free port in its own folder.
 
-Where one is not installed, the test that needs it is skipped and says so; with
+If one is not installed, the tests that need it are skipped, with a message; with
 `JIENENG_REQUIRE_SERVICES=1`, as CI sets it, a missing one is a failure. InfluxDB 2 is in no package
-registry: `make services` builds it into the cache. Where it was never built, because Go or Cargo is
-missing, its tests are skipped also in CI; where it was built and is gone, they fail there.
+registry: `make services` builds it into the cache. If it was never built, because Go or Cargo is
+    missing, its tests are skipped in CI too; if it was built but is missing, they fail there.
 """
 
 import json
@@ -24,14 +24,14 @@ from tests.patience import PATIENCE_S
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+    """Return a port on which no program listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def need(program: str) -> str:
-    """The path of a server's program; skips the test where it is not installed."""
+    """Return the path of a server's program; skip the test if it is not installed."""
     path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
     if path is None and os.environ.get("JIENENG_REQUIRE_SERVICES") == "1":
         pytest.fail(f"{program} is not installed, and JIENENG_REQUIRE_SERVICES=1 wants it")
@@ -41,12 +41,12 @@ def need(program: str) -> str:
 
 
 def cache_folder() -> Path:
-    """The folder for what is built once a machine."""
+    """Return the folder for programs that are built once on a machine."""
     return Path(os.environ.get("JIENENG_CACHE") or Path.home() / ".cache" / "jieneng")
 
 
 def need_built(name: str) -> str:
-    """The path of a program that `make services` builds; skips the test where it is not built."""
+    """Return the path of a program of `make services`; skip the test if it is not built."""
     cache = cache_folder()
     path, was_built = cache / name / name.split("-", maxsplit=1)[0], cache / name / "built"
     if path.is_file():

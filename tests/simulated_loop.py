@@ -2,10 +2,10 @@
 
 Laws:
 
-1. Nothing that runs on it waits for a thread or a process. Each run is the same, and a busy machine
-   changes nothing: no timer fires while anything is left to do.
-2. Sockets are between tasks of the loop itself. Bytes on their way are waited for before the time
-   goes on.
+1. Code on this loop must not wait for a thread or a process. Each run is the same, also on a busy
+   machine: no timer fires while a task can run.
+2. Sockets are between tasks of the loop itself. The loop waits for bytes in transit before it moves
+   the time on.
 """
 
 import asyncio

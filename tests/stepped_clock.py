@@ -1,6 +1,6 @@
-"""A clock that stands still until everybody sleeps, then goes to the first who wants to wake.
+"""A clock that stands still until all tasks sleep, then moves to the first time to wake.
 
-So a run is as fast as its work, takes no notice of a slow machine, and is the same every time.
+So a run is as fast as its work, and is the same every time, also on a slow machine.
 """
 
 import asyncio

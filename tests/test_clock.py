@@ -1,4 +1,4 @@
-"""The clock that is passed in."""
+"""The clock of the services."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def test_a_clock_that_nobody_will_set_is_as_right_as_it_will_be(tmp_path: Path) 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
 def test_the_kernel_says_how_wrong_its_clock_may_be() -> None:
-    """Or does not; and its clock is not changed by the question."""
+    """Also if it does not say so; and the query does not change its clock."""
     error = kernel_clock_error_us()
     assert error is None or 0 <= error < 2**40
     assert isinstance(SystemClock().is_set(), bool)

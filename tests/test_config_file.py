@@ -1,4 +1,4 @@
-"""TOML -> structs: every error names file, line and key, and all are told at once."""
+"""Decoding of TOML to structs: all errors are reported at once, with file, line and key."""
 
 from pathlib import Path
 from typing import Literal
@@ -126,7 +126,7 @@ def test_what_is_not_toml_is_told_with_its_line() -> None:
     ids=["lists", "tables", "a hundred lists", "dotted key", "dotted header"],
 )
 def test_what_is_nested_without_end_is_told(text: str) -> None:
-    """Parser, decoder and whoever prints the value would each go down there, and not return."""
+    """Parser, decoder and printing would all recurse without end."""
     [problem] = problems(text)
     assert str(problem) == (
         "a.toml: its tables and lists are nested more than 20 levels deep."

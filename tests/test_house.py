@@ -1,4 +1,4 @@
-"""The house keeps its rules: read off the syntax tree, each with the reason why it is there."""
+"""Rules of the project, checked on the syntax tree, each with its reason."""
 
 import ast
 import re
@@ -97,7 +97,7 @@ IO_ROOMS = {
     "simulators.serving.tcp_port",
 }
 
-#: What doing I/O looks like in an import.
+#: Imports by which a module does I/O.
 IO_LIBRARIES = {
     "aiohttp", "aiomqtt", "amqtt", "asyncio", "http", "paho", "serial",
     "serial_asyncio_fast", "socket", "sqlite3", "ssl", "termios", "urllib",
@@ -156,8 +156,7 @@ def broken(rule: str, found: list[Import]) -> str:
 
 
 def test_the_services_never_import_each_other() -> None:
-    """They meet in bytes, in names and in the store, so that each can be run, replaced and
-    understood alone."""
+    """They share bytes, names and the store, so each can be run, replaced and understood alone."""
     found = [
         one
         for one in imports()
@@ -169,7 +168,7 @@ def test_the_services_never_import_each_other() -> None:
 
 
 def test_the_ground_never_imports_a_service() -> None:
-    """What all stand on can't stand on one of them; the command line alone knows all."""
+    """The common base can't depend on one of its users; only the command line imports all."""
     found = [
         one
         for one in imports()
@@ -181,7 +180,7 @@ def test_the_ground_never_imports_a_service() -> None:
 
 
 def test_metering_imports_the_standard_library_and_msgspec_only() -> None:
-    """What is true of meters must hold on the smallest box and in ten years."""
+    """The definitions about meters must work on the smallest machine and in ten years."""
     allowed = {
         "collections", "datetime", "decimal", "difflib", "enum", "fractions", "functools",
         "itertools", "math", "msgspec", "operator", "re", "string", "struct", "types", "typing",
@@ -198,7 +197,7 @@ def test_metering_imports_the_standard_library_and_msgspec_only() -> None:
 
 
 def test_numpy_stays_where_arrays_are() -> None:
-    """The edge agent is a small box: it starts without numpy. So does the ingest."""
+    """The edge agent runs on a small machine, so it starts without numpy. So does the ingest."""
     allowed = ("analytics", "simulators", "jieneng.storage", "jieneng.cli")
     found = [
         one
@@ -211,7 +210,7 @@ def test_numpy_stays_where_arrays_are() -> None:
 
 
 def test_only_the_rim_does_io() -> None:
-    """Data in, data out: what never sees a socket can be tested without one."""
+    """A module without I/O can be tested without sockets and files."""
     found = [
         one
         for one in imports()
@@ -241,7 +240,7 @@ def test_every_io_room_exists() -> None:
 
 
 def test_only_notify_knows_of_messengers() -> None:
-    """How mail and messengers are reached is one thought; all others hand over a notice."""
+    """Only one module sends mail and messages; all others pass notices to it."""
     found = [
         one
         for one in imports()
@@ -264,7 +263,7 @@ def test_only_the_command_line_imports_apps() -> None:
 
 
 def test_only_the_clock_asks_for_the_time() -> None:
-    """Whoever asks the system for the time can't be run faster than life, nor tested."""
+    """Code that asks the system for the time can't be tested, or run faster than real time."""
     calls = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "date.today"}
     found = [
         f"{module}:{node.lineno}"
@@ -286,7 +285,7 @@ def test_the_agent_has_no_way_to_write_to_a_meter() -> None:
 
 @pytest.mark.parametrize("name", ["utils", "common", "helpers", "manager", "misc"])
 def test_no_room_is_named_after_nothing(name: str) -> None:
-    """A name that says nothing collects everything."""
+    """A folder whose name has no meaning attracts all kinds of modules."""
     assert not [module for module in modules() if name in module.split(".")]
 
 
@@ -306,7 +305,7 @@ def test_every_module_opens_with_its_law() -> None:
     assert not silent
 
 
-#: Words that stand for a noun, or only ask for one. A docstring that begins with them is a riddle.
+#: Pronouns and question words. A docstring that begins with one must be read twice.
 NO_NOUN = {
     "anybody", "anyone", "anything", "as", "both", "everybody", "everything", "he", "here", "his",
     "how", "it", "its", "nobody", "none", "nothing", "of", "one", "ones", "other", "others",
@@ -318,10 +317,10 @@ NO_NOUN = {
 #: A folder with more modules than this is a list in which nobody finds anything.
 MOST_MODULES = 15
 
-#: Fewer words can not say what goes in, what comes out, and the laws of a folder.
+#: Fewer words are not sufficient for inputs, outputs and laws of a folder.
 FEWEST_WORDS = 20
 
-#: Names that stand in several services because they mean the same thing in each.
+#: Names of modules that several services have, with the same meaning.
 SHARED_NAMES = frozenset({"__init__", "app", "settings", "metrics"})
 
 
@@ -389,7 +388,7 @@ def _circle(edges: set[tuple[str, str]]) -> list[str]:
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    """Also not inside a function: a circle means that two modules are one thought."""
+    """Not inside a function either: modules in a circle can't be understood apart."""
     own = {(one.module, one.target) for one in imports() if one.target in modules()}
     assert not _circle(own), f"A circle of imports: {' <- '.join(_circle(own))}"
 

@@ -38,7 +38,7 @@ def test_the_chinese_text_has_the_same_placeholders() -> None:
 
 
 def test_what_is_a_comment_stays_one() -> None:
-    """It stands in TOML that people paste."""
+    """It is in TOML that people paste."""
     for english, chinese in texts().items():
         assert english.startswith("#") == chinese.startswith("#"), english
 

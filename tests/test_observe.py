@@ -1,4 +1,4 @@
-"""What is said about a service never ends it."""
+"""A log that can't be written never ends a service."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""systemd is told in its own words, and only where it is there."""
+"""systemd is notified by its protocol, and only if it is present."""
 
 import asyncio
 import socket

@@ -24,7 +24,7 @@ from analytics.costs.cost_findings import (
     step_findings,
 )
 from analytics.costs.cost_result import CostResult
-from analytics.costs.cost_sums import CostPart, CostSums, cost_result, cost_sums, own_part
+from analytics.costs.cost_sums import CostSums, cost_part, cost_result, cost_sums, own_part
 from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.figure import rounded
 from analytics.periods import Period
@@ -89,4 +89,4 @@ def _rest(days: AccountDays, span: slice, structure: SiteStructure) -> CostSums 
             weight[row, of_days] = float(meter in own) - is_below
     if not (weight < 0).any():
         return None
-    return cost_sums([CostPart(days, span, weight)])
+    return cost_sums([cost_part(days, span, weight)])

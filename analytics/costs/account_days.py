@@ -13,6 +13,7 @@ Pure: amounts and prices in, arrays out.
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,8 @@ from analytics.tariffs.account_plan import AccountPlan
 from analytics.tariffs.demand_charge import month_charge
 from analytics.tariffs.price_periods import FLAT
 from analytics.tariffs.step_prices import amount_before, average_price
-from analytics.tariffs.tariff import PRICE_PERIODS, Price
+from analytics.tariffs.tariff import Price
+from jieneng.metering.quantities import PRICE_PERIODS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 LEAST_DEMAND_KNOWN: Final = 0.95
 
 
-class AccountDays(msgspec.Struct, frozen=True):
+class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached properties
     """Consumption and cost of an account by day.
 
     Attributes:
@@ -62,12 +64,12 @@ class AccountDays(msgspec.Struct, frozen=True):
     demand_yuan: "NDArray[np.float64]"
     demand_known: "NDArray[np.float64]"
 
-    @property
+    @cached_property
     def own_rows(self) -> list[int]:
         """Rows of the meters that the supplier bills."""
         return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
 
-    @property
+    @cached_property
     def cost(self) -> "NDArray[np.float64]":
         """Cost [yuan] of each meter, day and price period; NaN if the price is unknown."""
         return np.where(self.amount == 0, 0.0, self.amount * self.plan.prices)

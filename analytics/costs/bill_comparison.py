@@ -21,6 +21,7 @@ import msgspec
 from analytics.costs.account_days import AccountDays
 from analytics.costs.cost_result import BilledAmounts
 from analytics.costs.cost_sums import cost_sums, own_part
+from analytics.figures.figure import rounded
 from analytics.tariffs.tariff import ReferencePrice
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES
@@ -90,8 +91,7 @@ def billed_amounts(bills: Sequence[ComparedBill]) -> BilledAmounts | None:
         return None
 
     def total(values: Iterator[float | None]) -> float | None:
-        summed = sum(math.nan if value is None else value for value in values)
-        return summed if math.isfinite(summed) else None
+        return rounded(sum(math.nan if value is None else value for value in values))
 
     return BilledAmounts(
         count=len(bills),
@@ -131,7 +131,7 @@ def bill_findings(
             last=bill.last_day,
             billed=bill.cost_yuan,
             computed=compared.cost,
-            share=abs(bill.cost_yuan - nearest) / nearest if nearest else 1.0,
+            share=abs(bill.cost_yuan - compared.cost) / compared.cost if compared.cost else 1.0,
         )
     if bill.amount > 0:
         price = bill.cost_yuan / bill.amount

@@ -6,9 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from analytics.tariffs.tariff import PricePeriod
 from jieneng.metering.findings import Finding
-from jieneng.metering.quantities import Medium
+from jieneng.metering.quantities import Medium, PricePeriod
 
 #: Subject of a cost: an account of a supplier, or a scope of figures.
 CostKind = Literal["account", "site", "area", "institution"]

@@ -6,10 +6,13 @@ Laws:
 2. The charge for demand is divided by consumption: in each month, the share of meters in the charge
    is their share in the account's consumption.
 3. A meter without any data reduces the coverage as much as an average meter.
+4. The possible errors of meters add up, but the cost of a day is never below or above that of its
+   whole consumption in the cheapest or dearest hours of the day.
 
 Pure: arrays in, numbers out.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
@@ -22,8 +25,7 @@ from analytics.costs.account_days import AccountDays
 from analytics.costs.cost_result import CostKind, CostResult
 from analytics.figures.figure import rounded
 from analytics.periods import Period
-from analytics.tariffs.tariff import PRICE_PERIODS
-from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.quantities import CONSUMPTION, PRICE_PERIODS, QUANTITIES, Medium
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,21 +35,35 @@ _MIN_IMPORTANCE: Final = 0.1
 
 
 class CostPart(msgspec.Struct, frozen=True):
-    """The days of an account that are added up, and the weight of each meter.
+    """The days and meters of an account that are added up.
 
     Attributes:
-        account: consumption and cost of the account. span: the days.
-        weight: shape (meters, days of the span): +1, -1 or 0.
+        account: consumption and cost of the account.
+        span: the days.
+        rows: rows of the meters.
+        weight: shape (rows, days of the span): +1, -1 or 0.
     """
 
     account: AccountDays
     span: slice
+    rows: "NDArray[np.int64]"
     weight: "NDArray[np.float64]"
 
     @property
     def days(self) -> tuple[date, ...]:
         """The local days that are added up."""
         return self.account.plan.days[self.span]
+
+    def cut(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return the part's rows and days of an array of the account."""
+        found: NDArray[np.float64] = values[self.rows, self.span]
+        return found
+
+
+def cost_part(account: AccountDays, span: slice, weight: "NDArray[np.float64]") -> CostPart:
+    """Return the part of an account that weights choose, in shape (meters, days of the span)."""
+    rows = np.flatnonzero(weight.any(axis=1))
+    return CostPart(account, span, rows, weight[rows])
 
 
 class CostSums(msgspec.Struct, frozen=True):
@@ -83,35 +99,59 @@ class CostSums(msgspec.Struct, frozen=True):
 
 
 def cost_sums(parts: Sequence[CostPart]) -> CostSums:
-    """Return the sums over all parts."""
+    """Return the sums over all parts; if nothing is known, amounts and costs are unknown."""
     amounts, costs = np.zeros(len(PRICE_PERIODS)), np.zeros(len(PRICE_PERIODS))
     estimated, unmeasured, too_high, too_low = 0.0, 0.0, 0.0, 0.0
     for part in parts:
-        days, weight = part.account, part.weight
-        cells = weight[:, :, np.newaxis]
-        amounts += (cells * days.amount[:, part.span]).sum(axis=(0, 1))
-        costs += np.where(cells == 0, 0.0, cells * days.cost[:, part.span]).sum(axis=(0, 1))
-        estimated += float((np.abs(weight) * days.estimated[:, part.span]).sum())
-        unmeasured += float((np.abs(weight) * days.unmeasured[:, part.span]).sum())
-        added, deducted = np.maximum(weight, 0.0), np.maximum(-weight, 0.0)
-        high, low = days.too_high[:, part.span], days.too_low[:, part.span]
-        too_high += float((added * high + deducted * low).sum())
-        too_low += float((added * low + deducted * high).sum())
-    return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, _coverage(parts))
+        cells = part.weight[:, :, np.newaxis]
+        amount = (cells * part.cut(part.account.amount)).sum(axis=0)
+        cost = np.where(cells == 0, 0.0, cells * part.cut(part.account.cost)).sum(axis=0)
+        amounts += amount.sum(axis=0)
+        costs += cost.sum(axis=0)
+        estimated += float((np.abs(part.weight) * part.cut(part.account.estimated)).sum())
+        errors = _possible_errors(part, amount.sum(axis=1), cost.sum(axis=1))
+        too_high, too_low = too_high + errors[0], too_low + errors[1]
+        of_unknown_time = (np.abs(part.weight) * part.cut(part.account.unmeasured)).sum(axis=0)
+        unmeasured += float(np.minimum(of_unknown_time, np.abs(amount.sum(axis=1))).sum())
+    coverage = _coverage(parts)
+    if not coverage > 0:
+        amounts, costs = np.full_like(amounts, np.nan), np.full_like(costs, np.nan)
+    return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, coverage)
+
+
+def _possible_errors(
+    part: CostPart, amount: "NDArray[np.float64]", cost: "NDArray[np.float64]"
+) -> tuple[float, float]:
+    """Return by how much the cost of a part may be too high, and too low (law 4) [yuan].
+
+    Args:
+        part: the part.
+        amount: shape (days,), weighted consumption of each day.
+        cost: shape (days,), cost of it [yuan].
+    """
+    added, deducted = np.maximum(part.weight, 0.0), np.maximum(-part.weight, 0.0)
+    high, low = part.cut(part.account.too_high), part.cut(part.account.too_low)
+    too_high = (added * high + deducted * low).sum(axis=0)
+    too_low = (added * low + deducted * high).sum(axis=0)
+    least, greatest = part.account.plan.price_ranges[:, part.span]
+    is_positive = amount > 0
+    most_high = np.where(is_positive, np.maximum(cost - amount * least, 0.0), np.inf)
+    most_low = np.where(is_positive, np.maximum(amount * greatest - cost, 0.0), np.inf)
+    return float(np.fmin(too_high, most_high).sum()), float(np.fmin(too_low, most_low).sum())
 
 
 def own_part(account: AccountDays, span: slice) -> CostPart:
     """Return the part that adds up an account's own meters."""
     weight = np.zeros((len(account.meters), len(account.plan.days[span])))
     weight[account.own_rows] = 1.0
-    return CostPart(account, span, weight)
+    return cost_part(account, span, weight)
 
 
 def demand_share(part: CostPart) -> float:
     """Return the weighted meters' share in the charge for demand (law 2) [yuan]."""
     account = part.account
-    by_day = account.amount[:, part.span].sum(axis=2)
-    weighted, whole = (part.weight * by_day).sum(axis=0), by_day[account.own_rows].sum(axis=0)
+    weighted = (part.weight * part.cut(account.amount).sum(axis=2)).sum(axis=0)
+    whole = account.amount[account.own_rows, part.span].sum(axis=(0, 2))
     charge = account.demand_yuan[part.span]
     total = 0.0
     for _, month_days in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
@@ -126,8 +166,8 @@ def _coverage(parts: Sequence[CostPart]) -> float:
     """Return the coverage, weighted by the mean daily consumption of each meter; NaN if none."""
     known, daily, weight = [], [], []
     for part in parts:
-        known_share = part.account.known[:, part.span]
-        amount = np.abs(part.account.amount[:, part.span]).sum(axis=(1, 2))
+        known_share = part.cut(part.account.known)
+        amount = np.abs(part.cut(part.account.amount)).sum(axis=(1, 2))
         known.append((np.abs(part.weight) * known_share).sum(axis=1))
         weight.append(np.abs(part.weight).sum(axis=1))
         days = known_share.sum(axis=1)
@@ -167,7 +207,7 @@ def cost_result(
     occurring = [
         (name, float(amount), float(of_period))
         for name, amount, of_period in zip(PRICE_PERIODS, sums.amounts, sums.costs, strict=True)
-        if amount
+        if amount and math.isfinite(amount)
     ]
     return CostResult(
         kind=kind,
@@ -181,7 +221,7 @@ def cost_result(
         energy_cost=rounded(sums.energy_yuan),
         demand_cost=rounded(demand_yuan),
         average_price=rounded(cost / sums.amount) if sums.amount else None,
-        amounts={name: amount for name, amount, _ in occurring},
+        amounts={name: round(amount, 3) for name, amount, _ in occurring},
         costs={name: rounded(of_period) for name, _, of_period in occurring},
         least=rounded(cost - sums.too_high),
         greatest=rounded(cost + sums.too_low),

@@ -21,7 +21,7 @@ from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.interval_series import MeterIntervals
 from analytics.figures.site_consumption import contiguous_ranges
 from analytics.tariffs.account_plan import DEMAND_INTERVAL, AccountPlan
-from analytics.tariffs.tariff import PRICE_PERIODS
+from jieneng.metering.quantities import PRICE_PERIODS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ import numpy as np
 from analytics.costs.account_days import AccountDays
 from analytics.costs.cost_findings import amount_findings, price_findings
 from analytics.costs.cost_result import CostResult
-from analytics.costs.cost_sums import CostPart, cost_result, cost_sums, demand_share
+from analytics.costs.cost_sums import cost_part, cost_result, cost_sums, demand_share
 from analytics.figures.boundary.flows import Flow, FlowKind
 from analytics.figures.roll_up import Scope, boundary_weights
 from analytics.periods import Period
@@ -51,24 +51,21 @@ def scope_cost(
         flows = [Flow(meters[one]) for one in of.meters]
         weight = boundary_weights(scope, flows, of.plan.days[span], _PURCHASED)
         if weight.any():
-            parts.append(CostPart(of, span, weight))
+            parts.append(cost_part(of, span, weight))
     of_accounts = {meter for of in accounts for meter in of.meters}
     days = accounts[0].plan.days[accounts[0].plan.span(period.start, period.end)]
-    others = [
-        meter
-        for meter in meters.values()
-        if meter.id not in of_accounts
-        and boundary_weights(scope, [Flow(meter)], days, _PURCHASED).any()
-    ]
+    others = [Flow(meter) for meter in meters.values() if meter.id not in of_accounts]
+    of_others = boundary_weights(scope, others, days, _PURCHASED)
+    unbilled = [one.meter.id for one, row in zip(others, of_others, strict=True) if row.any()]
     if not parts:
         return None
     sums = cost_sums(parts)
     found = [
-        *(Finding.of("no_account", meter.id) for meter in others),
+        *(Finding.of("no_account", meter) for meter in unbilled),
         *(one for part in parts for one in price_findings(part.account, part.span)),
         *amount_findings(scope.id, sums),
     ]
-    if others:
+    if unbilled:
         sums = msgspec.structs.replace(sums, costs=np.full_like(sums.costs, np.nan))
     result = cost_result(
         sums,

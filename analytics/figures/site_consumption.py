@@ -129,11 +129,24 @@ def align_to_grid(
     Returns:
         Shape (intervals,); NaN where there is no point.
     """
+    numbers, is_start = grid_numbers(times_ms, edges_ms)
+    aligned = np.full(len(edges_ms) - 1, np.nan)
+    aligned[numbers] = values[is_start]
+    return aligned
+
+
+def grid_numbers(
+    times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.int64], NDArray[np.bool_]]":
+    """Return the interval of each point that starts an interval, and a mask of these points.
+
+    Args:
+        times_ms: shape (n,), times of the points [UTC, ms], before the last edge.
+        edges_ms: shape (intervals + 1,), edges of the intervals [UTC, ms].
+    """
     interval = np.searchsorted(edges_ms, times_ms)
     is_start = edges_ms[interval] == times_ms
-    aligned = np.full(len(edges_ms) - 1, np.nan)
-    aligned[interval[is_start]] = values[is_start]
-    return aligned
+    return interval[is_start], is_start
 
 
 def site_consumption(
@@ -185,7 +198,9 @@ def meter_consumption(
     exporting = [meter for meter in meters if (meter.id, CONSUMPTION[medium]) in exports]
     lived, left_out = [], []
     for flow in flows_of(meters, exporting):
-        stored = _stored(flow, medium, exports if flow.is_export else rows, len(interval_days))
+        stored = stored_amounts(
+            flow, medium, exports if flow.is_export else rows, len(interval_days)
+        )
         life = lifetime(structure, flow, interval_days, begins)
         lived.append(life.applied_to(stored))
         is_left_out = life.is_removed & (not flow.is_export)
@@ -204,7 +219,7 @@ def meter_consumption(
     )
 
 
-def _stored(flow: Flow, medium: Medium, rows: StoredRows, size: int) -> Consumption:
+def stored_amounts(flow: Flow, medium: Medium, rows: StoredRows, size: int) -> Consumption:
     """Return the stored consumption of a flow."""
     unknown = np.full(size, np.nan)
     amount, coverage, estimated_share, bounded, spread_start, spread_end = (

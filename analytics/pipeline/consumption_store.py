@@ -17,17 +17,18 @@ import numpy as np
 from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
+from analytics.figures.boundary.flows import Flow, flows_of
 from analytics.figures.boundary.lifetime import Begins
 from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.site_consumption import (
     MeterConsumption,
     SiteConsumption,
-    StoredRows,
-    align_to_grid,
     consumption_fields,
     contiguous_ranges,
+    grid_numbers,
     meter_consumption,
     site_consumption,
+    stored_amounts,
 )
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_columns
@@ -37,7 +38,7 @@ from jieneng.metering.quantities import CONSUMPTION, EXPORT, MEDIA, Medium
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.observe import log
-from jieneng.storage import SeriesColumns, Store, WriteResult
+from jieneng.storage import SeriesColumns, Store, Where, WriteResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,8 +48,8 @@ Grids = Mapping[Interval, "NDArray[np.int64]"]
 #: The times of the stored points of each series [UTC, ms], by the series' tags.
 StoredTimes = Mapping[frozenset[tuple[str, str]], "NDArray[np.int64]"]
 
-#: The medium whose meters may export.
-_EXPORTED: Final[Medium] = "electricity"
+#: Number of `consumption_fields` that are stored for intervals below a day.
+_FIELDS_BELOW_A_DAY: Final = 3
 _POINTS_PER_WRITE: Final = 20_000
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
@@ -110,8 +111,10 @@ class ConsumptionStore:
             start_ms=int(edges_ms[0]),
             end_ms=int(edges_ms[-1]),
         ):
+            numbers, is_start = grid_numbers(series.times_ms, edges_ms)
             for field, values in series.columns.items():
-                row = align_to_grid(series.times_ms, values, edges_ms)
+                row = np.full(len(edges_ms) - 1, np.nan)
+                row[numbers] = values[is_start]
                 if np.isfinite(row).any():
                     rows[series.tags["scope"], field] = row
         return rows
@@ -129,15 +132,45 @@ class ConsumptionStore:
             for kind in ("meter", "export")
         ]
         interval_days = periods.interval_days(edges, zone)
-        begins = await self._begins(exports)
+        begins = await self.begins()
         return meter_consumption(self._structure, medium, interval_days, meters, exports, begins)
+
+    async def flow_amounts(
+        self, medium: Medium, grids: Grids, begins: Begins
+    ) -> list[tuple[Flow, dict[Interval, Consumption]]]:
+        """Return the stored consumption of the flows of a medium, by flow.
+
+        Virtual meters are left out. A meter has an export flow if any export is stored.
+
+        Args:
+            medium: the medium.
+            grids: edges of the intervals.
+            begins: result of `begins`.
+        """
+        meters = [one for one in self._site.read_meters.values() if one.medium == medium]
+        flows = flows_of(meters, [one for one in meters if ("export", one.id) in begins])
+        found: list[tuple[Flow, dict[Interval, Consumption]]] = [(flow, {}) for flow in flows]
+        for interval, edges in grids.items():
+            fields = consumption_fields(medium)
+            if interval != "day":
+                fields = fields[:_FIELDS_BELOW_A_DAY]
+            rows = {
+                kind: await self.aligned_rows(
+                    edges, fields, kind=kind, medium=medium, interval=interval
+                )
+                for kind in dict.fromkeys(flow.series for flow in flows)
+            }
+            for flow, by_interval in found:
+                of_kind = rows[flow.series]
+                by_interval[interval] = stored_amounts(flow, medium, of_kind, len(edges) - 1)
+        return found
 
     async def daily_consumption(self, start: date, end: date) -> SiteConsumption:
         """Return the stored consumption of all meters by day, from `start` up to `end`."""
         fields = {field for medium in MEDIA for field in consumption_fields(medium)}
         rows = await self.day_rows(start, end, fields)
         exports = await self.day_rows(start, end, fields, kind="export")
-        begins = await self._begins(exports)
+        begins = await self.begins()
         consumption = site_consumption(self._structure, start, end, rows, exports, begins)
         found = await self._counted_before(start, begins)
         return msgspec.structs.replace(consumption, findings=found)
@@ -170,20 +203,20 @@ class ConsumptionStore:
                     found.append(RegisterFinding(finding, start_ms, begin_ms, before))
         return tuple(found)
 
-    async def _begins(self, exports: StoredRows) -> Begins:
+    async def begins(self) -> Begins:
         """Return the first day with stored values of each meter of generation or export."""
-        wanted = {("export", meter) for meter, _ in exports}
-        of_exports = {"site": self._site.id, "kind": "export", "interval": "day"}
-        if await self._store.span(schema.CONSUMPTION, where=of_exports) is not None:
-            wanted |= {("export", one.id) for one in self._site.meter if one.medium == _EXPORTED}
-        wanted |= {("meter", one.id) for one in self._site.meter if one.role != "consumption"}
-        begins: dict[tuple[str, str], date] = {}
-        for kind, meter in sorted(wanted):
-            where = {"site": self._site.id, "kind": kind, "scope": meter, "interval": "day"}
-            span = await self._store.span(schema.CONSUMPTION, where=where)
-            if span is not None:
-                begins[kind, meter] = periods.local_day(span[0], self._site.zone)
-        return begins
+        by_role = tuple(one.id for one in self._site.meter if one.role != "consumption")
+        wanted: list[Where] = [{"kind": "export"}]
+        if by_role:
+            wanted.append({"kind": "meter", "scope": by_role})
+        return {
+            (one.tags["kind"], one.tags["scope"]): periods.local_day(one.first_ms, self._site.zone)
+            for where in wanted
+            for one in await self._store.spans(
+                schema.CONSUMPTION, where={"site": self._site.id, "interval": "day", **where}
+            )
+            if one.tags["scope"] in self._site.meters
+        }
 
     async def day_span(self) -> tuple[date, date] | None:
         """Return the first and last local day with stored consumption; None if there is none."""
@@ -205,7 +238,7 @@ class ConsumptionStore:
         """Return the first day from `start` up to `end` with stored hourly values; None if none."""
         zone = self._site.zone
         start_ms, end_ms = periods.midnight_ms(start, zone), periods.midnight_ms(end, zone)
-        where = {"site": self._site.id, "interval": "hour"}
+        where = {"site": self._site.id, "kind": "meter", "interval": "hour"}
         span = await self._store.span(schema.CONSUMPTION, where=where)
         if span is None or span[0] >= end_ms or span[1] < start_ms:
             return None
@@ -263,11 +296,11 @@ class ConsumptionStore:
                 waiting, points = [], 0
         await self._write_columns(waiting)
 
-    async def forget_exports(self, exporting: Collection[str], grids: Grids) -> None:
-        """Delete the stored export of meters that no longer have an export register.
+    async def forget_exports(self, meters: Collection[str], grids: Grids) -> None:
+        """Delete the stored export of meters that have no export register (any more).
 
         Args:
-            exporting: ids of the meters with an export register.
+            meters: ids of the meters.
             grids: edges of the window's intervals.
         """
         for interval, edges in grids.items():
@@ -276,7 +309,7 @@ class ConsumptionStore:
             for series in await self._store.count(
                 schema.CONSUMPTION, schema.COVERAGE, where=where, step_ms=_DAY_MS, **span
             ):
-                if series.tags["scope"] not in exporting:
+                if series.tags["scope"] in meters:
                     await self._store.delete(schema.CONSUMPTION, where=series.tags, **span)
 
     async def _delete_unknown(

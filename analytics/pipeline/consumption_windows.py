@@ -1,49 +1,34 @@
-"""Compute and write the consumption of meters and scopes and the findings, window by window.
+"""Divide days into windows, in which consumption is computed and written.
 
 Laws:
 
-1. Scopes are written before their meters. If the work is interrupted in between, the days of the
-   meters are still missing or outdated, and `outdated_days` finds them in the next run.
-2. For the latest days, values by hour and by quarter of an hour are stored, too. If older days
+1. For the latest days, values by hour and by quarter of an hour are stored, too. If older days
    still have such values, these are updated as well, so that they agree with the daily values.
-3. Findings are written before the consumption of their days, for the same reason as scopes.
-4. Sums of scopes rest on the values that the store holds for the meters. So they are the same
-   whether a meter was just computed or read from the store.
-5. The memory needed is limited: many meters are computed in shorter windows.
+2. The memory needed is limited: many meters are computed in shorter windows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
-from itertools import chain
-from typing import Final, TypeAlias
-
-import numpy as np
+from typing import Final
 
 from analytics import periods
-from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
-from analytics.figures.boundary.flows import Flow, FlowKind
+from analytics.figures.boundary.flows import FlowKind
 from analytics.figures.boundary.lifetime import Begins
-from analytics.figures.consumption_sums.balance_consumption import balance_consumption
-from analytics.figures.consumption_sums.scope_consumption import scope_consumption
-from analytics.figures.consumption_sums.sub_item_consumption import sub_item_consumption
-from analytics.figures.consumption_sums.virtual_consumption import VirtualWindow, virtual_windows
+from analytics.figures.boundary.virtual_meters import operands_read, virtual_meters
 from analytics.figures.roll_up import Scope
 from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.registers.meter_records import MeterRecords, recorded_days
+from analytics.pipeline.registers.meter_records import MeterRecords
 from analytics.pipeline.registers.register_reader import RegisterReader
-from analytics.pipeline.store_points import as_stored, unknown_day_points
-from jieneng.metering.site import Site
-
-#: A flow, and its consumption by length of the intervals.
-FlowAmounts: TypeAlias = tuple[Flow, Mapping[Interval, Consumption]]
+from analytics.pipeline.window_writer import Window, WindowWriter
+from jieneng.metering.site import Meter, Site
 
 #: Intervals of a day that are shorter than a day: hours and quarters of an hour.
 _INTERVALS_BELOW_A_DAY: Final = 24 + 96
 #: Values of consumption that are in memory at once, of all meters together (72 bytes each).
-_VALUES_AT_ONCE: Final = 6_000_000
+VALUES_AT_ONCE: Final = 6_000_000
 
 
 class ConsumptionWindows:
@@ -74,10 +59,9 @@ class ConsumptionWindows:
         window_months: int,
     ) -> None:
         self._site = site
-        self._scopes = scopes
         self._consumption = consumption
         self._registers = registers
-        self._findings = findings
+        self._writer = WindowWriter(site, scopes, consumption, registers, findings)
         self._counted = counted
         self._detail_days = detail_days
         self._window_months = window_months
@@ -100,57 +84,61 @@ class ConsumptionWindows:
         Returns:
             The findings about registers, by meter, code and local day.
         """
-        detail = self._detail_start(meters)
-        windows = [
-            (part, of_window)
-            for window in periods.windows(start, end, self._window_months)
-            for of_window in (await self._first_detailed(*window, detail),)
-            for part in _parts(*window, of_window, len(meters))
-        ]
+        detail, begins = self._detail_start(meters), self._begins(meters)
+        windows: list[Window] = []
+        for first, following in periods.windows(start, end, self._window_months):
+            detailed = await self._first_detailed(first, following, detail)
+            counted = self._counted(first.year)
+            windows += [
+                Window(self._grids(*part, detailed), counted, begins, meters)
+                for part in _parts(first, following, detailed, len(meters))
+            ]
         findings: list[RegisterFinding] = []
-        for number, (window, of_window) in enumerate(windows):
-            findings += await self._compute_window(
-                meters,
-                self._grids(*window, of_window),
-                self._counted(window[0].year),
+        for number, window in enumerate(windows):
+            findings += await self._writer.compute(
+                window,
                 lambda share, n=number: progress((n + share) / len(windows)),  # type: ignore[misc]  # bound now
             )
         return findings
 
-    async def _compute_window(
-        self,
-        meters: Sequence[MeterRecords],
-        grids: Grids,
-        counted: frozenset[FlowKind],
-        progress: Callable[[float], None],
+    async def recompute(
+        self, meters: Sequence[MeterRecords], start: date, end: date
     ) -> list[RegisterFinding]:
-        """Compute and write a window; return its findings."""
-        registers = [flow for meter in meters for flow in meter.flows()]
-        found = await self._registers.consumption([one for _, one in registers], grids, progress)
-        computed: list[FlowAmounts] = [
-            (flow, one.consumption) for (flow, _), one in zip(registers, found, strict=True)
-        ]
-        begins = self._begins(meters)
-        of_meters: dict[str, list[RegisterFinding]] = {}
-        for (flow, _), one in zip(registers, found, strict=True):
-            of_meters.setdefault(flow.meter.id, []).extend(one.findings)
-        # Sums rest on the values that the store holds, also where these were just computed.
-        known = [(flow, _as_stored(amounts)) for flow, amounts in computed]
-        for virtual in self._virtual(known, grids, begins):
-            computed.append((Flow(virtual.meter), virtual.consumption))
-            known.append((Flow(virtual.meter), _as_stored(virtual.consumption)))
-            of_meters[virtual.meter.id] = list(virtual.findings)
-        edges = int(grids["day"][0]), int(grids["day"][-1])
-        daily = await self._findings.rewrite(of_meters, edges, await self._findings.stored(*edges))
-        await self._write(meters, computed, known, grids, counted, begins)
-        return daily
+        """Compute and write some meters on the days from `start` up to, not including, `end`.
 
-    def _virtual(
-        self, known: Sequence[FlowAmounts], grids: Grids, begins: Begins
-    ) -> Iterator[VirtualWindow]:
-        """Yield the virtual meters of a window; `known` has all meters that are read."""
-        measured = {flow.meter.id: amounts for flow, amounts in known if not flow.is_export}
-        return virtual_windows(self._scopes[0].structure, measured, grids, begins)
+        Sums are written, too. They rest on the stored consumption of the other meters, which must
+        be up to date. Values by hour and by quarter of an hour are written on days that have them.
+
+        Returns:
+            The findings about registers, by meter, code and local day.
+        """
+        ids = {meter.meter.id for meter in meters}
+        operands = await self._registers.meter_records(self._operands_with(ids))
+        begins = {**await self._consumption.begins(), **self._begins(meters)}
+        findings: list[RegisterFinding] = []
+        for first, following in periods.windows(start, end, self._window_months):
+            detailed = await self._consumption.first_hourly_day(first, following) or following
+            for part in _parts(first, following, detailed, len(self._site.meter)):
+                grids = self._grids(*part, detailed)
+                others = [
+                    (flow, amounts)
+                    for medium in dict.fromkeys(meter.meter.medium for meter in meters)
+                    for flow, amounts in await self._consumption.flow_amounts(medium, grids, begins)
+                    if flow.meter.id not in ids
+                ]
+                counted = self._counted(first.year)
+                window = Window(grids, counted, begins, meters, operands, others)
+                findings += await self._writer.compute(window, lambda _: None)
+        return findings
+
+    def _operands_with(self, ids: Collection[str]) -> list[Meter]:
+        """Return the further meters that are in formulas with some meters."""
+        found: dict[str, Meter] = {}
+        for virtual in virtual_meters(self._site):
+            operands = {meter.id: meter for meter in operands_read(self._site, [virtual.id])}
+            if not operands.keys().isdisjoint(ids):
+                found |= operands
+        return [meter for meter in found.values() if meter.id not in ids]
 
     def _begins(self, meters: Sequence[MeterRecords]) -> Begins:
         """Return the first day with records of each flow."""
@@ -160,52 +148,6 @@ class ConsumptionWindows:
             for flow, of_flow in meter.flows()
             if (first_ms := min((first for first, _ in of_flow.spans()), default=None)) is not None
         }
-
-    async def _write(
-        self,
-        meters: Sequence[MeterRecords],
-        computed: Sequence[FlowAmounts],
-        known: Sequence[FlowAmounts],
-        grids: Grids,
-        counted: frozenset[FlowKind],
-        begins: Begins,
-    ) -> None:
-        """Write a window: first the scopes, sub-items and rests, then the meters (law 1).
-
-        Args:
-            meters: records of the computed meters.
-            computed: consumption of the flows to write.
-            known: consumption of all flows, as the store holds it.
-            grids: edges of the window's intervals.
-            counted: kinds of flows that count.
-            begins: first day with records of each flow.
-        """
-        stored = await self._consumption.stored_times(_unknown_spans(known, grids))
-        flows, amounts = [flow for flow, _ in known], [amount for _, amount in known]
-        sums = chain(
-            scope_consumption(self._scopes, flows, amounts, grids, counted, begins),
-            sub_item_consumption(self._scopes, flows, amounts, grids, counted, begins),
-            balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
-        )
-        await self._consumption.rewrite(sums, grids, stored)
-        of_meters = (
-            ({"kind": flow.series, "scope": flow.meter.id, "medium": flow.meter.medium}, amounts)
-            for flow, amounts in computed
-        )
-        await self._consumption.rewrite(of_meters, grids, stored)
-        midnights = grids["day"]
-        recorded = recorded_days(self._site, meters, midnights)
-        unknown_days = [
-            point
-            for flow, of_flow in computed
-            if not flow.is_export
-            for point in unknown_day_points(
-                self._site.id, flow.meter, of_flow["day"], recorded[flow.meter.id], midnights
-            )
-        ]
-        await self._consumption.write(unknown_days)
-        exporting = {flow.meter.id for flow, _ in known if flow.is_export}
-        await self._consumption.forget_exports(exporting, grids)
 
     def _detail_start(self, meters: Sequence[MeterRecords]) -> date:
         """Return the first day with values by hour, counted back from the latest reading."""
@@ -219,7 +161,7 @@ class ConsumptionWindows:
         Args:
             start: first day of the window.
             end: day after the last one.
-            detail: first day for which values by hour are stored as a rule (law 2).
+            detail: first day for which values by hour are stored as a rule (law 1).
         """
         if start < detail:
             return await self._consumption.first_hourly_day(start, min(end, detail)) or detail
@@ -245,32 +187,9 @@ def _parts(start: date, end: date, detail: date, meters: int) -> Iterator[tuple[
         meters: number of meters.
     """
     days, detailed = (end - start).days, max((end - max(start, detail)).days, 0)
-    if days == 1 or meters * (days + detailed * _INTERVALS_BELOW_A_DAY) <= _VALUES_AT_ONCE:
+    if days == 1 or meters * (days + detailed * _INTERVALS_BELOW_A_DAY) <= VALUES_AT_ONCE:
         yield start, end
         return
     middle = start + timedelta(days=days // 2)
     yield from _parts(start, middle, detail, meters)
     yield from _parts(middle, end, detail, meters)
-
-
-def _as_stored(consumption: Mapping[Interval, Consumption]) -> dict[Interval, Consumption]:
-    """Return consumption as it is read from the store after it was written."""
-    return {interval: as_stored(amounts) for interval, amounts in consumption.items()}
-
-
-def _unknown_spans(known: Iterable[FlowAmounts], grids: Grids) -> dict[Interval, tuple[int, int]]:
-    """Return the span of the intervals in which any flow is unknown [UTC, ms], by their length.
-
-    Sums are unknown only in these intervals.
-    """
-    spans: dict[Interval, tuple[int, int]] = {}
-    is_unknown = {interval: np.zeros(len(edges) - 1, np.bool_) for interval, edges in grids.items()}
-    for _, of_flow in known:
-        for interval, amounts in of_flow.items():
-            is_unknown[interval] |= np.isnan(amounts.amount)
-    for interval, unknown in is_unknown.items():
-        numbers = np.flatnonzero(unknown)
-        if len(numbers):
-            edges = grids[interval]
-            spans[interval] = int(edges[numbers[0]]), int(edges[numbers[-1] + 1])
-    return spans

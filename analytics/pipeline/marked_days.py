@@ -8,7 +8,7 @@ Laws:
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeAlias
 
 from analytics import periods
@@ -51,6 +51,12 @@ class MarkedDays:
     def days(self, marks: Marks) -> set[date]:
         """Return the local days of marks."""
         return {periods.local_day(time_ms, self._site.zone) for _, time_ms in marks}
+
+    def between(self, marks: Marks, first: date, last: date) -> Marks:
+        """Return the marks of the days `first` to `last`."""
+        start_ms = periods.midnight_ms(first, self._site.zone)
+        end_ms = periods.midnight_ms(last + timedelta(days=1), self._site.zone)
+        return {key: at for key, at in marks.items() if start_ms <= key[1] < end_ms}
 
     def notes(self, marks: Marks) -> Iterable[Point]:
         """Return the points that record the marks as computed."""

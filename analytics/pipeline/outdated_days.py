@@ -17,7 +17,7 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.site_consumption import consumption_fields
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
-from analytics.pipeline.registers.meter_records import MOST_NAMED, MeterRecords, recorded_days
+from analytics.pipeline.registers.meter_records import MeterRecords, recorded_days, scopes_named
 from analytics.pipeline.registers.register_reader import RegisterReader
 from jieneng.metering import schema
 from jieneng.metering.site import Site
@@ -102,7 +102,7 @@ class OutdatedDays:
             findings.setdefault(flow.meter.id, []).extend(now.findings)
         edges = int(midnights[0]), int(midnights[-1])
         ids = [meter.meter.id for meter in computed]
-        stored_findings = await self._findings.stored(edges[0], edges[1], **_named(ids))
+        stored_findings = await self._findings.stored(edges[0], edges[1], **scopes_named(ids))
         return [
             *(start + timedelta(days=day) for day in np.flatnonzero(outdated).tolist()),
             *self._findings.outdated_days(findings, edges, stored_findings),
@@ -115,19 +115,24 @@ class OutdatedDays:
         fields = {field for meter in meters for field in consumption_fields(meter.meter.medium)}
         ids = [meter.meter.id for meter in meters]
         found: dict[str, dict[str, NDArray[np.float64]]] = {}
-        rows = await self._consumption.day_rows(start, end, fields, kind=kind, **_named(ids))
+        rows = await self._consumption.day_rows(start, end, fields, kind=kind, **scopes_named(ids))
         for (meter, field), row in rows.items():
             found.setdefault(meter, {})[field] = row
         return found
 
-    async def missing_days(self, last: date) -> "tuple[date, NDArray[np.bool_]]":
+    async def missing_days(
+        self, meters: Sequence[MeterRecords], last: date
+    ) -> "tuple[date, NDArray[np.bool_]]":
         """Find the days up to `last` on which any meter has readings but no computed consumption.
+
+        Args:
+            meters: records of all meters that are read.
+            last: the last local day.
 
         Returns:
             The first day with readings, and a mask of shape (days,) from it to `last`: True for a
             missing day.
         """
-        meters = await self._registers.meter_records()
         spans = [span for meter in meters for span in meter.spans()]
         if not spans:
             return last, np.zeros(0, dtype=np.bool_)
@@ -150,11 +155,6 @@ class OutdatedDays:
         for metered in measured.media.values():
             is_incomplete |= (metered.coverage < 1).any(axis=0)
         return is_incomplete
-
-
-def _named(meters: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the tags of the series of some meters; none if they are too many to name."""
-    return {"scope": tuple(meters)} if len(meters) <= MOST_NAMED else {}
 
 
 def _differs(

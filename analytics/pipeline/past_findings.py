@@ -9,6 +9,7 @@ Laws:
    computed.
 """
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from analytics import periods
@@ -17,6 +18,7 @@ from analytics.counters.own_past.past_comparison import compare_with_past
 from analytics.counters.register_finding import RegisterFinding
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
+from analytics.pipeline.registers.meter_records import scopes_named
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Site
@@ -37,13 +39,16 @@ class PastFindings:
         self._findings = findings
         self._judged_until: date | None = None
 
-    async def update(self, changed_from: date) -> list[RegisterFinding]:
-        """Compare the meters again, if a day before yesterday has changed or a new day has begun.
+    async def update(
+        self, changed_from: date, changed: Collection[str] | None = None
+    ) -> list[RegisterFinding]:
+        """Compare meters again, if a day before yesterday has changed or a new day has begun.
 
         Virtual meters are left out: the meters in their formulas are compared.
 
         Args:
             changed_from: first local day whose consumption may have changed.
+            changed: ids of the meters that may have changed; None for all meters.
 
         Returns:
             The findings, by meter, code and local day.
@@ -57,14 +62,19 @@ class PastFindings:
         edges = periods.edges_ms(first, last + timedelta(days=1), "day", self._site.zone)
         window = int(edges[0]), int(edges[-1])
         fields = {*CONSUMPTION.values(), schema.COVERAGE}
-        rows = await self._consumption.day_rows(first, last + timedelta(days=1), fields)
-        stored = await self._findings.stored(*window)
+        of_meters = scopes_named(changed)
+        rows = await self._consumption.day_rows(
+            first, last + timedelta(days=1), fields, **of_meters
+        )
+        stored = await self._findings.stored(window[0], window[1], **of_meters)
         found: dict[str, list[RegisterFinding]] = {}
         for meter in self._site.read_meters.values():
             amount = rows.get((meter.id, CONSUMPTION[meter.medium]))
             coverage = rows.get((meter.id, schema.COVERAGE))
-            if amount is None or coverage is None:
+            is_changed = changed is None or meter.id in changed
+            if not is_changed or amount is None or coverage is None:
                 continue
             found[meter.id] = compare_with_past(meter, DayHistory(edges, amount, coverage))
-        self._judged_until = last
+        if changed is None:
+            self._judged_until = last
         return await self._findings.rewrite(found, window, stored, of_past=True)

@@ -18,12 +18,18 @@ Laws:
    meters are still missing or outdated, and the next run computes them again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
+from analytics.figures.balances.parent_balance import (
+    BalanceStep,
+    ParentBalance,
+    balance_parts,
+    parent_balances,
+)
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
@@ -38,6 +44,7 @@ from analytics.pipeline.outdated_days import OutdatedDays
 from analytics.pipeline.past_findings import PastFindings
 from analytics.pipeline.period_figures import PeriodFigures, WantedFigures
 from analytics.pipeline.quotas.quota_figures import QuotaFigures
+from analytics.pipeline.registers.meter_records import MeterRecords
 from analytics.pipeline.registers.register_reader import RegisterReader
 from analytics.pipeline.store_points import indicator_points
 from jieneng.metering.errors import NoData, UsageError
@@ -110,9 +117,7 @@ class Pipeline:
             self._findings,
             IntervalReader(folder, store),
         )
-        self.quotas = QuotaFigures(
-            folder.site, rules, self.scopes, self._figures, self._consumption
-        )
+        self.quotas = QuotaFigures(folder.site, rules, self.scopes, self._figures)
         self._log = log("analytics")
         self._reported: set[tuple[str, str, date]] = set()
 
@@ -124,14 +129,15 @@ class Pipeline:
         Returns:
             The findings about registers, one for each meter and code.
         """
-        changed_from, findings = await self._compute(first, last, progress)
+        meters = await self._registers.meter_records()
+        changed_from, findings = await self._compute(meters, first, last, progress)
         findings += await self._past.update(changed_from)
         self._report(findings)
         progress(1.0)
         return self._merged(findings)
 
     async def _compute(
-        self, first: date, last: date, progress: Progress
+        self, meters: Sequence[MeterRecords], first: date, last: date, progress: Progress
     ) -> tuple[date, list[RegisterFinding]]:
         """Compute days, and record their marks as handled.
 
@@ -139,16 +145,21 @@ class Pipeline:
             The first day that may have changed, and the findings.
         """
         marks = await self._marks.open_marks(first, last)
-        meters = await self._registers.meter_records()
         start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
         findings = await self._windows.compute(meters, start, end, progress)
         await self._consumption.write(list(self._marks.notes(marks)))
         return start, findings
 
-    async def _compute_all(self, spans: Sequence[tuple[date, date]], progress: Progress) -> None:
+    async def _compute_all(
+        self,
+        meters: Sequence[MeterRecords],
+        spans: Sequence[tuple[date, date]],
+        progress: Progress,
+    ) -> None:
         """Compute several ranges of days, and then compare the meters with their own past.
 
         Args:
+            meters: records of all meters that are read.
             spans: first and last local day of each range.
             progress: called with the finished share of the work.
         """
@@ -157,6 +168,7 @@ class Pipeline:
         for first, last in spans:
             before, length = done, (last - first).days + 1
             start, findings = await self._compute(
+                meters,
                 first,
                 last,
                 lambda share, b=before, n=length: progress((b + share * n) / total),  # type: ignore[misc]  # bound now
@@ -194,33 +206,55 @@ class Pipeline:
 
     async def compute_missing_days(self, last: date, progress: Progress) -> None:
         """Compute the days up to `last` on which any meter has readings but no consumption."""
-        first, missing = await self._days.missing_days(last)
-        await self._backfill_days(first, missing, progress)
+        meters = await self._registers.meter_records()
+        first, missing = await self._days.missing_days(meters, last)
+        await self._backfill_days(meters, first, missing, progress)
 
     async def recompute_gaps(self, first: date, last: date) -> None:
         """Compute the days on which any meter is not fully covered, as late readings fill gaps."""
         short = await self._days.incomplete_days(first, last)
-        await self._backfill_days(first, short, lambda _: None)
+        meters = await self._registers.meter_records()
+        await self._backfill_days(meters, first, short, lambda _: None)
 
     async def recompute_marked(self, first: date, last: date) -> set[date]:
         """Compute the days that the ingest has marked for late readings; each mark only once.
+
+        Only the marked meters are computed, and the sums in which they count.
 
         Returns:
             The days.
         """
         marks = await self._marks.open_marks(first, last)
         days = self._marks.days(marks)
-        await self._compute_all(_runs(days), lambda _: None)
+        for start, end in _runs(days):
+            of_run = self._marks.between(marks, start, end)
+            ids = {meter for meter, _ in of_run}.intersection(self.folder.site.read_meters)
+            if ids:
+                await self._recompute(ids, start, end)
+            await self._consumption.write(list(self._marks.notes(of_run)))
         return days
 
+    async def _recompute(self, ids: Collection[str], first: date, last: date) -> None:
+        """Compute some meters on the days `first` to `last`, and outdated days around them."""
+        meters = await self._registers.meter_records(
+            [meter for meter in self.folder.site.read_meters.values() if meter.id in ids]
+        )
+        start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
+        self._report(await self._windows.recompute(meters, start, end))
+        self._report(await self._past.update(start, ids))
+
     async def _backfill_days(
-        self, first: date, wanted: "NDArray[np.bool_]", progress: Progress
+        self,
+        meters: Sequence[MeterRecords],
+        first: date,
+        wanted: "NDArray[np.bool_]",
+        progress: Progress,
     ) -> None:
         spans = [
             (first + timedelta(days=start), first + timedelta(days=end - 1))
             for start, end in contiguous_ranges(wanted)
         ]
-        await self._compute_all(spans, progress)
+        await self._compute_all(meters, spans, progress)
 
     async def figures(
         self, period: str, scope_ids: Sequence[str] | None, as_of_ms: int
@@ -266,6 +300,39 @@ class Pipeline:
             raise UsageError("the base is a year, not {period}: write 2020.", period=base)
         ids = None if scope_ids is None else tuple(scope_ids)
         return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
+
+    async def balances(
+        self,
+        period: str,
+        step: BalanceStep,
+        tolerance_pct: float,
+        scope_id: str | None,
+        as_of_ms: int,
+    ) -> list[ParentBalance]:
+        """Return the balance of each meter with sub-meters, for a period or each part of it.
+
+        Args:
+            period: id of the period.
+            step: length of the parts; `period` for the whole period.
+            tolerance_pct: greatest rest that agrees, as a share of the meter above [%].
+            scope_id: id of a scope whose meters are compared; None for all meters.
+            as_of_ms: the time [UTC, ms]; only local days before it are complete.
+
+        Raises:
+            UsageError: the period or the scope does not exist.
+        """
+        [scope] = self._figures.scopes_of([scope_id or self.folder.site.id])
+        meters = self.folder.site.meters
+        whole = periods.parse(period).until(periods.local_day(as_of_ms, self._zone))
+        consumption = await self._consumption.daily_consumption(whole.start, whole.end)
+        return [
+            balance
+            for part in balance_parts(whole, step)
+            for balance in parent_balances(
+                scope.structure, consumption, part, tolerance_pct, self.rules.coverage_floor
+            )
+            if meters[balance.meter].last_area in scope.areas
+        ]
 
     async def require_data(self, period: str) -> None:
         """Check that the period has stored consumption.

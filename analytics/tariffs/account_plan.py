@@ -7,6 +7,7 @@ Pure: tariffs and days in, arrays out.
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,16 +16,8 @@ import numpy as np
 from analytics.periods import Interval
 from analytics.tariffs.period_prices import period_prices
 from analytics.tariffs.price_periods import FLAT, HALF_HOURS, day_periods, has_half_hours
-from analytics.tariffs.tariff import (
-    PRICE_PERIODS,
-    Account,
-    DatedDemand,
-    DayType,
-    Price,
-    Tariff,
-    Tariffs,
-)
-from jieneng.metering.quantities import Medium
+from analytics.tariffs.tariff import Account, DatedDemand, DayType, Price, Tariff, Tariffs
+from jieneng.metering.quantities import PRICE_PERIODS, Medium
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
 DEMAND_INTERVAL: Final[Interval] = "15min"
 
 
-class AccountPlan(msgspec.Struct, frozen=True):
+class AccountPlan(msgspec.Struct, frozen=True, dict=True):  # dict, for a cached property
     """Prices and charges of an account by day.
 
     Attributes:
@@ -56,6 +49,15 @@ class AccountPlan(msgspec.Struct, frozen=True):
     price_rows: tuple[Price | None, ...]
     periods: "NDArray[np.int8]"
     prices: "NDArray[np.float64]"
+
+    @cached_property
+    def price_ranges(self) -> "NDArray[np.float64]":
+        """Cheapest and dearest price of each day, in shape (2, days); NaN if one is unknown."""
+        occurs = np.zeros(self.prices.shape, dtype=np.bool_)
+        np.put_along_axis(occurs, self.periods.astype(np.int64), values=True, axis=1)
+        least = np.where(occurs, self.prices, np.inf).min(axis=1)
+        greatest = np.where(occurs, self.prices, -np.inf).max(axis=1)
+        return np.array([least, greatest])
 
     def span(self, start: date, end: date) -> slice:
         """Return the numbers of the plan's days from `start` to before `end`."""

@@ -18,7 +18,8 @@ import math
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
-from analytics.tariffs.tariff import PRICE_PERIODS, Price, PricePeriod, Tariff
+from analytics.tariffs.tariff import Price, Tariff
+from jieneng.metering.quantities import PRICE_PERIODS, PricePeriod
 
 _PUBLISHED: Final = Decimal("0.0001")
 

@@ -2,8 +2,8 @@
 
 Laws:
 
-1. Hours are those of the local clock on the local day. A span over midnight counts as two spans of
-   each of its days: 22:00 to 02:00 covers 00:00 to 02:00 and 22:00 to 24:00.
+1. Hours are those of the local clock on the local day. On each of its days, a span over midnight
+   counts as two spans: 22:00 to 02:00 covers 00:00 to 02:00 and 22:00 to 24:00.
 2. Sharp and deep valley hours take precedence over peak, flat and valley hours.
 
 Pure: schedules and days in, arrays out.
@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analytics.tariffs.tariff import (
-    DAY_TYPES,
-    PRICE_PERIODS,
-    DayType,
-    PricePeriod,
-    Schedule,
-    Season,
-)
+from analytics.tariffs.tariff import DAY_TYPES, DayType, Schedule, Season
+from jieneng.metering.quantities import PRICE_PERIODS, PricePeriod
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

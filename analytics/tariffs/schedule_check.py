@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analytics.tariffs.price_periods import OVERRIDING, is_half_hour, period_counts
-from analytics.tariffs.tariff import DAY_TYPES, PRICE_PERIODS, Schedule
+from analytics.tariffs.tariff import DAY_TYPES, Schedule
 from jieneng.metering.errors import Msgid, Problem
+from jieneng.metering.quantities import PRICE_PERIODS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -77,8 +77,8 @@ class PollSlots:
         """Return the first slot after a time.
 
         If a backward jump repeats several intervals, the last of them has no second slot, because
-        it already had a poll and the next interval is a normal one. It has one if its first slot
-        was missed.
+        it already had a poll and the next interval is a normal one. But if its first slot was
+        missed, it has a second one.
 
         Args:
             after_s: time on the monotonic clock.

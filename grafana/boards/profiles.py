@@ -76,7 +76,7 @@ def _scopes(of: BoardSite) -> Json:
         of, "electricity", "peak_demand", "load_factor", "night_base_load", "days_off_share"
     )
     overrides = {
-        "scope": FieldOverride(of.tr("Scope"), values=name_values(of.scopes), width=190),
+        "scope": FieldOverride(of.tr("Scope"), values=name_values(of.scopes)),
         **columns,
         schema.PEAK_MS: FieldOverride(of.tr("Time of the peak"), "dateTimeAsIso", width=170),
         schema.COVERAGE: FieldOverride(of.tr("Measured hours"), "percentunit", 1, width=110),

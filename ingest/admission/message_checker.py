@@ -6,7 +6,8 @@ Laws:
 
 1. Any bytes result in a `CheckedMessage`, never in an exception.
 2. A sample that a row of `admission_rules` refuses is quarantined alone; its neighbours are stored.
-   A batch whose form is wrong (`mqtt_messages`) is quarantined whole, and its agent is told why.
+   A batch whose form is wrong (`mqtt_messages`) is quarantined as a whole; its agent gets the
+   reason.
 3. An agent can only report its own meters: a message is admitted only on the agent's own topic, and
    a sample only if its meter is on one of the agent's buses. Polls of other agents' meters, and the
    load of other agents' buses, are ignored.

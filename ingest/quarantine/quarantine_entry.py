@@ -28,7 +28,7 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
         payload: the message, or a batch that contains only the refused samples of the message.
         size: length of the payload before it was cut [bytes].
         samples: number of samples in the payload, as far as it can be read.
-        acknowledged: True if its agent is told that it need not keep the samples.
+        acknowledged: True if the samples are acknowledged to their agent, which then deletes them.
     """
 
     topic: str

@@ -24,10 +24,13 @@ from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
+    balance_command,
     carbon_command,
+    cost_command,
     indicator_commands,
     profile_command,
     publish_command,
+    quality_command,
     quota_command,
 )
 from jieneng.cli.options import Reader, tr
@@ -69,7 +72,10 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    balance_command.balance,
     carbon_command.carbon,
+    quality_command.quality,
+    cost_command.cost,
     profile_command.profile,
     alert_commands.alerts,
     publish_command.publish,

@@ -1,7 +1,7 @@
 """The commands `jieneng init` and `jieneng check`: create a site's folder, and validate one."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -236,14 +236,24 @@ def _service_problems(site_dir: Path) -> list[Problem]:
 
 
 def _rule_problems(site_dir: Path, site: "Site | None") -> list[Problem]:
-    """Return the problems of factors, plans and quotas; of their scopes only with a sound site."""
-    from analytics.app import load_rules
+    """Return the problems of factors, plans, quotas and tariffs.
 
-    try:
-        load_rules(site_dir, site=site)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
+    What they refer to in `site.toml` is checked only with a sound site.
+    """
+    from analytics.app import load_rules
+    from analytics.tariffs.tariff_files import load_tariffs
+
+    problems = list[Problem]()
+    loads: tuple[Callable[[], object], ...] = (
+        lambda: load_rules(site_dir, site=site),
+        lambda: load_tariffs(site_dir, site),
+    )
+    for load in loads:
+        try:
+            load()
+        except ConfigError as error:
+            problems += error.problems
+    return problems
 
 
 def _assignment_problems(found: "Examination", agent_files: AgentFiles) -> list[Problem]:

@@ -23,6 +23,10 @@ Carrier = Literal["electricity", "gas", "heat"]
 #: The media that are energy carriers; water is not.
 CARRIERS: Final[tuple[Carrier, ...]] = ("electricity", "gas", "heat")
 
+#: Kinds of hours of a time-of-use tariff: 尖峰、峰、平、谷、深谷.
+PricePeriod = Literal["sharp", "peak", "flat", "valley", "deep_valley"]
+PRICE_PERIODS: Final[tuple[PricePeriod, ...]] = ("sharp", "peak", "flat", "valley", "deep_valley")
+
 
 class Quantity(msgspec.Struct, frozen=True):
     """A row of the table.

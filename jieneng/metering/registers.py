@@ -318,7 +318,8 @@ def _joining_scaler(field: Field) -> Callable[..., float]:
 def _number_decoder(field: Field) -> Callable[[Any], Raw] | None:
     """Return a function from an unpacked value to the number; None if no function is needed.
 
-    None is needed if the value is the number, and at most one content means "no value".
+    The value is the number already if the type needs no decoding, and at most one content means "no
+    value".
     """
     is_plain = TYPES[field.type].decode is None and field.bits is None
     return None if is_plain and len(field.unknown) < 2 else _number_reader(field)

@@ -25,6 +25,15 @@ estimated, `status` (text) |
 used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
 forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
+| completeness | analytics | site, meter, quantity | `expected`, `stored`, `share`: numbers of \
+readings of the local day that were to be polled and that are stored, and their quotient |
+| data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
+`plausibility`, `consistency`, `denominators`, `coverage`, `readings` |
+| quality_issue | analytics | site, scope, figure, code, subject | `share`, `amount`, `points` |
+| cost | analytics | site, kind (account, area, institution, site), scope, medium, period | the \
+medium's consumption quantity, cost_yuan, energy_yuan, demand_yuan, average_price, least_yuan, \
+greatest_yuan, unmetered_yuan, coverage, estimated, billed_yuan, amount_difference_pct, \
+cost_difference_pct; by price period of electricity `energy_peak_kwh`, `peak_yuan`, ... |
 | profile | analytics | site, kind (meter, area, institution, site), scope, medium, period | a \
 field a row of `figures.profile_figures`; `peak_ms`: start of the interval with the peak, \
 `interval_s`: its length; `coverage`: share of the hours that are measured |
@@ -83,6 +92,10 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+COMPLETENESS: Final = "completeness"
+DATA_QUALITY: Final = "data_quality"
+QUALITY_ISSUE: Final = "quality_issue"
+COST: Final = "cost"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
 PROFILE: Final = "profile"
@@ -108,6 +121,10 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        COMPLETENESS,
+        DATA_QUALITY,
+        QUALITY_ISSUE,
+        COST,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
         PROFILE,
@@ -139,6 +156,8 @@ WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
 COUNT: Final = "count"
+EXPECTED: Final = "expected"
+STORED: Final = "stored"
 PEAK_MS: Final = "peak_ms"
 
 #: Longest imported interval [ms]: a leap year, and some days.
@@ -159,6 +178,10 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        COMPLETENESS: ("site", "meter", "quantity"),
+        DATA_QUALITY: ("site", "scope", "figure", "period"),
+        QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
+        COST: ("site", "kind", "scope", "medium", "period"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
         PROFILE: ("site", "kind", "scope", "medium", "period"),
@@ -217,6 +240,38 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 COVERAGE,
                 ESTIMATED,
                 "status",
+            )
+        ),
+        COMPLETENESS: frozenset((EXPECTED, STORED, "share")),
+        DATA_QUALITY: frozenset(
+            (
+                "score",
+                "completeness",
+                "plausibility",
+                "consistency",
+                "denominators",
+                COVERAGE,
+                "readings",
+            )
+        ),
+        QUALITY_ISSUE: frozenset(("share", "amount", "points")),
+        COST: frozenset(
+            (
+                *quantities.CONSUMPTION.values(),
+                COST_YUAN,
+                "energy_yuan",
+                "demand_yuan",
+                "average_price",
+                "least_yuan",
+                "greatest_yuan",
+                "unmetered_yuan",
+                COVERAGE,
+                ESTIMATED,
+                "billed_yuan",
+                "amount_difference_pct",
+                "cost_difference_pct",
+                *(f"energy_{period}_kwh" for period in quantities.PRICE_PERIODS),
+                *(f"{period}_yuan" for period in quantities.PRICE_PERIODS),
             )
         ),
         QUOTA_LEVEL: frozenset(

@@ -5,14 +5,16 @@ Laws:
 1. A point counts as rejected only if the server answers with a known error message. `write_answers`
    distinguishes such messages from failures of the server or a proxy; `line_writer` finds the
    rejected points.
-2. A missing database is created, once in a call. If this is impossible over InfluxQL (2.x), the
+2. Queries may be asked at once; a few are sent, and the others wait. So a program need not count
+   them.
+3. A missing database is created, once in a call. If this is impossible over InfluxQL (2.x), the
    error tells how to create it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.line_protocol import encode_point
@@ -37,6 +39,9 @@ from jieneng.storage.write_answers import WriteAnswer
 
 _Result = TypeVar("_Result")
 
+#: Largest number of queries that wait for answers; further ones wait for their turn.
+_QUERIES_AT_ONCE: Final = 4
+
 
 def open_store(settings: StoreSettings, _: Path) -> "InfluxStore":
     """Return a store on the server of `url`."""
@@ -50,6 +55,7 @@ class InfluxStore:
         self._settings = settings
         self._http = InfluxHttp(settings)
         self._lines = LineWriter(self._post)
+        self._free_queries = asyncio.Semaphore(_QUERIES_AT_ONCE)
 
     async def prepare(self) -> None:
         """Create the database, if server and account may do that over InfluxQL."""
@@ -188,7 +194,8 @@ class InfluxStore:
         return await self._with_database(lambda: self._http.post_lines(body))
 
     async def _query(self, method: str, statement: str) -> list[influxql.SeriesBlock]:
-        return await self._with_database(lambda: self._http.ask(method, statement))
+        async with self._free_queries:
+            return await self._with_database(lambda: self._http.ask(method, statement))
 
     async def _with_database(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         try:

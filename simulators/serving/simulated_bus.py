@@ -72,7 +72,7 @@ class ExchangeRecord(msgspec.Struct, frozen=True):
         sent: bytes of the reply.
         value: consumption counter according to the reply [canonical unit]; None if the reply does
             not hold it.
-        register: value that the register would have had without faults; None as above.
+        register: value that the register would have had without faults; None without a counter.
     """
 
     time_ms: int

@@ -1,4 +1,4 @@
-"""The service of the alerts, on real stores and real receivers, killed and starved in each step."""
+"""The alert service, on real stores and receivers that fail, killed at each step."""
 
 import asyncio
 import os
@@ -487,8 +487,10 @@ class Intakes:
 async def test_no_agent_and_no_meter_is_called_silent_while_nothing_at_all_comes_in(
     rig: Rig,
 ) -> None:
-    """The ingest is down for an hour, then the agent sends its backlog, the oldest first. That
-    readings wait on its disk would be told, by another rule."""
+    """The ingest is down for an hour, then the agent sends its backlog, the oldest first.
+
+    Another rule would report that readings wait on its disk.
+    """
     site = Intakes(rig)
     assert await site.minutes(5, up=ALL) == []
     (title,) = await site.minutes(60, up="")

@@ -1,4 +1,4 @@
-"""The service and the commands, on a store that is there, that goes away and comes back."""
+"""The service and the commands, on a store that is available, fails and returns."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -359,7 +359,7 @@ def test_a_misspelt_setting_is_named_with_its_mend(small: SiteFolder) -> None:
 async def test_neither_figures_nor_alerts_stop_when_the_other_one_fails(
     small: SiteFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has rounds that go well beside the other's that fail."""
+    """Each of them has successful rounds while those of the other one fail."""
     settings = AnalyticsSettings(every_s=1, alerts=AlertSettings(every_s=1))
     good: dict[str, asyncio.Event] = {"figures": asyncio.Event(), "alerts": asyncio.Event()}
     backfill, evaluate = Pipeline.backfill, AlertService._evaluate

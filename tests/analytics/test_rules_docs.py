@@ -15,6 +15,7 @@ from analytics.figures.quota_rows.annual_quota import AnnualQuota
 from analytics.figures.quota_rows.quota import Quota
 from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.settings import AnalyticsSettings
+from analytics.tariffs.tariff import TariffsFile
 from ingest.settings import IngestSettings
 from jieneng import cli, config_file
 from jieneng.cli.options import Reader
@@ -25,6 +26,7 @@ from tests.analytics.sites import HEAD
 DOCS = Path(__file__).parents[2] / "docs"
 RULES = (DOCS / "rules.md").read_text(encoding="utf-8")
 INGEST = (DOCS / "ingest.md").read_text(encoding="utf-8")
+COSTS = (DOCS / "costs.md").read_text(encoding="utf-8")
 FLAGS = re.MULTILINE | re.DOTALL
 SITE = """
 [[area]]
@@ -64,6 +66,10 @@ SECTIONS = [
     (RULES, "factors.toml", "[[factor]]", Factor),
     (RULES, "quotas.toml", "[[quota]]", Quota),
     (RULES, "quotas.toml", "[[annual_quota]]", AnnualQuota),
+    *(
+        (COSTS, "tariffs.toml", f"[[{field.name}]]", field.type.__args__[0])
+        for field in msgspec.structs.fields(TariffsFile)
+    ),
     (RULES, "analytics.toml", "analytics.toml", AnalyticsSettings),
     *((RULES, "analytics.toml", *table) for table in tables_of(AnalyticsSettings).items()),
     *((INGEST, "ingest.toml", *table) for table in tables_of(IngestSettings).items()),
@@ -134,7 +140,7 @@ def examples(text: str) -> dict[str, str]:
 
 
 def test_the_complete_examples_have_every_key() -> None:
-    found = {**examples(RULES), **examples(INGEST)}
+    found = {**examples(RULES), **examples(INGEST), **examples(COSTS)}
     for text, chapter, header, _ in SECTIONS:
         table: Any = config_file.parse(found[chapter], chapter).data
         if header != chapter:
@@ -145,7 +151,7 @@ def test_the_complete_examples_have_every_key() -> None:
 
 def test_check_accepts_the_complete_examples(tmp_path: Path) -> None:
     (tmp_path / "site.toml").write_text(HEAD + SITE, encoding="utf-8")
-    for name, text in {**examples(RULES), **examples(INGEST)}.items():
+    for name, text in {**examples(RULES), **examples(INGEST), **examples(COSTS)}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     arguments = ["check", "--site", str(tmp_path)]
     done = CliRunner().invoke(cli.jieneng, arguments, obj=Reader())
@@ -189,6 +195,6 @@ def test_the_packaged_files_have_the_forms_that_the_page_explains() -> None:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-@pytest.mark.parametrize("page", ["rules.md", "ingest.md", "store.md"])
+@pytest.mark.parametrize("page", ["rules.md", "ingest.md", "store.md", "costs.md"])
 def test_the_readmes_lead_to_the_page(readme: str, page: str) -> None:
     assert f"(docs/{page})" in (DOCS.parent / readme).read_text(encoding="utf-8")

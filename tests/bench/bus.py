@@ -1,10 +1,9 @@
-"""How well a bus's round is predicted: the agent's own poller and link against a paced wire.
+"""Measure how well the duration of a bus's round is predicted, with the agent's poller and link.
 
-The gateway here passes a serial line's time as one does: characters of the question, the silence by
-which the device tells its end, the device's own time, characters of the reply, the silence by which
-the gateway tells that one's end. Devices are not alike and not steady: each has its own usual time,
-a half to one and a half of what `bus_time` assumes, and wavers about it by a quarter. So what is
-tested is the sum and what the agent adds to it, not that assumption.
+The simulated gateway takes the time of a serial line: characters of the request, the silence at its
+end, the device's response time, characters of the reply, the silence at its end. Devices differ:
+each has its own mean response time, from half to one and a half of that assumed by `bus_time`, and
+varies by a quarter. So the sum is tested, with the time that the agent adds, not the assumption.
 """
 
 import asyncio
@@ -43,16 +42,16 @@ _BAR = "0.8 .. 1.2"
 
 
 class _Meters:
-    """The wire and the meters on it: they answer with zeros, when a real wire would have."""
+    """A line and its meters, which answer with zeros after the time of a real line."""
 
     def __init__(self, bus: Bus) -> None:
-        self.firsts: list[float] = []  # when the first question of unit 1 came
+        self.firsts: list[float] = []  # time of the first request to unit 1
         self._bus = bus
         self._random = random.Random(1)
         self._first: bytes | None = None
 
     def hear(self, data: bytes, answer: Callable[[bytes], object]) -> None:
-        """A question came, whole: the link sends it in one piece."""
+        """Record a complete request; the link sends it in one piece."""
         loop = asyncio.get_running_loop()
         question = data[6:] if self._bus.link == "tcp" else data[:6]
         unit, function, _, count = struct.unpack(">BBHH", question)
@@ -103,7 +102,7 @@ async def _over_tcp(bus: Bus, meters: _Meters) -> AsyncIterator[Bus]:
 
 @asynccontextmanager
 async def _on_a_port(bus: Bus, meters: _Meters) -> AsyncIterator[Bus]:
-    """A pseudo-terminal: it has the manners of a serial port, and the meters give it the pace."""
+    """A pseudo-terminal, which behaves like a serial port; the meters take the time of the line."""
     loop = asyncio.get_running_loop()
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
@@ -137,7 +136,7 @@ def results() -> Iterator[Result]:
 
 
 async def _compare(bus: Bus) -> tuple[float, float]:
-    """A round as predicted, and as it was [s]."""
+    """Return the predicted and the measured duration of a round [s]."""
     models = packaged_models()
     meters = [
         Meter(

@@ -1,15 +1,16 @@
-"""How fast a backlog drains into a store: a million readings wait in the spool, all else is there.
+"""Measure how fast a backlog of a million readings in the spool is stored.
 
-In `keeping` the agent drains to a consumer that stores nothing. Here it is the whole way as it is
-installed, with the defaults of each: `jieneng edge run`, mosquitto, `jieneng ingest run`, a store.
-The agent goes on polling 64 meters with 20 quantities every 10 s, which is the live rate (128
-readings/s), and what it reads has to arrive as well. A reading is one value of one quantity. The
-backlog lies as such a site leaves it, a sample a batch.
+`keeping` measures the agent alone, with a consumer that stores nothing. Here all services run with
+their defaults: `jieneng edge run`, mosquitto, `jieneng ingest run` and a store. The agent goes on
+polling 64 meters with 20 quantities every 10 s, which is the live rate (128 readings/s), and the
+live readings have to be stored too. A reading is one value of one quantity. The backlog has one
+sample in each batch, as at such a site.
 
-A batch counts once the ingest has acknowledged it; at the end the store is asked whether it has as
-many. The pace is set by the ingest, which answers twice a second, and by the agent's window of 100
-batches: 200 batches/s, or 31 times the live rate, is the most that these defaults allow. So it is
-even, and the first minute is measured; a whole backlog takes four and a half.
+A batch counts when the ingest has acknowledged it; at the end the number of stored values is
+checked. The rate is limited by the ingest, which acknowledges twice a second, and by the agent's
+window of 100 batches: 200 batches/s, or 31 times the live rate, is the highest rate with these
+defaults. The rate is constant, so only the first minute is measured; the whole backlog would take
+four and a half minutes.
 """
 
 import asyncio
@@ -55,13 +56,13 @@ _OLD, _HELLO = "aaaaaaaa", "cccccccc"
 
 
 class _Drain(msgspec.Struct):
-    """What was seen of it.
+    """The measured values of a drain.
 
     Attributes:
-        seconds: from the first batch that went out to the last acknowledgement.
-        acknowledged: sequence numbers of the backlog.
-        latencies_s: of live batches, from the first sample's time to the acknowledgement.
-        ingest_cpu_s: that the ingest took.
+        seconds: time from the first sent batch to the last acknowledgement.
+        acknowledged: sequence numbers of the acknowledged batches of the backlog.
+        latencies_s: time from the first sample to the acknowledgement, for each live batch.
+        ingest_cpu_s: CPU time of the ingest.
     """
 
     seconds: float = 0.0
@@ -197,7 +198,9 @@ async def _fill(file: Path, meters: Meters, first_ms: int) -> None:
 
 
 async def _answered(client: aiomqtt.Client) -> None:
-    """Return when the ingest listens: what is published sooner waits for its repetition."""
+    """Return when the ingest listens; a batch that is published earlier has to wait until it is
+    repeated.
+    """
     poll = PollReport(meter_id(0, 1), time.time_ns() // 1_000_000, True, 0, 1)
     hello = mqtt_messages.encode_batch(Batch(AGENT, _HELLO, 1, (), (poll,)))
 
@@ -215,7 +218,7 @@ async def _answered(client: aiomqtt.Client) -> None:
 
 
 async def _hear(client: aiomqtt.Client, drain: _Drain) -> None:
-    """Listen to both sides until the backlog is gone, or for as long as is measured."""
+    """Listen to both sides until the backlog is gone, or the measurement is over."""
     loop = asyncio.get_running_loop()
     read_s: dict[tuple[str, int], float] = {}
     began_s = 0.0

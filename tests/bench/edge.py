@@ -1,14 +1,13 @@
-"""What a poll costs the agent, everything included: ask, check, decode, spool on disk, publish,
-acknowledgement.
+"""Measure the cost of a poll in the agent, from the request to the acknowledgement.
 
-The agent is a process of its own, as in life; the meters and the acknowledging ingest are in this
-one, and mosquitto is real. Telegraf polls the same meters in the same run, to a broker of the same
-kind, without a disk and without the store's word. All are started, and then one at a time goes on
-for a few seconds while the others stand still: a machine that is shared is twice as slow from one
-minute to the next, and so it is as slow for everyone. Whoever polls has a core of its own, if the
-machine has two: in life meters and broker are other machines, and their turns on its core would be
-charged to it as cold caches. Polls are counted where they arrive behind the broker. Without
-mosquitto there is nothing to measure.
+A poll includes request, checks, decoding, spool on disk, publication and acknowledgement. The agent
+is a process of its own; the meters and the acknowledging ingest are in this process, and mosquitto
+is real. Telegraf polls the same meters in the same run, with a broker of the same kind, but without
+a disk and without acknowledgements. All processes are started; then one at a time runs for some
+seconds while the others are stopped. So all of them have the same conditions: the speed of a shared
+machine varies by a factor of two within minutes. The polling process has a core of its own if the
+machine has two: at a site, meters and broker are other machines, and would not displace its caches.
+Polls are counted when they arrive from the broker. Without mosquitto nothing is measured.
 """
 
 import asyncio
@@ -40,21 +39,22 @@ from tests.servers import Mosquitto
 _METERS: Final = 1000
 _INTERVAL_S: Final = 1
 _START_S: Final = 60.0  # until as many polls have arrived as there are meters
-_WARM_UP_S: Final = 1  # of a turn: what was due while it stood still is over
+_WARM_UP_S: Final = 1  # of a turn: polls that were due while it was stopped are over
 _WINDOW_S: Final = 3  # of a turn that counts
 _TURNS: Final = 13  # of each
-_QUIET_S: Final = 0.7  # of each second: what was due has arrived, the next is not yet due
+_QUIET_S: Final = 0.7  # of each second: the due polls have arrived, the next ones are not yet due
 
 _PLAIN: Final = f"import sys; sys.modules['uvloop'] = None; {PROGRAM}"  # as if not installed
 
 
 class _Subject(msgspec.Struct, frozen=True):
-    """Who polls.
+    """A polling process.
 
     Attributes:
-        command: for a folder, the meters and the broker's port: what starts it.
-        topic: where its readings arrive.
-        heard: takes a message there; how many polls it tells of.
+        command: function of a folder, the meters and the broker's port that returns its
+            command line.
+        topic: topic of its readings.
+        heard: function of a message that returns the number of polls in the message.
     """
 
     command: Callable[[Path, Meters, int], Sequence[str]]
@@ -63,14 +63,15 @@ class _Subject(msgspec.Struct, frozen=True):
 
 
 class _Cost(msgspec.Struct, frozen=True):
-    """What polling took.
+    """The cost of polling.
 
     Attributes:
-        cpu_us: a poll.
-        memory_mb: resident at the end of a turn.
-        done: polls that arrived, as a share of those due.
-        late_ms: 99 % of the questions came no later.
-        load: this process, which has the meters and the ingest, as a share of a core.
+        cpu_us: CPU time of a poll.
+        memory_mb: resident memory at the end of a turn.
+        done: share of the due polls that arrived.
+        late_ms: 99th percentile of the delay of requests.
+        load: CPU load of this process, which has the meters and the ingest, as a share of a
+            core.
     """
 
     cpu_us: float
@@ -118,7 +119,7 @@ def _results() -> Iterator[Result]:
 
 
 def _by_size(at_1000: _Cost) -> Iterator[Result]:
-    """The same with fewer and with more meters, on fewer and more links."""
+    """Return the results for several numbers of meters and links."""
     sizes = (10, 100, 5000)
     few, some, many = _costs([(count, _agent(PROGRAM)) for count in sizes])
     for count, cost in ((10, few), (100, some), (1000, at_1000), (5000, many)):
@@ -142,7 +143,7 @@ def _short(value: float) -> float:
 
 
 def _costs(polled: Sequence[tuple[int, _Subject]]) -> list[_Cost]:
-    """What it takes each of them to poll so many meters."""
+    """Return the cost of polling a number of meters, for each process."""
     cores = Cores.of_this_machine()
     with running_on(cores.others):
         return asyncio.run(_in_turn(polled, cores.subject))
@@ -159,7 +160,7 @@ async def _in_turn(polled: Sequence[tuple[int, _Subject]], core: frozenset[int])
 
 
 async def _turn(one: "_Polled") -> _Cost:
-    """Between two moments at which nothing is under way, where there is no more than one wave."""
+    """Run one turn, between two moments at which no poll is in progress."""
     with going_on(one.pid):
         await asyncio.sleep(_WARM_UP_S)
         await _quiet()
@@ -178,17 +179,17 @@ async def _turn(one: "_Polled") -> _Cost:
 
 
 async def _quiet() -> None:
-    """Return when the next second is so far that its polls have arrived."""
+    """Return when the polls of the next second have arrived."""
     await asyncio.sleep((_QUIET_S - time.time()) % 1)
 
 
 class _Polled(msgspec.Struct):
-    """Meters and who polls them.
+    """Meters and the process that polls them.
 
     Attributes:
-        pid: of the process.
-        meters: that it polls.
-        polls: of which the readings have arrived.
+        pid: id of the process.
+        meters: its meters.
+        polls: number of polls whose readings have arrived.
     """
 
     pid: int
@@ -200,7 +201,7 @@ class _Polled(msgspec.Struct):
 async def _polled(
     meters: Meters, subject: _Subject, core: frozenset[int]
 ) -> AsyncIterator[_Polled]:
-    """Meters and who polls them, which has begun to and stands still."""
+    """Yield meters and the process that polls them, started and then stopped."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         await stack.enter_async_context(meters.listening())
@@ -228,7 +229,7 @@ async def _polled(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.send_signal(signal.SIGCONT)  # it may stand still, and would not hear of it
+    process.send_signal(signal.SIGCONT)  # it may be stopped, and would not receive the signal
     process.wait()
 
 

@@ -1,4 +1,4 @@
-"""A reading's own cost on its way: decode, encode, line protocol."""
+"""Measure the basic cost of a reading: decoding, encoding, line protocol."""
 
 import struct
 from collections.abc import Iterator

@@ -1,13 +1,13 @@
-"""How fast a backlog drains: a million readings wait in the spool when the broker comes back.
+"""Measure how fast a backlog of a million readings leaves the spool after the broker is back.
 
-A reading is one value of one quantity; 20 of them are a sample. They go through a real mosquitto to
-a consumer that decodes and acknowledges each batch, and are gone from the spool at the end. The
-agent's publisher and spool are a process of their own, as in life, the consumer is in this one.
+A reading is one value of one quantity; 20 of them are a sample. A real mosquitto passes them to a
+consumer that decodes and acknowledges each batch; at the end the spool is empty. The agent's
+publisher and spool are a process of their own; the consumer is in this process.
 
-Two live rates are the measure, since the bar is 20 times the live rate: a site of 64 meters that
-are read every 10 s (128 readings/s), whose samples are mostly a batch each, and the fleet of the
-other bench, 1,000 meters every second (20,000 readings/s), with 200 samples in a batch. How much
-sooner a live batch arrives than the backlog ends is measured with the first.
+The required rate is 20 times the live rate. Two live rates are measured: a site of 64 meters that
+are read every 10 s (128 readings/s), mostly with one sample in a batch, and the fleet of the other
+bench, 1,000 meters every second (20,000 readings/s), with 200 samples in a batch. With the first
+rate, the delay of live batches during the backlog is measured too.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ async def _measure(folder: Path, shape: _Shape) -> tuple[float, float, float]:
 
 
 class _Consumer:
-    """An ingest that stores nothing, until as many batches of the backlog have come."""
+    """An ingest that stores nothing, and ends after a number of batches of the backlog."""
 
     def __init__(self, batches: int) -> None:
         self.seconds = 0.0

@@ -1,7 +1,7 @@
 """The meters that benches poll: every request is answered at once with the same 20 floats.
 
-They live in the bench's own process, are the same for everyone who polls them, and remember when
-they were asked.
+They are in the process of the bench, are the same for all polling processes, and record the times
+of requests.
 """
 
 import asyncio
@@ -34,8 +34,7 @@ class Meters:
     """Some meters on as many Modbus TCP links as they need.
 
     Attributes:
-        ports: of the links.
-        asked: what came; who reads it clears it.
+        ports: ports of the links. asked: recorded requests; the reader clears them.
     """
 
     def __init__(self, count: int) -> None:
@@ -49,7 +48,7 @@ class Meters:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Answer as long as this lasts."""
+        """Answer inside the block."""
         loop = asyncio.get_running_loop()
         servers = []
         for link in range(-(-self.count // UNITS)):
@@ -81,7 +80,7 @@ class _Link(asyncio.Protocol):
 
 
 def lateness_ms(asked: Sequence[Asked], interval_s: float) -> list[float]:
-    """How much later in its interval than at its own earliest each question came."""
+    """Return the delay of each request within its interval, against the earliest of its meter."""
     times: dict[tuple[int, int], list[float]] = defaultdict(list)
     for link, unit, time_s in asked:
         times[link, unit].append(time_s)

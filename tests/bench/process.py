@@ -1,4 +1,4 @@
-"""What another process takes, as the kernel counts it, and on which cores it runs."""
+"""CPU time and memory of another process, as counted by the kernel, and its CPU cores."""
 
 import os
 import signal
@@ -10,11 +10,11 @@ from typing import NamedTuple, Self
 
 
 class Cores(NamedTuple):
-    """Who runs where.
+    """CPU cores of processes.
 
     Attributes:
-        subject: one, for what is measured.
-        others: for all else; the same one where there is no other.
+        subject: core of the measured process.
+        others: core of all others; the same one if the machine has only one.
     """
 
     subject: frozenset[int]
@@ -40,7 +40,7 @@ def running_on(cores: frozenset[int]) -> Iterator[None]:
 
 @contextmanager
 def going_on(pid: int) -> Iterator[None]:
-    """A process that stands still goes on meanwhile."""
+    """Let a stopped process run inside the block."""
     os.kill(pid, signal.SIGCONT)
     try:
         yield

@@ -1,9 +1,10 @@
-"""What a large simulated centre takes: 2,000 meters on 100 ports, from one process on one core.
+"""Measure the cost of a large simulated centre: 2,000 meters on 100 ports, on one core.
 
-The simulator is a process of its own, as in life; who polls is in this one, on another core. Each
-meter is asked for 60 registers every 10 s, spread evenly, with one connection a port and one
-request in flight on it. The centre has 100 buildings with a main and sub-meters of each medium, and
-above them a main of all electricity and one of all water, which are the dearest to ask.
+The simulator is a process of its own; the polling client is in this process, on another core. Each
+meter is asked for 60 registers every 10 s, evenly distributed, with one connection for each port
+and one request in flight on it. The centre has 100 buildings with a main and sub-meters of each
+medium, and above them a main of all electricity and one of all water, whose requests are the most
+expensive.
 """
 
 import asyncio

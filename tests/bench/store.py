@@ -1,4 +1,4 @@
-"""What the embedded store takes and gives."""
+"""Measure writing to and reading from the embedded store."""
 
 import asyncio
 import tempfile

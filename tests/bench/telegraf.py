@@ -1,8 +1,8 @@
-"""Telegraf as the peer: built once a machine from its published module, then run on our meters.
+"""Telegraf, for comparison: built once on a machine from its published module.
 
 It is built with the few plugins that the bench needs, as its own documentation offers (custom
-builds), and kept in the user's cache folder. Where `go` or its modules can't be had, the bench says
-so and reports without a peer.
+builds), and kept in the user's cache folder. If `go` or its modules are not available, the bench
+says so and reports without a comparison.
 """
 
 import os
@@ -59,8 +59,8 @@ def program() -> Path | None:
 def write_config(file: Path, meters: Meters, broker_port: int) -> None:
     """One input a link with a request a meter, as its documentation has it; the rest by default.
 
-    All metrics of a flush go out in one message (`layout`), which it is cheaper with than by its
-    default of a message a metric.
+    All metrics of a flush are sent in one message (`layout`), which costs less than the default of
+    a message for each metric.
     """
     head = (
         '[agent]\n  interval = "1s"\n  omit_hostname = true\n'
@@ -101,5 +101,5 @@ def write_consumer_config(file: Path, topic: str, broker_port: int, influx_url: 
 
 
 def polls(payload: bytes) -> int:
-    """How many polls a message tells of: a line each."""
+    """Return the number of polls in a message, one in each line."""
     return payload.count(b"\n")

@@ -1,4 +1,4 @@
-"""How long a board of a site with 1,000 meters waits for its database."""
+"""Measure how long a board of a site with 1,000 meters waits for its database."""
 
 import random
 import tempfile

@@ -1,4 +1,4 @@
-"""A store in memory that answers fast and says all that it holds as line protocol."""
+"""A fast store in memory whose content can be read as line protocol."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 The boards are those of the simulated site, their queries are answered by a real InfluxDB, and the
 page is drawn by `viewer/` (@grafana/ui) in Chromium at three widths, light and dark. The pictures
-go into a folder, to be looked at; no test depends on them. Node, npm and Chromium are needed.
+are written to a folder, for people; no test depends on them. Node, npm and Chromium are needed.
 
     python -m tests.boards.pictures OUT [--board NAME]... [--width PX]... [--theme light|dark]...
         [--language zh|en] [--scale 0.6]

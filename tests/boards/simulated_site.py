@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.alerts.alert_rule import Hours
-from analytics.app import load_rules
+from analytics.app import cost_writer, load_rules
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
+from analytics.pipeline.quality.quality_writer import QualityWriter
+from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from jieneng.metering import reading, schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point
@@ -93,14 +95,27 @@ area = "block-2"
 parent = "h-main"
 rated_max = 1200.0
 """
+_MORE_TARIFFS = """
+[[account]]
+id = "3208000000004"
+meters = ["h-main"]
+tariff = [{from = 2019-01-01, value = "heat-flat"}]
+
+[[price]]
+tariff = "heat-flat"
+from = 2019-01-01
+flat = 60.0
+"""
 
 
 def write_folder(path: Path) -> SiteFolder:
     """Write the site's folder, and read it."""
-    for name in ("site.toml", "plan.toml", "simulator.toml"):
+    for name in ("site.toml", "plan.toml", "quotas.toml", "simulator.toml", "tariffs.toml"):
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
+    with (path / "tariffs.toml").open("a", encoding="utf-8") as file:
+        file.write(_MORE_TARIFFS)
     return load(path)
 
 
@@ -141,10 +156,28 @@ async def fill(
         wanted = months if year == years[-1] else []
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
+    await QuotaWriter(pipeline.quotas, folder.site, store).write([years[-1]], NOW.date())
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
+    await store.write(list(_bills(folder.site)))
+    await cost_writer(folder, store).write(months, NOW.date())
     await store.write(list(_reports(folder.site)))
+    await store.write([_bill(folder.site), *_completeness(folder.site)])
+    await QualityWriter(pipeline, store, lambda _: ()).update(NOW.date(), ())
     await simulated_alerts.fill(folder.site, store, now_ms(folder.site))
+
+
+def _bills(site: Site) -> Iterator[Point]:
+    """Yield the bills of electricity of the last year."""
+    for month in range(1, NOW.month):
+        start, end = date(NOW.year, month, 1), date(NOW.year, month + 1, 1)
+        fields = (
+            ("energy_kwh", 270_000.0 + 2_000 * month),
+            (schema.COST_YUAN, 240_000.0 + 3_000 * month),
+            (schema.INTERVAL_S, (end - start).total_seconds()),
+        )
+        start_ms = _ms(site, datetime.combine(start, time()))
+        yield Point.of(schema.BILL, (("meter", "e-main"), ("site", site.id)), fields, start_ms)
 
 
 async def _copy_consumption(site: Site, store: Store, years: Sequence[int]) -> None:
@@ -266,6 +299,27 @@ def _reports(site: Site) -> Iterator[Point]:
                 meter.id, moment, ok, answer_ms if ok else 1000, 1 if ok else 3
             )
             yield schema.poll_point(site.id, report)
+
+
+def _bill(site: Site) -> Point:
+    """Return a water bill of October that is higher than what the meter counted."""
+    tags = (("meter", "w-main"), ("site", site.id))
+    names = ("volume_m3", schema.INTERVAL_S)
+    october = datetime(YEARS[-1], 10, 1)  # noqa: DTZ001 - local time
+    return Point(schema.BILL, tags, names, (4200.0, 31 * 86_400.0), _ms(site, october))
+
+
+def _completeness(site: Site) -> Iterator[Point]:
+    """Yield the numbers of readings that were stored on the latest days."""
+    days = midnights(site, NOW.date() - timedelta(days=20), NOW.date())
+    for meter in (one for one in site.meter if one.bus is not None):
+        tags = (("meter", meter.id), ("quantity", CONSUMPTION[meter.medium]), ("site", site.id))
+        for number, day_ms in enumerate(days.tolist()):
+            stored = 8_640.0 - (number * 7 + len(meter.id)) % 12
+            values = (8_640.0, stored, stored / 8_640.0)
+            yield Point(
+                schema.COMPLETENESS, tags, (schema.EXPECTED, schema.STORED, "share"), values, day_ms
+            )
 
 
 def _agent_points(site: Site, agent: str, moment: int, number: int) -> Iterator[Point]:

@@ -58,7 +58,7 @@ class CaseSite:
 
     Args:
         folder: an empty folder.
-        meters: the meters of `site.toml`, and whatever else follows the building.
+        meters: the meters of `site.toml`, and further tables.
         areas: the areas of `site.toml`.
     """
 

@@ -1,4 +1,4 @@
-"""What `jieneng check` says of a site that would give wrong figures."""
+"""The warnings of `jieneng check` for a site that would give wrong figures."""
 
 from datetime import datetime
 from pathlib import Path

@@ -135,7 +135,7 @@ def test_space_that_is_let_out_is_deducted_from_its_day_on(tmp_path: Path) -> No
 
 
 def test_a_shop_behind_a_meter_of_its_own_is_deducted(tmp_path: Path) -> None:
-    """In the same area, resold from 2023 on; what hangs below it does not come back."""
+    """In the same area, resold from 2023 on; the meters below it do not count either."""
     site = case(
         tmp_path,
         meter("e-a")

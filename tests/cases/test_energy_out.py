@@ -1,4 +1,4 @@
-"""Energy that goes out or is generated: photovoltaics, export, classes of supply."""
+"""Generated and exported energy: photovoltaics, export, classes of supply."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ import pytest
 
 from tests.cases.case_site import CaseSite, codes, meter
 
-GRID = 0.6451  # kgCO2/kWh, Jiangsu 2021, which stands in for 2020
+GRID = 0.6451  # kgCO2/kWh, Jiangsu 2021, which is used for 2020
 #: The first days of the months of 2020 and of 2025, and of the months after them.
 MONTHS = {
     year: [datetime(year + n // 12, n % 12 + 1, 1) for n in range(13)] for year in (2020, 2025)
@@ -18,7 +18,9 @@ MONTHS = {
 
 
 def shown(a_month: Mapping[int, float]) -> list[tuple[datetime, float | str]]:
-    """Return monthly registers that grow by so much a month of a year, and not in between."""
+    """Return monthly registers that grow by a fixed amount in each month of some years, and not in
+    between.
+    """
     years = sorted(a_month)
     times = [time for year in years for time in MONTHS[year]]
     steps = [0.0, *(step for year in years for step in [*[a_month[year]] * 12, 0.0])][: len(times)]

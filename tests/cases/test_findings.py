@@ -1,4 +1,4 @@
-"""What goes wrong with a register stands beside the figure, and the verdict follows it."""
+"""Faults of a register are findings of the figure, and can make its verdict doubtful."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What nobody read is no saving: a verdict that a gap could turn is doubtful, and says why."""
+"""A gap is not a saving: if it could change a verdict, the verdict is doubtful, with the reason."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -96,7 +96,7 @@ def test_days_that_a_person_confirmed_lack_nothing(tmp_path: Path, more: str, st
 
 
 def test_a_register_in_another_unit_is_told(tmp_path: Path) -> None:
-    """In MWh since 2024: it read as -99.9 %, and met, without a word."""
+    """In MWh since 2024: the result was -99.9 %, and met, without a warning."""
     site = site_with(tmp_path, USUAL / 1000, lambda _: False)
     assert "far_below_base" in codes(site.figure())
     assert "仅为基期的 0.0 %" in site.run("indicators", "--period", 2025).out.replace("\n", "")

@@ -1,4 +1,4 @@
-"""Imported consumption with values in it that are none."""
+"""Imported consumption that contains invalid values."""
 
 from datetime import datetime
 from pathlib import Path

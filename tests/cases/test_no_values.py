@@ -1,4 +1,4 @@
-"""Contents of a register by which the device says that it knows no value.
+"""Register contents by which a device says that it has no value.
 
 The meter is of a model of the site's own, which counts tenths of a kWh, and is read each hour for a
 week in which 10 kWh flow in an hour. At night it answers with such a content.

@@ -1,4 +1,4 @@
-"""Amounts that the nameplate allows, and that nothing in the meter's own past bears out."""
+"""Amounts that the nameplate allows, but that contradict the meter's own past."""
 
 from datetime import datetime
 from pathlib import Path

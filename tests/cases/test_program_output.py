@@ -1,4 +1,4 @@
-"""What programs read of a command's output."""
+"""Output of commands for other programs."""
 
 from datetime import datetime
 from pathlib import Path

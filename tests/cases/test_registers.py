@@ -1,4 +1,4 @@
-"""Registers with values in them that are none, and registers that begin again."""
+"""Registers with invalid values, and registers that are reset."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

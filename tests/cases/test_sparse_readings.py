@@ -1,4 +1,4 @@
-"""Readings that are far apart: what lies between two readings is known, whenever it occurred."""
+"""Readings that are far apart: the consumption between two readings is known as a whole."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from jieneng.storage import open_store
 from jieneng.storage.settings import StoreSettings
 from tests.cases.case_site import HOUR, CaseSite, codes, hours, meter
 
-#: Consumption a day until the end of 2024, and from 2025 on [kWh].
+#: Daily consumption until the end of 2024, and from 2025 on [kWh].
 EARLY, LATE = 300.0, 270.0
 DAY = timedelta(days=1)
 NEW_YEAR = datetime(2025, 1, 1)
@@ -42,7 +42,7 @@ def electricity_and_verdict(
 
 
 def month_starts(months: int) -> list[datetime]:
-    """Return the start of every so many months from 2020 to 2026."""
+    """Return the starts of months at a fixed distance, from 2020 to 2026."""
     return [datetime(2020 + n // 12, n % 12 + 1, 1) for n in range(0, 73, months)]
 
 

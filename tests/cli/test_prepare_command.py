@@ -1,4 +1,4 @@
-"""`jieneng ingest prepare` on real servers: what is missing is made once, with least rights."""
+"""`jieneng ingest prepare` on real servers creates missing parts once, with least rights."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`jieneng ingest quarantine`: what was set aside can be listed, shown, replayed and dropped."""
+"""`jieneng ingest quarantine` lists, shows, replays and drops quarantined entries."""
 
 import asyncio
 import json
@@ -119,7 +119,7 @@ def test_the_ledger_says_what_became_of_what_was_set_aside(site: Path, kept: Qua
     kept.drop(EntryFilter(meter="nosuch"), kept.last_id())
     code, text = run()
     assert (code, "held 2, replayed 0, dropped 1" in text) == (0, True)
-    # An agent counts more than any quarantine has: something that was acknowledged is gone.
+    # An agent counts more than all quarantines have: an acknowledged sample is lost.
     asyncio.run(write_status(site, msgspec.structs.replace(said, stored=5, quarantined=4)))
     code, text = run()
     assert (code, "does not balance" in text) == (1, True)

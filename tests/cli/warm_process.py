@@ -1,10 +1,10 @@
-"""Run commands in forks of one process that has imported the program, one process a language.
+"""Run commands in forks of a process that has imported the program; one process for each language.
 
 A command takes half a second of processor time to import what it needs and to read the library of
 models, and the suite runs more than a hundred. A fork is a process like any other: it has its own
 output, folder and exit code.
 
-As a program, this module serves: it reads a request a line, and writes an exit code a line.
+As a program, this module reads a request from each line, and writes an exit code for each.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""The broker as it is deployed: an agent can be nobody but itself. On a real mosquitto."""
+"""The deployed broker, on a real mosquitto: an agent can't act as another one."""
 
 import os
 import socket
@@ -86,7 +86,7 @@ async def test_an_agent_is_heard_and_answered(broker: DeployedBroker) -> None:
 
 
 async def test_an_agent_cannot_publish_as_another(broker: DeployedBroker) -> None:
-    """What it says first in others' names does not arrive; what it says last as itself does."""
+    """Its messages in others' names do not arrive; its own last message does."""
     async with broker.login("ingest") as ingest, broker.login(f"{SITE}/agent-1") as agent:
         await ingest.subscribe(topic("+", "+", "batch"), qos=1)
         await ingest.subscribe(topic("+", "+", "status"), qos=1)
@@ -102,7 +102,7 @@ async def test_an_agent_cannot_publish_as_another(broker: DeployedBroker) -> Non
 
 
 async def test_an_agent_cannot_acknowledge(broker: DeployedBroker) -> None:
-    """Nobody but the ingest can make another agent delete what it keeps."""
+    """Only the ingest can make an agent delete its readings."""
     async with (
         broker.login("ingest") as ingest,
         broker.login(f"{SITE}/agent-1") as victim,
@@ -115,7 +115,7 @@ async def test_an_agent_cannot_acknowledge(broker: DeployedBroker) -> None:
 
 
 async def test_an_agent_cannot_read_others(broker: DeployedBroker) -> None:
-    """However widely it subscribes, it hears its own acknowledgements alone."""
+    """Whatever it subscribes to, it receives only its own acknowledgements."""
     async with AsyncExitStack() as stack:
         ingest = await stack.enter_async_context(broker.login("ingest"))
         neighbour = await stack.enter_async_context(broker.login(f"{SITE}/agent-1"))

@@ -1,4 +1,4 @@
-"""Rules of Prometheus: each fires when it should and not before, and names metrics that exist."""
+"""Rules of Prometheus: each fires at the right time, and names metrics that exist."""
 
 import json
 import re

@@ -1,1 +1,1 @@
-"""The whole way, with real servers."""
+"""Tests of all services together, with real servers."""

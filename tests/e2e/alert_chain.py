@@ -1,4 +1,4 @@
-"""The whole way of an alert: simulated meters, agent, broker, ingest, store, alerts, a webhook.
+"""An alert through all services: simulated meters, agent, broker, ingest, store, alerts, a webhook.
 
 All services are the real ones, in this process, on the system's clock. Broker, sockets and store
 are real too.

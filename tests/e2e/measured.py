@@ -1,4 +1,4 @@
-"""Measured buildings as a site: which files, which meters, and what the files say plainly."""
+"""A site of measured buildings: its files, its meters, and plain sums of the files."""
 
 import csv
 import gzip
@@ -54,7 +54,7 @@ def shifted(hours: Hours, by: timedelta) -> dict[datetime, float]:
 
 
 def day_sum(hours: Hours, day: datetime, zone: ZoneInfo) -> float:
-    """What the file says of a local day: the plain sum of its hours."""
+    """Return the plain sum of the hours of a local day in the file."""
     time = day.replace(tzinfo=zone).astimezone(UTC)
     end = (day + timedelta(days=1)).replace(tzinfo=zone)
     total = 0.0

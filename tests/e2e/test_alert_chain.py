@@ -1,4 +1,4 @@
-"""A heater that is switched on behind a meter is told to a receiver, through all services."""
+"""A heater that is switched on behind a meter causes a notice, through all services."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.server
 async def test_what_a_meter_shows_is_told_to_the_receiver(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """Only the meter behind which the heater is; nothing is told before."""
+    """There is a notice only about the heater's meter, and none before."""
     async with alert_chain(
         tmp_path / "site", mosquitto, meters=2, interval_s=0.5, every_s=1.0, wait_s=0.0
     ) as chain:

@@ -1,4 +1,4 @@
-"""`jieneng demo`, as a person starts it: figures, live readings, a page, and a clean end."""
+"""`jieneng demo`: figures, live readings, a page, and a clean end."""
 
 import os
 import re

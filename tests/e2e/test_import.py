@@ -1,7 +1,7 @@
 """Three measured years, imported: the indicators equal a plain calculation from the files.
 
-The calculation below knows nothing of the product but the definitions: kgce = kWh x 0.1229 + m3 x
-1.33; kgCO2 = kWh x grid factor + m3 x 2.184; a year is local; a missing hour is missing.
+The calculation below uses only the definitions: kgce = kWh x 0.1229 + m3 x 1.33; kgCO2 = kWh x grid
+factor + m3 x 2.184; a year is local; a missing hour is missing.
 """
 
 import json
@@ -26,7 +26,7 @@ KWH_PER_M3 = 10.8
 FLOOR_AREA_M2 = {"b40": 7000.0, "b58": 24000.0, "b61": 5000.0, "b64": 12000.0}
 BUILDINGS = tuple(FLOOR_AREA_M2)
 HEADCOUNT = {name: round(area / 30) for name, area in FLOOR_AREA_M2.items()}
-#: Jiangsu's grid average, kgCO2/kWh: 2021's stands in for 2020, which was never published.
+#: Jiangsu's grid average, kgCO2/kWh: that of 2021 is used for 2020, which was never published.
 GRID = {2020: 0.6451, 2021: 0.6451, 2022: 0.5978}
 
 Sums = Mapping[tuple[str, int], float]
@@ -85,7 +85,7 @@ def site(
     for medium, meters in years.items():
         columns = {f"{medium[0]}-{name}": hours for name, hours in meters.items()}
         files.write_wide(folder / f"{medium}.csv", columns, begin, end)
-        # A missing hour stands in these files as 0, which is not a reading.
+        # In these files a missing hour is 0, which is not a reading.
         done = jieneng(
             "import", "readings", folder / f"{medium}.csv", "--site", folder,
             "--kind", "interval", "--missing", "0",

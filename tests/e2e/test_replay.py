@@ -1,4 +1,4 @@
-"""Measured days go the whole way and come out as the files say, to one step of the register."""
+"""Measured days through all services give the values of the files, to one step of the register."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -135,7 +135,7 @@ async def stored(store: Store, folder: SiteFolder, end_ms: int) -> dict[str, int
 async def until_stored(
     store: Store, folder: SiteFolder, end_ms: int, wanted: dict[str, int]
 ) -> None:
-    """Every reading that was made is there, and not one more."""
+    """Wait until exactly the readings that were made are stored."""
     found: dict[str, int] = {}
     for _ in range(600):
         found = await stored(store, folder, end_ms)

@@ -1,4 +1,4 @@
-"""A day of misbehaving meters goes the whole way, and the score says that nothing was lost.
+"""A day of faulty meters through all services: by the score, no reading is lost.
 
 The simulator, the agent and the ingest are the real services, on a stepped clock; broker, sockets
 and store are real. The script has every kind of fault of the wire and of the register that a

@@ -1,4 +1,4 @@
-"""A real agent, ingest and database: what is refused is booked, kept, and stored after all."""
+"""A real agent, ingest and database: refused samples are counted, kept, and stored after all."""
 
 import asyncio
 import re

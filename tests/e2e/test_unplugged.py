@@ -1,4 +1,4 @@
-"""Everything that can be unplugged is, by kill -9, while real processes run: nothing is lost.
+"""Each real process is killed (kill -9) while the others run: no reading is lost.
 
 The agent's own count of what it read must come out as stored, and the store must hold as many
 readings: none missing, none twice.

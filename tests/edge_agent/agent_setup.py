@@ -1,4 +1,4 @@
-"""A small site, meters under control, and a storing ingest, for tests of the agent."""
+"""A small site, controllable meters, and a storing ingest, for tests of the agent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,7 +32,7 @@ SITE = "test-site"
 AGENT = "agent-1"
 
 _DTSD1352 = modbus_models(packaged_models())["acrel-dtsd1352"]
-#: A DTSD1352 of which every poll asks the same: three reads, of 2, 23 and 2 registers.
+#: A DTSD1352 without slow quantities: each poll has three reads, of 2, 23 and 2 registers.
 EVEN = msgspec.structs.replace(
     _DTSD1352, point=tuple(row for row in _DTSD1352.point if row.every == 1)
 )
@@ -67,7 +67,7 @@ def bus(name: str, port: int, link: Any = "tcp", timeout_s: float = 5.0) -> Bus:
 
 
 def meter(name: str, on: str, unit: int, **more: Any) -> Meter:
-    """An electricity meter, a DTSD1352 where not said otherwise, that is asked every 0.1 s."""
+    """An electricity meter, by default a DTSD1352, that is polled every 0.1 s."""
     given: dict[str, Any] = {
         "medium": "electricity",
         "model": "acrel-dtsd1352",
@@ -125,7 +125,7 @@ class StubPollResult(msgspec.Struct, frozen=True):
 
 
 class Dtsd1352:
-    """A meter whose energy register counts the questions for it: no two values are alike."""
+    """A meter whose energy register counts the requests for it, so no two values are equal."""
 
     def __init__(self, unit: int) -> None:
         self.unit = unit

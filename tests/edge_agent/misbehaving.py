@@ -1,4 +1,4 @@
-"""A Modbus server that does what a test tells it, right or wrong."""
+"""A Modbus server that is controlled by a test, and may answer wrongly."""
 
 import asyncio
 import struct
@@ -97,7 +97,7 @@ class Misbehaving:
                 question = Question(frame, self._rtu, len(self.questions) + 1, connection)
                 self.questions.append(question)
                 self.asked.set()
-                # A task of its own: a late reply does not keep the next one waiting.
+                # A task of its own, so that a late reply does not delay the next one.
                 task = asyncio.create_task(self._act(question, writer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

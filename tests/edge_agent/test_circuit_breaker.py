@@ -1,4 +1,4 @@
-"""A silent meter is asked less and less, and never given up."""
+"""A silent meter is asked less and less often, but never given up."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""docs/agent.md says of every key what the form says, and what it shows can be used."""
+"""docs/agent.md has every key of the form with its default, and its examples can be used."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def defaults(form: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def explained(header: str) -> dict[str, str]:
-    """The defaults that stand in a section, by key."""
+    """The defaults that a section states, by key."""
     section = re.search(rf"^## {re.escape(header)}.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
     assert section, f"{header} is not explained"
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| [^|]+ \|$", section[0], re.MULTILINE)

@@ -29,7 +29,7 @@ class StillClock:
 
 
 class Poller:
-    """A bus that was busy for so many seconds."""
+    """A bus that was busy for some seconds."""
 
     def __init__(self, bus: str, seconds: float = 0.0) -> None:
         self.bus = bus

@@ -1,4 +1,4 @@
-"""`/metrics` says every number as it is: no two are alike here, so none stands for another."""
+"""`/metrics` has every number: all are different here, so none can be exchanged for another."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Grafana's own alerting: what it is told, in the form that its provisioning takes."""
+"""Grafana's own alerting: rules, contact points and mute timings in its provisioning's form."""
 
 import json
 import re

@@ -14,7 +14,7 @@ from tests.patience import PATIENCE_S
 
 SITE = "huaian-centre"
 BOOT = "6f1c2a9e"
-#: In the past of any machine that runs the tests: what lies in the future is refused.
+#: In the past of any machine that runs the tests, because samples of the future are refused.
 START = 1_735_000_000_000
 
 

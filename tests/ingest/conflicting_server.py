@@ -1,4 +1,4 @@
-"""A server in which a field is an integer already: it refuses points as InfluxDB 1 words it."""
+"""A server in which a field is an integer already; it refuses points in the words of InfluxDB 1."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ _CONFLICT = (
 
 
 class ConflictingServer:
-    """Keeps lines by series and time, but for those of a field that it says is an integer.
+    """Keeps lines by series and time, except for those with a field that it has as an integer.
 
     Attributes:
         url: its address.

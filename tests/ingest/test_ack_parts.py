@@ -1,4 +1,4 @@
-"""An acknowledgement in parts says what the whole says."""
+"""An acknowledgement in parts has the content of the whole."""
 
 from hypothesis import given
 from hypothesis import strategies as st

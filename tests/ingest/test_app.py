@@ -178,7 +178,7 @@ async def test_a_broker_that_is_killed_and_comes_back_costs_nothing(
 
 
 class NeverAcknowledges(Receiver):
-    """Killed between write and acknowledgement: the write is done, nobody is told."""
+    """An ingest that is killed between write and acknowledgement."""
 
     async def acknowledge(self, agent: str, ack: Ack) -> None:
         raise asyncio.CancelledError
@@ -321,7 +321,7 @@ async def test_hostile_payloads_end_in_quarantine_and_the_ingest_goes_on(
         for payload in HOSTILE.values():
             await agent.publish("batch", payload)
             await agent.publish("status", payload)
-            # Ours to write, and nobody's whom this test listens to.
+            # A topic of the ingest, but of no agent of this test.
             await agent.client.publish(mqtt_messages.topic(SITE, "agent-2", "ack"), payload, qos=1)
         for name in ("nosuch-agent", "$x", "中文", "x" * 1000):
             topic = mqtt_messages.topic(SITE, name, "batch")
@@ -338,7 +338,7 @@ async def test_hostile_payloads_end_in_quarantine_and_the_ingest_goes_on(
             7007: "quantity",
             7008: "form",
         }
-        # 7001 is too large to be kept whole: its agent is not told to let go of it.
+        # 7001 is too large to be kept, so it is not acknowledged.
         counts = Counter(one.reason for one in quarantined(folder))
         assert counts["unknown_agent"] == 4
         assert sum(counts.values()) == 2 * len(HOSTILE) + 4 - 1  # an empty status is no mistake

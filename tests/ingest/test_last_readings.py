@@ -1,4 +1,4 @@
-"""The time of the newest stored reading is said of each polled meter, and of no other name."""
+"""`/metrics` has the time of the newest stored reading of each polled meter, and of no other."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A replay takes the way of the messages, stores each sample once, and keeps what is refused."""
+"""A replay checks samples like messages, stores each once, and keeps refused ones."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +36,7 @@ NOW = START + 10**6
 
 
 class Rig:
-    """A quarantine, the checks of a site, and a store that refuses what it is told to."""
+    """A quarantine, the checks of a site, and a store with a list of meters to refuse."""
 
     def __init__(self, folder: SiteFolder, path: Path, server: ConflictingServer) -> None:
         self.server = server

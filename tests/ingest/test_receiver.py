@@ -1,4 +1,4 @@
-"""A copy's connection to the broker is made anew for ever, and ends when it is told to."""
+"""A copy reconnects to the broker without end, and ends when it is cancelled."""
 
 import asyncio
 from typing import Any

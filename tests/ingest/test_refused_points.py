@@ -1,4 +1,4 @@
-"""What the store refuses is set aside, booked as that, never forgotten, and can be sent again."""
+"""Points that the store refuses are quarantined, counted, never lost, and can be sent again."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ from tests.servers import Influx, Mosquitto, free_port
 
 POSTPONED = 'jieneng_ingest_messages_total{outcome="postponed"}'
 
-#: So much that about a third of what is refused below fits.
+#: Space for about a third of the samples that are refused below.
 SMALL = QuarantineSettings(max_bytes=65536)
 
 
@@ -89,7 +89,8 @@ async def test_a_full_quarantine_is_said_and_what_does_not_fit_stays_with_the_ag
             assert await health(settings) == {"ok": False, "faults": ["the quarantine is full"]}
             # A repetition costs nothing: it is dropped before anything is written.
             assert await metric(settings, POSTPONED) > 0
-            # The cause is mended: what is held is stored by a replay, the rest as it comes in.
+            # The cause is removed: a replay stores the quarantined samples, the others are stored
+            # on arrival.
             server.conflicts.clear()
             report = await replay_all(folder, settings)
             assert (report.stored, report.refused) == (100 * len(kept), ())

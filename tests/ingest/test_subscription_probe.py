@@ -1,4 +1,4 @@
-"""An ingest to which the broker passes nothing says so, and why it may be."""
+"""An ingest to which the broker passes no messages reports this, with possible causes."""
 
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
@@ -152,7 +152,7 @@ async def test_two_idle_copies_hear_their_probes_and_say_nothing(
 async def test_rules_that_refuse_probes_alone_are_no_fault_once_a_batch_came(
     folder: SiteFolder, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As they are where the ingest was installed before it knew probes."""
+    """As with access rules that are older than the probes."""
     how = settings(mosquitto.port)
     over = f"{EVENT}: over"
     asked_for: list[str] = []

@@ -1,4 +1,4 @@
-"""Findings read well in both languages, and a new kind is one row."""
+"""Findings are sentences in both languages, and a new kind is one row."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""A third language is one catalogue: no other file of the project changes."""
+"""A third language needs only a catalogue; no other file of the project changes."""
 
 import os
 import shutil

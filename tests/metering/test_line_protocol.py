@@ -1,4 +1,4 @@
-"""Line protocol: as published vectors have it, and what it can't say is refused."""
+"""Line protocol agrees with published vectors, and refuses values that it can't express."""
 
 import json
 import math

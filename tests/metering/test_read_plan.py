@@ -1,4 +1,4 @@
-"""Registers wanted -> the fewest reads."""
+"""A read plan has the fewest reads for the wanted registers."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -214,7 +214,7 @@ def test_each_quantity_is_read_at_its_pace_and_all_due_are_planned_together(
 def test_a_quantity_is_got_once_in_each_of_its_periods_whatever_polls_are_missed(
     paces: list[int], answered: list[bool], start: int
 ) -> None:
-    """In the first poll of the period that is answered; never twice, never skipped."""
+    """In the first answered poll of the period; never twice, never skipped."""
     rota = PollPlan(model([(0, 2), (2, 4), (40, 42)], every=tuple(paces)))
     got: dict[int, list[int]] = {pace: [] for pace in rota.cadences}
     last = None

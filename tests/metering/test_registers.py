@@ -1,4 +1,4 @@
-"""Words -> numbers."""
+"""Decoding of register words to numbers."""
 
 import json
 import math

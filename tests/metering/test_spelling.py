@@ -1,4 +1,4 @@
-"""The name that is suggested for a misspelt one is the nearest of those that are known."""
+"""For a misspelt name, the nearest known name is suggested."""
 
 import pytest
 

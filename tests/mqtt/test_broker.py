@@ -1,4 +1,4 @@
-"""The client of the broker does what the services rely on."""
+"""The properties of the broker's client that the services need."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Files of the connection to the broker: what is wrong with each is said before anything runs."""
+"""Mistakes in the files of the broker's connection are reported before a service starts."""
 
 import subprocess
 from pathlib import Path

@@ -4,7 +4,7 @@ import asyncio
 
 
 class StillClock:
-    """Shows `time_ms` until it is set anew."""
+    """Shows `time_ms` until it is set again."""
 
     def __init__(self, time_ms: int) -> None:
         self.time_ms = time_ms

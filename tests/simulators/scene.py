@@ -1,4 +1,4 @@
-"""A small site whose every answer can be worked out by hand, and a master that sees bytes.
+"""A small site whose answers can be calculated by hand, and a master that records bytes.
 
 Two electricity meters (DTSD1352: u32 x 0.01 kWh, CT 1) and a water meter below block `a`, one
 electricity meter in block `b`. 36 kW flow through `e-1`: one step of 0.01 kWh each second. All
@@ -101,7 +101,7 @@ class Scene:
         return Master(self, reader, writer)
 
     async def saw(self, count: int) -> None:
-        """Wait until so many exchanges are over."""
+        """Wait until a number of exchanges are over."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.seen) < count:  # noqa: ASYNC110 - a list has no event
                 await asyncio.sleep(0.001)

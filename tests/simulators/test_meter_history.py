@@ -1,4 +1,4 @@
-"""The history is what polls would have read."""
+"""The history has the readings that polls would have had."""
 
 from datetime import date, timedelta
 

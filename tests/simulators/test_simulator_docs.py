@@ -1,4 +1,4 @@
-"""docs/simulators.md says of every key what the form says, and what it shows can be used."""
+"""docs/simulators.md has every key of the form with its default, and its examples can be used."""
 
 import json
 import re
@@ -40,7 +40,7 @@ RECIPES = read_package_data("loads.toml", LoadRecipes)
 
 
 def own_fields(header: str) -> list[msgspec.structs.FieldInfo]:
-    """Return the keys that stand in the table itself; tables of the file have their own section."""
+    """Return the keys of the table itself; tables of the file have their own section."""
     nested = {one.split("[")[-1].rstrip("]") for one in TABLES if "[" in one}
     fields = msgspec.structs.fields(TABLES[header])
     return [field for field in fields if "]" in header or field.encode_name not in nested]

@@ -1,4 +1,4 @@
-"""A server that stores good lines and refuses bad ones, in the words of any database."""
+"""A server that stores good lines and refuses bad ones, with the answers of several databases."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

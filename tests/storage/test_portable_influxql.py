@@ -1,4 +1,4 @@
-"""Statements keep to the InfluxQL that InfluxDB 1.x, 2.x, 3 Core and openGemini share."""
+"""Statements use only InfluxQL that InfluxDB 1.x, 2.x, 3 Core and openGemini support."""
 
 import inspect
 import re
@@ -23,10 +23,10 @@ STATEMENTS: dict[str, Callable[[str], str]] = {
     "delete": lambda text: influxql.delete(text, {text: text}, START, END),
 }
 
-#: Identifiers and strings, so that what is left are words of the language.
+#: Identifiers and strings; the rest are words of the language.
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', re.DOTALL)
 
-#: What one of the servers does not know, or answers wrongly: the words, and which server.
+#: Words that a server does not support, or answers wrongly, with the server.
 NOT_PORTABLE = {
     r"\bS(?:LIMIT|OFFSET)\b": "3 Core has none",
     r"\bINTO\b": "3 Core has none, and one writer a measurement is a law",

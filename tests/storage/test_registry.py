@@ -1,4 +1,4 @@
-"""A store is one module and one row of the registry; everything else finds it there."""
+"""A store is one module and one row of the registry."""
 
 import ast
 import os
@@ -37,7 +37,7 @@ def _contract(*arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess
 
 @pytest.mark.server
 def test_a_new_store_costs_one_module_and_one_row() -> None:
-    """The contract test finds a store that it does not know, and holds it to every law."""
+    """The contract test finds the new store, and tests every law on it."""
     collected = _contract("--collect-only", "-k", "sqlite").stdout
     laws = sum("[sqlite" in line for line in collected.splitlines())
     done = _contract("-p", "tests.storage.toy_store", "-k", "toy")

@@ -1,4 +1,4 @@
-"""A server is recognised by its answer to /ping, as each of them words it."""
+"""A server is recognised by its answer to /ping."""
 
 import pytest
 

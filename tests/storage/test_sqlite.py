@@ -1,4 +1,4 @@
-"""The store in a file: other processes, a full disk, a lock, and files that are no store."""
+"""The store in a file: other processes, a full disk, a lock, and files that are not stores."""
 
 import asyncio
 import sqlite3

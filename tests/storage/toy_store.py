@@ -1,4 +1,4 @@
-"""A third store, in memory: all that a new store costs, in one module and one row.
+"""A third store, in memory: an example of a new store, with one module and one row.
 
 This module is a pytest plugin (`-p tests.storage.toy_store`). It adds its row to the registry
 before the contract test is collected, and has the fixtures that the contract test asks for.

@@ -28,6 +28,7 @@ from analytics.figures.roll_up import (
     boundary_weights,
     counted_areas,
     roll_up,
+    scope_rows,
     stacked,
 )
 from analytics.periods import Interval
@@ -74,13 +75,13 @@ def sub_item_consumption(
             lifetime(structure, flow, days, begins).applied_to(consumption[index]["day"])
             for index, flow in zip(indices, of_medium, strict=True)
         ]
-        for scope in scopes:
-            weights = sub_item_weights(scope, of_medium, days, counted)
+        for scope, rows in zip(scopes, scope_rows(scopes, of_medium, days), strict=True):
+            weights = sub_item_weights(scope, [of_medium[row] for row in rows], days, counted)
             if any(weights[item].any() for item in _ITEMS):
                 for kind, weight in weights.items():
                     if weight.any():
                         tags = {"kind": kind, "scope": scope.id, "medium": medium}
-                        yield tags, {"day": _sum(kind, weight, by_day)}
+                        yield tags, {"day": _sum(kind, weight, [by_day[row] for row in rows])}
 
 
 def sub_item_weights(

@@ -3,7 +3,7 @@
 Laws:
 
 1. On a new day, the profiles of yesterday's month are written, the nights of the last eight weeks,
-   and the usual week of these weeks for the hours of the seven days up to today.
+   and the usual week of these weeks for today and the seven days before.
 2. Earlier months are written if days in them were computed again, or if they have no profiles and
    lie in the last year: one month in each call, so that a call stays short.
 3. What is written replaces what was stored for this time: nothing outdated remains.
@@ -101,7 +101,7 @@ class ProfileWriter:
         site, zone = self._site.id, self._site.zone
         nights = [point for one in found for point in night_points(site, one, zone)]
         await self._replace(schema.NIGHT, {}, (period.start, today), nights)
-        days = periods.days(today - timedelta(days=6), today + timedelta(days=1))
+        days = periods.days(today - timedelta(days=7), today + timedelta(days=1))
         hours = [point for one in found for point in week_points(site, one, days, zone)]
         await self._replace(schema.WEEK_PROFILE, {}, (days[0], today + timedelta(days=1)), hours)
 

@@ -5,7 +5,7 @@ far longer over HTTP.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -28,6 +28,8 @@ Window: TypeAlias = tuple[int, int]
 
 #: Largest number of meters that a query names: it must fit into a URL.
 MOST_NAMED: Final = 50
+#: Number of queries into which the readings of some meters are divided, if they are few.
+QUERIES_AT_ONCE: Final = 4
 #: Initial length of the context on each side of a window [ms], which is enough for hourly or more
 #: frequent readings.
 CONTEXT_MS: Final = 86_400_000
@@ -102,16 +104,18 @@ def recorded_days(
 ) -> "dict[str, NDArray[np.bool_]]":
     """Return a mask of the days that may contain readings or imports, by meter id.
 
-    A virtual meter has them on the days on which any meter in its formula has them.
+    A virtual meter has them on the days on which any meter in its formula has them. It is left out
+    if the records of a meter in its formula are not given.
 
     Args:
         site: the site.
-        meters: records of all meters that are read.
+        meters: records of meters.
         midnights_ms: shape (days + 1,), edges of the days [UTC, ms].
     """
     found = {meter.meter.id: meter.has_records(midnights_ms) for meter in meters}
     for virtual in virtual_meters(site):
-        found[virtual.id] = np.any([found[term.meter] for term in virtual.terms], axis=0)
+        if all(term.meter in found for term in virtual.terms):
+            found[virtual.id] = np.any([found[term.meter] for term in virtual.terms], axis=0)
     return found
 
 
@@ -121,10 +125,16 @@ def meters_named(site: str, meters: Sequence[str]) -> Where:
 
 
 def named_parts(keys: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Yield the meters of a query in parts that a query can name."""
+    """Yield meters in parts for one query each; a server answers several at once."""
     rows = list(keys.items())
-    for start in range(0, len(rows), MOST_NAMED):
-        yield dict(rows[start : start + MOST_NAMED])
+    size = min(MOST_NAMED, -(-len(rows) // QUERIES_AT_ONCE))
+    for start in range(0, len(rows), size):
+        yield dict(rows[start : start + size])
+
+
+def scopes_named(meters: Collection[str] | None) -> dict[str, tuple[str, ...]]:
+    """Return the tags of the stored results of some meters; none if all or many are meant."""
+    return {} if meters is None or len(meters) > MOST_NAMED else {"scope": tuple(meters)}
 
 
 class RecordReader:

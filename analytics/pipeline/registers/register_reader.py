@@ -45,7 +45,7 @@ _CONTEXT_READINGS: Final = 250_000
 #: The same number for a context of zeros only. An unused meter may have years of zeros.
 _CONTEXT_ZEROS: Final = 20_000
 #: Readings that are read at once, as far as they can be estimated (16 bytes each).
-_READINGS_AT_ONCE: Final = 2_000_000
+READINGS_AT_ONCE: Final = 2_000_000
 #: Estimated interval between the readings of a meter that no agent reads [s].
 _IMPORTED_EVERY_S: Final = 60.0
 
@@ -175,7 +175,7 @@ class RegisterReader:
     async def affected_spans(
         self, registers: Sequence[MeterRecords], window: Window
     ) -> list[Window]:
-        """Return the time spans whose consumption readings in a window can affect [UTC, ms].
+        """Return the time spans in which readings of a window can affect the consumption [UTC, ms].
 
         The span of a register contains:
 
@@ -230,7 +230,8 @@ class RegisterReader:
                 MeterReadings(register.devices, *readings[key], window=window)
                 for key, (register, _) in waiting.items()
             ]
-            outcomes = await asyncio.to_thread(consumption_of_meters, meters, {})
+            grids: Mapping[Interval, NDArray[np.int64]] = {"day": np.array(window)}
+            outcomes = await asyncio.to_thread(consumption_of_meters, meters, grids)
             for (key, (_, last_ms)), outcome in zip(list(waiting.items()), outcomes, strict=True):
                 times, values = readings[key]
                 if outcome.stable_ms is not None:
@@ -280,7 +281,7 @@ class _Context(msgspec.Struct, frozen=True):
 
 
 def _chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Sequence[MeterRecords]]:
-    """Yield registers in groups of about `_READINGS_AT_ONCE` readings in a window."""
+    """Yield registers in groups of about `READINGS_AT_ONCE` readings in a window."""
     chunk: list[MeterRecords] = []
     expected = 0.0
     for register in registers:
@@ -288,7 +289,7 @@ def _chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Seque
         every_s = _IMPORTED_EVERY_S if meter.bus is None else meter.interval_s
         length_ms = window[1] - window[0] + 2 * register.context_ms
         readings = length_ms / 1000 / every_s
-        if chunk and expected + readings > _READINGS_AT_ONCE:
+        if chunk and expected + readings > READINGS_AT_ONCE:
             yield chunk
             chunk, expected = [], 0.0
         chunk.append(register)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -48,13 +49,14 @@ def overview(profiles: Sequence[LoadProfile], translate: Translate, labels: Labe
 def details(
     profile: LoadProfile, translate: Translate, labels: Labels
 ) -> Iterator[Table | Text | str]:
-    """Yield the tables of a profile: figures, peaks by month, and the usual week."""
+    """Yield the tables of a profile: figures, peaks by month, and the usual week if it is known."""
     medium = figure_texts.medium_name(profile.medium, translate)
     yield Text(f"{labels.name(profile.subject.id)} · {medium} · {profile.period.id}", style="bold")
     yield _figures(profile, translate, labels)
     if len(profile.peaks) > 1:
         yield _peaks(profile, translate, labels)
-    yield _week(profile, translate)
+    if profile.week.count.any():
+        yield _week(profile, translate)
 
 
 def finding_lines(
@@ -155,7 +157,7 @@ def _weekdays(translate: Translate) -> tuple[str, ...]:
 
 def _table(title: str) -> Table:
     return Table(
-        title=title or None,
+        title=escape(title) or None,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,

@@ -37,7 +37,7 @@ from jieneng.site_folder import DENOMINATORS_FILE, SiteFolder
 
 _HEAD: Final = (
     "# Floor areas and headcounts that add to those of site.toml. Written by `jieneng import\n"
-    "# headcount` and `jieneng import floor-area`, which write the whole file anew.\n"
+    "# headcount` and `jieneng import floor-area`, which write the whole file again.\n"
 )
 
 #: Values by (area, key, day).

@@ -79,7 +79,7 @@ def plan(
     """Return the reads of some quantities of a model, by function and address.
 
     Args:
-        model: where the quantities lie.
+        model: the model, with the registers of its quantities.
         ratios: `ct` and `pt` in force; 1 if missing.
         wanted: names of the quantities to read; all quantities of the model if None.
     """

@@ -16,7 +16,7 @@ class SeriesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         step: interval of the values; None for that of the rounds. `1d` is a local day.
         readings: True if these are readings, of which the signal's own function makes the values.
         first: time of the first value; None for the start of the case.
-        anew: True if the signal is evaluated anew over its past in each round.
+        anew: True if the whole past of the signal is evaluated again in each round.
         known_after: time from which on a value is known, after its own time.
         known: time from which on these values replace those of earlier tables; None for at once.
     """
@@ -90,8 +90,8 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         start: first round.
         until: last round.
         every: interval of the rounds.
-        restart: times at which the service starts anew from the stored alerts.
-        crash: rounds after which the service dies with its notices on disk, and nothing stored.
+        restart: times at which the service restarts from the stored alerts. crash: rounds after
+            which the service is killed: its notices are on disk, but its states are not stored.
     """
 
     title: str

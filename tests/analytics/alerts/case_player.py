@@ -5,8 +5,8 @@ A case is a folder of `cases/`:
 - `case.toml`: the site, the span of time, the values of each rule's signal, and what else happens:
   outages, marks, changed files, restarts, crashes, clocks that are put back (`case_file`);
 - `alerts.toml`: the site's rules;
-- `notices.txt`: the notices that are expected, a line each (`notice_lines`). The command
-  `python -m tests.analytics.alerts.case_player NAME...` writes those that there are.
+- `notices.txt`: the expected notices, one in each line (`notice_lines`). The command `python -m
+  tests.analytics.alerts.case_player NAME...` writes the present notices.
 """
 
 import sys
@@ -117,7 +117,7 @@ class CasePlayer:
         return msgspec.toml.decode(path.read_bytes(), type=Site)
 
     def _happen(self, previous_ms: int, now_ms: int) -> None:
-        """Let happen what is written for the time since the last round."""
+        """Apply the events of the case since the last round."""
 
         def is_now(text: str) -> bool:
             return previous_ms < self.ms(text) <= now_ms
@@ -224,7 +224,7 @@ class _Series:
         known_ms[is_late] = known[is_late]
 
     def at(self, now_ms: int, seen_ms: Mapping[str, int]) -> SignalValues:
-        """Return what is known at a time: all of it if it is evaluated anew, else the new steps."""
+        """Return the known values: all if the past is evaluated again, else the new steps."""
         begin, end = 0, int(np.searchsorted(self.times_ms, now_ms, side="right"))
         if not self.is_replacement:
             seen = min(seen_ms.get(subject, 0) for subject in self.subjects)
@@ -277,7 +277,7 @@ def signal_values(
 
 
 def stored_and_read(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
-    """Return alerts as a service reads them that starts anew."""
+    """Return alerts as a restarted service reads them."""
     points = ((key, alert_point("centre", alert, 0)) for key, alert in alerts.items())
     return {key: alert_from_fields(dict(point.tags), dict(point.fields)) for key, point in points}
 

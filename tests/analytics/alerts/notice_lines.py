@@ -1,4 +1,4 @@
-"""Notices as lines of a golden file: time, event, rule, group, subjects and what else they tell."""
+"""Notices as lines of a golden file: time, event, rule, group, subjects and further content."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

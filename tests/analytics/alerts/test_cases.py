@@ -17,7 +17,7 @@ def test_case(name: str) -> None:
 
 
 def assert_begins_and_ends_alternate(sent: list[Sent]) -> None:
-    """Each firing is told once and has one end; nothing ends that was not told."""
+    """Each firing has one notice and one end; there is no end without a notice before."""
     told = set[str]()
     for one in sent:
         keys = {alert.key for alert in one.notice.alerts}

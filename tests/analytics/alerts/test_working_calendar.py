@@ -234,7 +234,7 @@ def test_masks_keep_the_form_of_the_times_and_take_none_too() -> None:
 
 
 def test_earlier_and_later_times_do_not_change_what_was_asked_before() -> None:
-    """Spans are kept between questions: an older time than those must be computed anew."""
+    """Spans are kept between questions: an older time must be computed again."""
     calendar = WorkingCalendar(Hours(), SHANGHAI)
     for day in ("2026-11-30", "2020-11-30", "2026-11-30", "2024-11-29"):
         assert watched(calendar, "working", ms(f"{day}T10:00")) == [True]

@@ -45,7 +45,7 @@ def test_the_charge_for_demand_is_shared_by_consumption() -> None:
 
 
 def test_bounds_of_a_deducted_meter_change_sides() -> None:
-    """It is unknown at which hours the branch consumed; what it took, the rest did not take."""
+    """The hours in which the branch consumed are unknown, and so are those of the rest."""
     found = by_scope(costed(electricity(), ROWS, unmeasured=["branch"]))
     block, plant = found["block"], found["plant"]
     # The branch has 1800 kWh in peak hours: at least 720 yuan.

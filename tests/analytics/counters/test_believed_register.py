@@ -1,4 +1,4 @@
-"""A register may stutter, wrap, be replaced and answer nonsense: what it counted stands."""
+"""A register may jitter, roll over, be replaced or misread: its consumption stays right."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from analytics.counters.register_segments import BelievedRegister
 DAY_MS = 24 * HOUR_MS
 #: 0.01 kWh, wraps at 100,000 kWh, at most 50 kW.
 METER = MeterDevices("m", (Device(step=0.01, modulus=100_000.0),), 50.0)
-#: Nobody knows anything about it.
+#: A register without known properties.
 UNKNOWN = MeterDevices("m")
 
 
@@ -44,8 +44,10 @@ def rising(first: float, count: int, step: float = 1.0) -> list[float]:
 
 
 class TestAStandstillKeepsWhatFlowed:
-    """A display that froze, or a logger that renews its registers now and then, shows later what
-    it missed: more than the nameplate allows since the last reading, but not since it last moved.
+    """A register that stood still later shows the consumption of that time.
+
+    The step is more than the nameplate allows since the last reading, but not since the register
+    last changed. Causes are a frozen display, or a logger that renews its registers at intervals.
     """
 
     def test_half_a_day_in_one_step(self) -> None:
@@ -340,7 +342,7 @@ def test_the_intervals_sum_to_last_minus_first(
     honest(),
     st.lists(st.tuples(st.integers(0, 60), st.floats(0, 1e6)), max_size=8),
 )
-@example(  # all that flowed while the register said zero comes in its next step
+@example(  # the consumption while the register was zero is in its next step
     (np.array([0, 60_000, 72_000_000]), np.array([1000.0, 1000.0, 1000.0])),
     [(0, 0.0), (1, 0.0)],
 )

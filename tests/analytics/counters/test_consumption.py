@@ -1,4 +1,4 @@
-"""Consumption by interval: what the register counted, laid where it belongs."""
+"""Consumption by interval: the register's consumption, in the intervals of its time."""
 
 from datetime import date
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Imported values that are no consumption are set aside, and corrections stay."""
+"""Imported values that can't be consumption are set aside; corrections are kept."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Years of measured consumption: no step is taken for unusual, and what stood still was missing."""
+"""Years of measured consumption: no step is unusual, and standstills are missing data."""
 
 import csv
 import gzip

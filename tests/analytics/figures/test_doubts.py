@@ -1,5 +1,4 @@
-"""Findings about meters reach the figure with their weight; a verdict that they could turn is
-doubtful."""
+"""Findings about meters are in the figure with their weight, and may make its verdict doubtful."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What enters through a scope's boundary counts, what leaves through it is deducted."""
+"""Energy that enters a scope counts, and energy that leaves it is deducted."""
 
 from datetime import date
 

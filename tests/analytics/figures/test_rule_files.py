@@ -1,4 +1,4 @@
-"""Factors, plans and targets are data, and data can be wrong: then it is said where."""
+"""Mistakes in factors, plans and targets are reported with their place."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Findings about registers are stored once, at their time, and go when they are found no longer."""
+"""Findings about registers are stored once, at their time, and removed with their cause."""
 
 import math
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ def intervals(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def daily(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a register that begins again each day, with wrong values and a gap in it."""
+    """Return a register that is reset each day, with wrong values and a gap."""
     total = np.cumsum(rng.uniform(0, 9, HOURS))
     values = (total - total[np.arange(HOURS) // 24 * 24]).round(2)
     values[rng.integers(0, HOURS, 20)] = 0

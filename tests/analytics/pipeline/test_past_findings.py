@@ -1,4 +1,4 @@
-"""Findings about a meter's past stay while days are computed again, and go with their cause."""
+"""Findings about a meter's past survive a new computation of days, and go with their cause."""
 
 from datetime import date, timedelta
 from pathlib import Path

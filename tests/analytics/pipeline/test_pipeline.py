@@ -1,6 +1,6 @@
 """Raw readings in a real store become consumption, figures and indicators, and stay the same."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.app import load_rules
-from analytics.counters.register_finding import RegisterFinding
-from analytics.pipeline.pipeline import Pipeline, Progress
+from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.registers import register_reader
 from jieneng.metering import schema
 from jieneng.metering.errors import StoreUnavailable, UsageError
@@ -99,7 +98,7 @@ def midnight(small: SiteFolder, day: date) -> int:
 
 
 async def write_history(small: SiteFolder, store: Store) -> None:
-    """Half a year with everything that happens: see `SITE`, and below."""
+    """Write half a year with many kinds of events: see `SITE`, and below."""
     rng = np.random.default_rng(7)
     start, end = midnight(small, FIRST), midnight(small, LAST) + DAY_MS
     times = np.arange(start - DAY_MS, end, HOUR_MS)
@@ -287,15 +286,14 @@ async def test_days_that_were_written_late_are_computed_anew_exactly_once(
     runner = pipeline(small, store)
     await runner.backfill(first, date(2020, 5, 10), silent)
     computed: list[tuple[date, date]] = []
-    compute = runner._compute
+    recompute = runner._recompute
 
-    async def watched(
-        start: date, end: date, progress: Progress
-    ) -> tuple[date, list[RegisterFinding]]:
+    async def watched(meters: Collection[str], start: date, end: date) -> None:
+        assert set(meters) == {"e-shop"}
         computed.append((start, end))
-        return await compute(start, end, progress)
+        await recompute(meters, start, end)
 
-    monkeypatch.setattr(runner, "_compute", watched)
+    monkeypatch.setattr(runner, "_recompute", watched)
     assert await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1)) == set()
     # A correction of a covered day, which no gap shows, and a day of its own.
     late = date(2020, 5, 5)
@@ -552,7 +550,7 @@ async def test_a_day_of_which_nothing_is_known_is_computed_once(
     assert len(known["e-shop", "electricity", "energy_kwh"][0]) == len(days)
     computed: list[tuple[date, date]] = []
 
-    async def spy(first: date, last: date, _: object) -> tuple[date, list[RegisterFinding]]:
+    async def spy(_: object, first: date, last: date, __: object) -> tuple[date, list[object]]:
         computed.append((first, last))
         return first, []
 

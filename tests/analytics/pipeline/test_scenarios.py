@@ -1,4 +1,4 @@
-"""From what the agent kept in each scenario, the analytics counts what the golden answer says."""
+"""From the agent's readings in each scenario, the analytics computes the golden answer."""
 
 import pytest
 

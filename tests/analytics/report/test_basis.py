@@ -1,4 +1,4 @@
-"""Every figure says what it rests on, and a doubtful one how a person confirms what was found."""
+"""Every figure shows its basis, and a doubtful one how a person confirms the findings."""
 
 import math
 import tomllib

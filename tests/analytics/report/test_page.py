@@ -1,4 +1,4 @@
-"""The report: every figure with what it rests on, nothing unknown as 0, nothing unescaped."""
+"""The report: every figure with its basis; no unknown value as 0, no text unescaped."""
 
 import ast
 import csv
@@ -324,7 +324,7 @@ def tags_of_plain_names() -> list[str]:
 @example("<b onclick='x'>&amp;\"")
 @given(st.text(min_size=1))
 def test_no_name_becomes_markup(name: str) -> None:
-    """Whatever a meter, a building or the evidence of a doubt is called."""
+    """Names of meters and buildings, and texts of findings, may have any characters."""
     hostile = Reader(page.render(named(name), str))
     assert hostile.tags == tags_of_plain_names()
     assert hostile.open == []
@@ -490,7 +490,7 @@ def test_every_text_for_people_stands_in_a_translate_call() -> None:
                     continue  # the row says both languages
                 assert isinstance(node.args[0], ast.Constant), ast.unparse(node)
                 known.add(node.args[0].value)
-    known |= set(collect.found().places)  # a finding's sentence stands in its row
+    known |= set(collect.found().places)  # the sentence of a finding is in its row
     asked: set[str] = set()
 
     def translate(text: str) -> str:

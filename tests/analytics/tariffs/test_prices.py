@@ -1,4 +1,4 @@
-"""Prices of periods, steps and demand: published rows, and numbers worked by hand."""
+"""Prices of periods, steps and demand: published rows, and numbers calculated by hand."""
 
 import math
 from datetime import date
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.tariffs.demand_charge import month_charge
@@ -59,6 +59,7 @@ def test_steps_apply_to_the_part_above_them() -> None:
     assert average_price(STEPS, 300, 0) == 6.0
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 500), min_size=1, max_size=8), st.floats(0, 400))
 def test_costs_of_parts_add_up_to_the_cost_of_the_whole(parts: list[float], before: float) -> None:
     total, so_far = 0.0, before

@@ -1,4 +1,4 @@
-"""Mistakes in `tariffs.toml` are said with file, line and fix."""
+"""Mistakes in `tariffs.toml` are reported with file, line and fix."""
 
 from pathlib import Path
 

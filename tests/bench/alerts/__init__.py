@@ -11,7 +11,7 @@ from tests.bench.result import Result
 
 
 def results() -> Iterator[Result]:
-    """Tell the CPU time of the store, what its thread needs for the queries, apart."""
+    """Return the results, with the CPU time of the store's thread separate."""
     with tempfile.TemporaryDirectory() as folder:
         evaluation_s, store_s = asyncio.run(live_times(Path(folder)))
     yield Result(

@@ -1,4 +1,4 @@
-"""A dry run shows how a file was understood, and what each way of reading it would give."""
+"""A dry run shows the detected form of a file, and the result of each possible form."""
 
 import json
 import unicodedata
@@ -66,7 +66,7 @@ def test_it_shows_both_kinds_of_values_that_look_like_the_other_one(
 
 
 def resetting(period: str, step: timedelta) -> list[tuple[datetime, float | str]]:
-    """Return a register that counts 20 kWh an hour and begins again at 0."""
+    """Return a register that counts 20 kWh an hour and is reset to 0."""
     found: list[tuple[datetime, float | str]] = []
     days = 60 if period == "daily" else 365
     for time in year_hours(2025, step)[: timedelta(days) // step]:

@@ -1,4 +1,4 @@
-"""Mistakes of a whole file are told before anything is written, with the way to mend them."""
+"""Mistakes of a whole file are reported before anything is written, with their correction."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files as people have them give the amounts that they mean, without options where they say it."""
+"""Files in the forms that people use give the right amounts, without options if they are clear."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

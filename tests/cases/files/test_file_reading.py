@@ -1,4 +1,4 @@
-"""Bytes, numbers and times as programs write them come in as what they mean, or are asked for."""
+"""Bytes, numbers and times in the forms of many programs are read rightly, or the import asks."""
 
 import re
 import zipfile

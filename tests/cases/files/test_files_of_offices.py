@@ -1,4 +1,4 @@
-"""Files as offices keep them give the amounts that they mean, or ask; no amount goes astray."""
+"""Files of offices give the right amounts, or the import asks; no amount goes to a wrong meter."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A mapping that is kept in the site's folder reads its files, and its mistakes are named."""
+"""A mapping in the site's folder states how files are read; its mistakes are reported."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""Imports that are done: numbered, undone, skipped in part, exported, and computed anew."""
+"""Finished imports: numbered, undone, skipped in part, exported, and computed again."""

@@ -1,4 +1,4 @@
-"""Bills of suppliers: they count where nothing is measured, and are compared where something is."""
+"""Bills of suppliers count in times without measurements, and are compared with measurements."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""What is exported comes in again as it was, and gives the same figures, digit for digit."""
+"""Exported files can be imported again, and give exactly the same figures."""
 
 import asyncio
 import sys
@@ -177,6 +177,8 @@ def test_parquet_holds_what_csv_holds(tmp_path: Path) -> None:
     table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
     zone = ZoneInfo("Asia/Shanghai")
     rows = [
+        f""
+        f""
         f"{row['time'].astimezone(zone).isoformat()},{row['meter']},{row['quantity']},{row['value']!r},0"
         for row in table
     ]

@@ -1,4 +1,4 @@
-"""`--skip-bad` leaves out exactly the rows that it names, whole. Nothing else can be skipped."""
+"""`--skip-bad` leaves out exactly the named rows, completely. No other problem can be skipped."""
 
 import gzip
 import re

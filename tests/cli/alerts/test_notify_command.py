@@ -1,4 +1,4 @@
-"""`jieneng alerts notify --try` says how each receiver took a sample."""
+"""`jieneng alerts notify --try` prints the answer of each receiver to a sample."""
 
 import json
 import shutil

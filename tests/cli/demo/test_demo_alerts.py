@@ -1,4 +1,4 @@
-"""The demo's faults are in its past, its rules are valid, and nothing of it is sent to anybody."""
+"""The demo's faults are in its past, its rules are valid, and no notice is sent."""
 
 from datetime import UTC, datetime
 from pathlib import Path

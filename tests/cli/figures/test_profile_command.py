@@ -45,6 +45,7 @@ def test_the_table_draws_the_week_of_a_meter(site: Path) -> None:
     assert "10.00 kW (1 h)" in text
     assert "2022-01-01 08:00" in text
     assert "53.3 %" in text
+    assert "median of each hour [kW]" in text
     assert "Mon   " + "▂▂" * 8 + "██" * 10 + "▂▂" * 6 in text
 
 

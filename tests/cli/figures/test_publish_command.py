@@ -1,4 +1,4 @@
-"""`jieneng publish`: what a person answers for stays as it is, and later figures are compared."""
+"""`jieneng publish`: published figures stay unchanged, and later figures are compared with them."""
 
 import json
 import shutil

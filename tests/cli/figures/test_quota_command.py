@@ -1,4 +1,4 @@
-"""`jieneng quotas`: table, JSON and CSV, and what is said where no quota or scope fits."""
+"""`jieneng quotas`: table, JSON and CSV, and messages if no quota or scope fits."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A probe as somebody types it who stands before a meter, and what came of it."""
+"""A run of `jieneng edge probe`, as a person in front of a meter types it, and its result."""
 
 import asyncio
 import json

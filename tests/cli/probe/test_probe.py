@@ -1,4 +1,4 @@
-"""`jieneng edge probe` as somebody types it who stands before a meter."""
+"""`jieneng edge probe`, as a person in front of a meter types it."""
 
 import re
 import struct

@@ -1,4 +1,4 @@
-"""A sign-off of `jieneng edge probe` is a record of what the agent does, and kept."""
+"""A sign-off of `jieneng edge probe` records a comparison with the agent's reading."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`jieneng simulate` as a tester types it: started, steered, asked, ended."""
+"""`jieneng simulate` as a tester uses it: start, faults, queries, end."""
 
 import json
 import signal

@@ -213,7 +213,7 @@ def named(model: ModbusModel, *rows: IdentityRow) -> ModbusModel:
 
 
 async def test_what_a_device_says_of_itself_decides() -> None:
-    """Two models with the same registers; one of them is told by its type code."""
+    """Two models have the same registers; the type code tells them apart."""
     row = IdentityRow(label="type", function=3, address=0x300, type="u16", expect=3155)
     plain = MODELS["schneider-iem3155"]
     other = msgspec.structs.replace(row, expect=3150)
@@ -337,7 +337,7 @@ def test_fits_that_are_told_apart_by_little_are_named_together() -> None:
 
 
 class Strict:
-    """A device that has these registers, gives at most so many, and refuses all else."""
+    """A device that has these registers, gives at most `most` at once, and refuses all others."""
 
     def __init__(self, has: set[int], most: int, function: int = 3) -> None:
         self.has, self.most, self.function = has, most, function

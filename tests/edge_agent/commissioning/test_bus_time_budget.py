@@ -1,4 +1,4 @@
-"""The time of a round, worked out by hand, and what is said where it does not fit."""
+"""The time of a round, calculated by hand, and the messages if it is too long."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a display shows is found in the registers, whatever order, base and scale they have."""
+"""The number on a display is found in the registers, whatever their order, base and scale."""
 
 import math
 import tomllib

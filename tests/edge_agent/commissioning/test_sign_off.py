@@ -1,4 +1,4 @@
-"""What a record says ok to."""
+"""The verdict of a sign-off record."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Meters as they hang there before anybody knows them: one a model, served by the simulators."""
+"""Unknown meters: one of each model, served by the simulators."""
 
 import asyncio
 import struct
@@ -58,7 +58,7 @@ def site_of_models(models: Sequence[ModbusModel], link: Any, ct: float = 1.0) ->
 async def served(
     *models: ModbusModel, link: Any = "tcp", ct: float = 1.0, clock: Clock | None = None
 ) -> AsyncIterator[int]:
-    """The port at which they are served; their registers stand still but for a clock that runs."""
+    """The port at which they are served; their registers do not change, except for a clock."""
     here = site_of_models(models, link, ct)
     async with site_server.serving(here, clock or StillClock(NOW_MS)) as places:
         yield places["b"].port
@@ -90,7 +90,7 @@ class Documented:
     """
 
     def __init__(self, model: ModbusModel, held: Mapping[int, int], most: int = 125) -> None:
-        """Its registers hold 50 where nothing else is said."""
+        """Its registers contain 50 unless stated otherwise."""
         named = {
             (row.function, part.address + word)
             for row in model.point
@@ -115,8 +115,8 @@ class Documented:
 class Gateway:
     """A Modbus TCP gateway to one serial line, which serves one question at a time.
 
-    Who is not there holds the line up for `gives_up_s`. What waits is forgotten with its
-    connection; what is on the line is not.
+    A unit that does not exist blocks the line for `gives_up_s`. Waiting requests are dropped with
+    their connection; the one on the line is not.
     """
 
     def __init__(
@@ -179,11 +179,11 @@ def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def quiet(_: float) -> None:
-    """Nobody wants to know how far it is."""
+    """Ignore the progress."""
 
 
 def altered(model: ModbusModel, name: str, by: Any) -> ModbusModel:
-    """A device of a maker who did not keep to the manual.
+    """A device that differs from its manual.
 
     Args:
         model: as the manual says.

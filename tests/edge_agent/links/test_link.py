@@ -1,4 +1,4 @@
-"""A link lets nothing through that comes late, and goes on after any trouble."""
+"""A link discards late replies, and goes on after any fault."""
 
 import asyncio
 import socket
@@ -127,8 +127,9 @@ async def test_a_late_reply_glued_to_the_right_one_is_passed_over() -> None:
 async def test_a_gateway_that_waits_longer_than_we_do_costs_its_other_units_nothing(
     waits: float, says_so: bool
 ) -> None:
-    """It asks one after the other, and gives the dead unit 9 so many of our time-outs. Once seen,
-    the questions behind that one are not asked too soon any more."""
+    """It sends requests one after the other, and waits several of our time-outs for the dead unit
+    9. Once this is known, the next requests are not sent too early any more.
+    """
     loop = asyncio.get_running_loop()
     free_s = 0.0
 
@@ -366,7 +367,7 @@ async def test_a_reset_costs_one_question(kind: LinkKind) -> None:
 async def test_a_question_that_closes_every_connection_is_no_link_that_is_down(
     kind: LinkKind,
 ) -> None:
-    """There are gateways that hang up when they are asked for a unit that they don't know."""
+    """Some gateways close the connection at a request to a unit that they don't know."""
 
     def behave(question: Question) -> Iterator[Act]:
         yield None if question.unit == 9 else question.reply(question.nth)
@@ -397,7 +398,7 @@ async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: Li
 
 @kinds
 async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: LinkKind) -> None:
-    """As after a power cut of the gateway: its end of the connection knows nothing of it."""
+    """As after a power cut of the gateway: it has forgotten the connection."""
 
     def behave(question: Question) -> Iterator[Act]:
         if question.connection > 1:

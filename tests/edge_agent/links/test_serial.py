@@ -1,4 +1,4 @@
-"""A serial port is a link: it comes and goes, is silent between frames, and is ours alone."""
+"""A serial port is a link: it may disappear and return, is silent between frames, and is locked."""
 
 import asyncio
 import gc
@@ -50,7 +50,7 @@ TIMEOUT_S = 0.3
 
 
 class Line:
-    """The other end of a serial wire: what hangs there does as a test tells it.
+    """The other end of a serial line, with devices that are controlled by the test.
 
     Attributes:
         device: the path of our end.
@@ -258,7 +258,7 @@ async def test_an_adapter_that_is_pulled_out_within_a_reply_breaks_the_link(tmp_
         assert not isinstance(broken.value, ReplyTimedOut)
         await closed(one)
     await until(lambda: not serial_asyncio_fast._BACKGROUND_TASKS)
-    gc.collect()  # a task that failed is told of when it is collected
+    gc.collect()  # a failed task is reported when it is garbage-collected
     assert unheard == []
 
 

@@ -1,4 +1,4 @@
-"""A gateway on a stepped clock: replies and time-outs take their time, and nothing else does."""
+"""A gateway on a stepped clock: only replies and time-outs take time."""
 
 import asyncio
 from collections import defaultdict
@@ -158,7 +158,7 @@ class Bus:
             self.poller.take_over(before.poller)
 
     async def run(self, seconds: float) -> None:
-        """Poll, until so many seconds after the beginning of the clock."""
+        """Poll until a time [s] after the start of the clock."""
         task = asyncio.create_task(self.poller.run())
         try:
             await self.clock.run_until(BEGIN_MS + round(1000 * seconds))

@@ -1,4 +1,4 @@
-"""A bus is polled fairly whatever its meters do, and what went wrong is said once."""
+"""A bus is polled fairly whatever its meters do, and each fault is logged once."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""What is known of a meter outlives the way to it."""
+"""The state of a meter is kept when its link changes."""
 
 from zoneinfo import ZoneInfo
 

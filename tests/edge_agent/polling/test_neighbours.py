@@ -1,4 +1,4 @@
-"""A silent unit is asked less and less, and never costs its neighbours their interval: counted.
+"""A silent unit is asked less and less often, and its neighbours keep their intervals: counted.
 
 30 units of three reads behind one gateway, 15 s apart, 6 of them dead, a time-out of 1 s: an hour
 on a clock on which time-outs cost their second too.
@@ -53,7 +53,7 @@ async def test_six_dead_units_of_thirty_cost_the_others_less_than_a_hundredth(
 async def test_six_units_that_die_at_once_cost_the_others_less_than_a_hundredth(
     listens: bool,
 ) -> None:
-    """A branch of the bus is cut for half an hour, and is mended."""
+    """A branch of the bus is cut for half an hour, and repaired."""
     bus = Bus(
         dying(lambda unit, now_s: unit in DEAD and 600 <= now_s < 2400), units=30, listens=listens
     )

@@ -1,4 +1,4 @@
-"""A link that fails for a while costs as long as it fails, and no reading beyond that: counted.
+"""Readings are lost only while a link is down, and none after that: counted.
 
 On a clock on which time-outs and waits cost what they cost.
 """

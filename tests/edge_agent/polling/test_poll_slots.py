@@ -35,9 +35,9 @@ class JumpingClock(SteppedClock):
 
 
 class JumpingBus(Bus):
-    """One whose clock jumps: [(after so many polls, by so many ms)].
+    """A bus whose clock jumps: [(after a number of polls, by ms)].
 
-    Or while it sleeps: [(at so many seconds, by so many ms)].
+    Or while it sleeps: [(at s, by ms)].
     """
 
     def __init__(
@@ -207,7 +207,7 @@ def test_what_is_remembered_has_a_bound() -> None:
 async def test_all_buses_of_an_agent_look_at_one_face(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So one that a reload makes anew knows what the clock showed before."""
+    """So a bus that a reload creates knows the earlier times of the clock."""
     faces = []
 
     class Seen(BusPoller):

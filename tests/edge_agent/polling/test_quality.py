@@ -1,4 +1,4 @@
-"""A doubted value is marked; a good one is not, whatever came before it."""
+"""A doubtful value is flagged; a good one is not, whatever came before it."""
 
 import math
 import struct

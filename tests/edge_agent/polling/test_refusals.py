@@ -1,4 +1,4 @@
-"""Refusals are told apart: what is busy is asked again, what is not there is asked for no more."""
+"""Refusals are distinguished: a busy meter is asked again, missing registers are not."""
 
 import math
 from collections.abc import Iterator, MutableMapping

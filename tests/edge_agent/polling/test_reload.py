@@ -1,4 +1,4 @@
-"""A bus that a new site file changes goes on with what was known of meters that are as before."""
+"""A bus that is changed by a new site file keeps the state of its unchanged meters."""
 
 from jieneng.metering.reading import Quality
 from tests.edge_agent.polling.stepped_gateway import Bus
@@ -24,7 +24,7 @@ async def test_a_meter_that_was_changed_is_judged_anew() -> None:
 
 
 async def test_a_silent_meter_is_asked_at_once_and_then_as_rarely_as_before() -> None:
-    """The reload may have mended the way to it; if not, it costs its neighbours no more."""
+    """The reload may have corrected its address; if not, its neighbours lose nothing."""
     first = Bus(lambda *_: None)
     await first.run(1800.0)
     reload_s = first.clock.monotonic()

@@ -33,7 +33,7 @@ def has_no_counter(question: Question, _: float) -> Answer:
 async def test_a_reading_is_of_the_moment_in_which_the_counter_was_told(
     answer: Callable[[Question, float], Answer], stamped: int, reads: int
 ) -> None:
-    """Or the last of what was told, where the counter is not there."""
+    """Or the moment of the last reply, if the counter has none."""
     bus = Bus(answer, wire_s=WIRE_S, timeout_s=TIMEOUT_S)
     await bus.run(40.0)
     addresses = [one.address for one in bus.gateway.questions[:reads]]

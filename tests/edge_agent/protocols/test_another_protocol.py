@@ -1,4 +1,4 @@
-"""Add a protocol to a bus: it costs one protocol file, one form for points, and one simulator.
+"""Add a protocol to a bus: this needs one protocol file, one form for points, and one simulator.
 
 The example is DL/T 645-2007, the protocol of Chinese electricity meters, on the same pair of wires
 as Modbus meters. This file brings all that a real addition would bring:

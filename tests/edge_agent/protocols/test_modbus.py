@@ -1,4 +1,4 @@
-"""The codec believes a reply only if it is the answer to its question."""
+"""The codec accepts a reply only if it is the answer to its request."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""A broker that refuses, and files that are gone, are not "can't be reached"."""
+"""A broker that refuses, and missing files, are not reported as "can't be reached"."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A backlog and what is read meanwhile, through a real broker."""
+"""A backlog and live readings, through a real broker."""
 
 import asyncio
 import itertools

@@ -59,7 +59,9 @@ async def faults(
     *,
     status: bool = True,
 ) -> tuple[str, str, list[MutableMapping[str, Any]]]:
-    """Return what the log and `/health` said; then the cause is mended, and all is well."""
+    """Return the messages of the log and `/health`; then remove the cause, and wait until all is
+    stored.
+    """
     ingest = Ingest(mosquitto.port)
     spool = Spool(folder / "s", 10**7, observe.log("test"))
     await spool.put([row(seq, 200) for seq in range(1, 4)])

@@ -1,4 +1,4 @@
-"""An agent that ends while its broker goes, at any turn of the loop: nothing raw on stderr."""
+"""An agent that ends while its broker stops, at any turn of the loop: no traceback on stderr."""
 
 import asyncio
 import gc
@@ -49,7 +49,7 @@ async def test_an_agent_that_ends_while_its_broker_goes_leaves_no_traceback(
         await asyncio.to_thread(mosquitto.kill)
         await asyncio.to_thread(mosquitto.start)
     del one, task
-    gc.collect()  # what was never retrieved is told when it is collected
+    gc.collect()  # errors that were not retrieved are reported at garbage collection
     await turns(10)
     await spool.close()
     assert raw == []

@@ -1,4 +1,4 @@
-"""Batches in flight: which go next, and when one is sent again."""
+"""Batches in flight: the order of sending, and repetitions."""
 
 import itertools
 import math
@@ -234,7 +234,7 @@ def test_batches_that_are_never_acknowledged_stop_no_other(
         queue.step(float(now_s))
         assert len(queue.in_flight.keys) <= size + TRIALS + 1
     assert sorted([*queue.parked.values(), *queue.ready]) == poison
-    queue.never.clear()  # the cause is mended
+    queue.never.clear()  # the cause is removed
     for now_s in range(300, 6000, 50):
         queue.step(float(now_s))
     assert queue.ready == []

@@ -1,4 +1,4 @@
-"""The largest message that a broker takes: set, said, or found out."""
+"""The largest message that a broker accepts: configured, stated by it, or found out."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Batches that are never acknowledged, through a real broker: nothing waits behind them."""
+"""Batches that are never acknowledged, through a real broker: no other batch waits for them."""
 
 import itertools
 from collections.abc import Callable
@@ -66,7 +66,9 @@ class Choosy:
 async def test_a_thousand_batches_that_can_not_pass_stop_no_live_one(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """First the window is full of them; then live batches pass; once mended, all are stored."""
+    """First they fill the window; then live batches pass; when the cause is removed, all are
+    stored.
+    """
     ingest = Choosy(mosquitto.port)
     spool = Spool(tmp_path / "s", 10**8, LOG)
     await spool.put([row(OLD, seq) for seq in range(1, POISON + 1)])

@@ -1,4 +1,4 @@
-"""Samples become numbered batches on the disk; what the disk does not take is counted."""
+"""Samples become numbered batches on the disk; samples that the disk refuses are counted."""
 
 import asyncio
 import itertools

@@ -101,8 +101,10 @@ def test_30_days_of_64_meters_fit_within_256_mb(tmp_path: Path, in_batch: int) -
 
 
 def test_30_days_fit_beside_ten_buses_that_are_down_all_the_time(tmp_path: Path) -> None:
-    """Each attempt to open a link anew reports itself, 2,210 times a day, in a batch of its own:
-    from day 24 on, these pushed readings out. Here three days in a tenth of the room."""
+    """Each attempt to open a link again causes a report in a batch of its own, 2,210 times a day.
+
+    From day 24 on, these displaced readings. Here: three days, in a tenth of the space.
+    """
     parts = 10
     reports = 10 * 2210 // POLLS_A_DAY
     counts = kept(tmp_path, rows(1, reports, DAYS // parts), parts)

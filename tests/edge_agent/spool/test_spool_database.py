@@ -1,4 +1,4 @@
-"""Disks that are full, read-only, or give back what was never written."""
+"""Disks that are full, read-only, or return other data than were written."""
 
 import itertools
 import math
@@ -62,8 +62,10 @@ async def test_a_disk_that_the_spool_fills_keeps_the_newest_and_drains(small_dis
 
 @pytest.mark.server
 async def test_a_disk_that_the_spool_fills_is_said_once(small_disk: Path) -> None:
-    """Not every put has to drop something: that alone does not end the fault. Who is told has to
-    know whether the bound is too small or the disk."""
+    """Not every put has to drop batches: one without drops does not end the fault.
+
+    The message says whether the limit is too small or the disk.
+    """
     with capture_logs() as logs:
         async with spool(small_disk / "s", max_bytes=10**9) as one:
             writer = new_writer(one)
@@ -355,7 +357,7 @@ def test_whatever_rots_nothing_false_is_handed_out_and_nothing_uncounted(
 
 
 async def test_a_digit_that_rotted_is_no_reading(tmp_path: Path) -> None:
-    """The file is sound, and what stands in it is not what was put."""
+    """The file is sound, but its content is not the written one."""
     path = tmp_path / "s"
     payloads = [b"[812345.6]" * 10, b"[812346.7]" * 10]
     async with spool(path) as one:

@@ -243,7 +243,9 @@ async def test_a_damaged_spool_does_not_stop_polling(mosquitto: Mosquitto, tmp_p
 async def test_a_disk_that_is_read_only_costs_readings_but_no_polls(
     mosquitto: Mosquitto, small_disk: Path, tmp_path: Path
 ) -> None:
-    """Said once, counted at once, told over MQTT, and over when the disk can be written again."""
+    """The fault is logged once, counted, reported over MQTT, and over when the disk can be written
+    again.
+    """
     remount(small_disk, "ro")
     ingest, source = Ingest(mosquitto.port), Dtsd1352(1)
     how = settings(

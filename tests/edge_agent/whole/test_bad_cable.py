@@ -1,4 +1,4 @@
-"""A cable that loses answers now and then fills no log, and hides no meter that is silent."""
+"""A cable that sometimes loses answers does not fill the log, and does not hide silent meters."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The agent tells of every poll, of itself and of its clock; SIGHUP reads the site's file anew."""
+"""The agent reports every poll, itself and its clock; on SIGHUP it reads the site's file again."""
 
 import os
 import signal
@@ -114,7 +114,7 @@ async def test_the_status_tells_how_the_agent_is(mosquitto: Mosquitto, tmp_path:
 
 
 class _Site:
-    """A site's file that changes, and an agent that is told so."""
+    """A site's file that changes, and an agent that reloads it."""
 
     def __init__(self, where: SiteFolder, how: AgentSettings) -> None:
         self.now: SiteFolder | ConfigError = where
@@ -179,7 +179,7 @@ async def test_a_new_site_file_touches_only_the_buses_that_it_changes(
                 asked = sources[0].asked
                 await until(lambda: sources[0].asked > asked + 2)
                 assert sources[3].asked <= silent + 1
-    changes = [one for one in logs if one["event"] == "the site's file was read anew"]
+    changes = [one for one in logs if one["event"] == "the site's file was read again"]
     assert [(one["ended"], one["begun"], one["untouched"]) for one in changes] == [
         (("b",), ("b", "c"), ("a",)),
         (("b", "c"), ("b",), ("a",)),
@@ -255,7 +255,7 @@ async def test_a_reload_that_makes_the_agent_another_is_refused(
         "site.toml: this agent runs for the site test-site, whose id is now new."
         " Restart the agent, or restore the id of the site."
     )
-    assert not [one for one in logs if "read anew" in one["event"]]
+    assert not [one for one in logs if "read again" in one["event"]]
 
 
 async def test_a_reload_says_which_tables_wait_for_the_next_start(
@@ -278,9 +278,9 @@ async def test_a_reload_says_which_tables_wait_for_the_next_start(
                     bus=(BusOverride(id="b", host="localhost"),),
                 )
                 await site.change(where, changed)
-                await until(lambda: len([one for one in logs if "anew" in one["event"]]) == 2)
-    anew = [one for one in logs if "anew" in one["event"]]
-    assert [one["ended"] for one in anew] == [(), ("b",)], "where a bus is reached is read anew"
+                await until(lambda: len([one for one in logs if "read again" in one["event"]]) == 2)
+    reloads = [one for one in logs if "read again" in one["event"]]
+    assert [one["ended"] for one in reloads] == [(), ("b",)], "where a bus is reached is read again"
     waiting = [one for one in logs if "next start" in one["event"]]
     assert [one["tables"] for one in waiting] == [["spool", "publish"]]
 

@@ -124,7 +124,7 @@ async def test_whatever_stands_in_the_files_a_reload_leaves_both_buses_polled(
 async def test_what_nobody_thought_of_is_refused_before_any_bus_is_let_go_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Bus one can be made anew, bus two can't: neither was ended."""
+    """Bus one can be created again, bus two can't: neither is ended."""
     one, two = Dtsd1352(1), Dtsd1352(1)
 
     def spoilt(meter: Meter, model: Model, zone: ZoneInfo) -> PolledMeter:
@@ -146,11 +146,11 @@ async def test_what_nobody_thought_of_is_refused_before_any_bus_is_let_go_of(
                 await until(lambda: one.asked > before[0] + 2 and two.asked > before[1] + 2)
                 monkeypatch.undo()
                 os.kill(os.getpid(), signal.SIGHUP)
-                await until(lambda: [one for one in logs if "read anew" in one["event"]])
+                await until(lambda: [one for one in logs if "read again" in one["event"]])
     (said,) = refusals(logs)
     assert said["problems"] == [repr(error)]
-    anew = next(one for one in logs if "read anew" in one["event"])
-    assert anew["ended"] == ("b-one", "b-two"), "those that ran all the time"
+    reload = next(one for one in logs if "read again" in one["event"])
+    assert reload["ended"] == ("b-one", "b-two"), "those that ran all the time"
 
 
 def refusals(logs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -47,7 +47,7 @@ async def test_a_reload_that_is_asked_for_too_early_is_made_later(
         assert agent.stderr is not None
         said: list[str] = []
         async with asyncio.timeout(PATIENCE_S):
-            while not said or ("read anew" not in said[-1] and said[-1]):
+            while not said or ("read again" not in said[-1] and said[-1]):
                 said.append((await agent.stderr.readline()).decode())
         if said[-1]:
             agent.send_signal(signal.SIGTERM)

@@ -1,5 +1,6 @@
-"""Agent, broker, ingest and the store's server are killed like by a power cut, again and again:
-what was on the agent's disk arrives, and arrives once.
+"""Agent, broker, ingest and the store's server are killed again and again, as by a power cut.
+
+Readings on the agent's disk are stored, exactly once.
 """
 
 import asyncio

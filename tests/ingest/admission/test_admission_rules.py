@@ -1,4 +1,4 @@
-"""A row a reason: each refuses what it names, nothing else, and no honest agent."""
+"""Each row refuses exactly the messages or samples of its reason, and none of a correct agent."""
 
 import math
 from collections.abc import Mapping

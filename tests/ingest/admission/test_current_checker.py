@@ -1,4 +1,4 @@
-"""The checks follow the site's files, so a meter that was added costs no reading."""
+"""The checks follow the site's files, so no reading of a new meter is lost."""
 
 import shutil
 from pathlib import Path

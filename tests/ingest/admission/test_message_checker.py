@@ -64,7 +64,7 @@ def test_misfits_are_kept_by_reason_as_batches_that_can_be_sent_again(
         (BATCH, mqtt_messages.encode_batch(batch(5, agent="agent-2")), "other_agent", (BOOT, 5)),
         (BATCH, b'{"boot":"6f1c2a9e","seq":0}', "form", None),
         (BATCH, b'{"boot":"6f1c2a9e","seq":18446744073709551616}', "form", None),
-        # Nobody is told to forget what an unknown sender sent.
+        # Messages of unknown senders are not acknowledged.
         (mqtt_messages.topic(SITE, "nosuch", "batch"), GOOD, "unknown_agent", None),
         (mqtt_messages.topic("other", "agent-1", "batch"), GOOD, "other_site", None),
         (STATUS, GOOD, "form", None),
@@ -155,7 +155,7 @@ def test_a_poll_reports_itself_even_if_nothing_was_read(checker: MessageChecker)
     payload = mqtt_messages.encode_batch(Batch("agent-1", BOOT, 5, (), polls))
     checked = checker.check(BATCH, payload, START)
     assert checked.batch_id == (BOOT, 5)
-    [point] = checked.points  # e-b3 is another agent's, who alone may speak of it
+    [point] = checked.points  # e-b3 belongs to another agent; only that agent may send its readings
     assert (point.measurement, dict(point.tags)["meter"]) == ("poll", "e-main")
     assert dict(point.fields) == {"ok": 0.0, "duration_s": 1.003, "attempts": 2.0}
 

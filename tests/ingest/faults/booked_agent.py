@@ -34,7 +34,7 @@ class BookedAgent:
         return list(self.books.pending.values())
 
     async def send_until_done(self, wanted: int = 0) -> None:
-        """Send again and again until so many batches are pending."""
+        """Send again and again until a number of batches are pending."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.books.pending) > wanted:
                 await self.send_once()

@@ -1,7 +1,7 @@
-"""An ingest that can be killed at any step, agents that keep books, and the truth to compare with.
+"""An ingest that can be killed at any step, agents with a ledger, and the truth for comparison.
 
-The files are real: the store, the quarantine, the batches that came in. What is killed is one life
-of the ingest: all that it had in memory is gone, and the next life opens the same files.
+The files are real: the store, the quarantine, the batches that came in. A life is one run of the
+    ingest: a kill deletes its memory, and the next life opens the same files.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from tests.ingest.agent import BOOT, SITE, START
 from tests.patience import PATIENCE_S
 from tests.stepped_clock import SteppedClock
 
-#: Meters of the agents in the example site. The store refuses `REFUSED` until it is mended.
+#: Meters of the agents in the example site. The store refuses `REFUSED` until the cause is removed.
 METERS = {"agent-1": ("e-main", "e-b1", "w-main"), "agent-2": ("e-b3", "e-ct")}
 REFUSED = frozenset({"e-b1", "e-ct"})
 #: A meter that the site does not have yet.
@@ -245,7 +245,7 @@ class FaultRig:
     # --- what came of it ------------------------------------------------------------------------
 
     async def stored(self) -> Counter[Sample]:
-        """Return the samples in the store, each as often as it stands there."""
+        """Return the samples in the store, each as often as it is stored."""
         store = SqliteStore(self._path / "store.sqlite")
         found: Counter[Sample] = Counter()
         try:
@@ -260,7 +260,7 @@ class FaultRig:
         return found
 
     def quarantined(self) -> Counter[Sample]:
-        """Return the samples in the quarantine, each as often as it stands there."""
+        """Return the samples in the quarantine, each as often as it is there."""
         quarantine = self.quarantine()
         try:
             return Counter(

@@ -1,4 +1,4 @@
-"""A database that is stopped or has no room, and an ingest that stands still: nothing is lost.
+"""A stopped or full database, and a stopped ingest: no reading is lost.
 
 Each ends in balanced books, and in a store and a quarantine that hold each sample once.
 """
@@ -106,7 +106,7 @@ def fill(file: Path) -> None:
 async def test_an_ingest_that_stands_still_behind_the_brokers_limits_loses_nothing(
     folder: SiteFolder, mosquitto: Mosquitto
 ) -> None:
-    """mosquitto drops what is beyond its queue, and says so to nobody."""
+    """mosquitto silently drops messages beyond its queue."""
     settings = settings_for(mosquitto)
     async with connected(mosquitto.port) as connection, copy(folder, settings) as process:
         agent = BookedAgent(connection, 2500)

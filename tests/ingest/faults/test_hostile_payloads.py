@@ -1,4 +1,4 @@
-"""10,000 hostile payloads: no crash, no leak, and honest batches pass as if they were not there."""
+"""10,000 hostile payloads: no crash, no leak, and no effect on correct batches."""
 
 import asyncio
 import json

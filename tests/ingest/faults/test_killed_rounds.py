@@ -1,4 +1,4 @@
-"""Whatever is killed, lost, doubled or late: each sample is in one place, and in the end stored."""
+"""After any kill, loss, duplicate or delay, each sample is in one place, and stored in the end."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ STEPS = ("written", "quarantined", "recorded", "acknowledging")
 
 
 async def settle(rig: FaultRig) -> None:
-    """Let the ingest live in peace until nothing is pending."""
+    """Let the ingest run undisturbed until no batch is pending."""
     for _ in range(3):
         await rig.live()
     assert [agent.pending for agent in rig.agents] == [{}, {}]
@@ -20,7 +20,7 @@ async def settle(rig: FaultRig) -> None:
 
 
 async def check_books(rig: FaultRig) -> None:
-    """The quarantine has what was refused, the store has the rest; then the causes are mended."""
+    """Check that the quarantine has the refused samples and the store the rest; end the causes."""
     aside = {one for one in rig.truth if one.meter in {*REFUSED, UNKNOWN}}
     assert rig.quarantined() == dict.fromkeys(aside, 1)
     assert await rig.stored() == dict.fromkeys(rig.truth - aside, 1)
@@ -82,7 +82,7 @@ async def test_a_full_disk_of_the_quarantine_costs_what_is_good_nothing(
     for _ in range(3):
         await rig.live()
     aside = {one for one in rig.truth if one.meter in {*REFUSED, UNKNOWN}}
-    # What is good of every batch is stored, though it is not acknowledged where a part can't be.
+    # The good samples of every batch are stored, even if the batch can't be acknowledged.
     assert await rig.stored() == dict.fromkeys(rig.truth - aside, 1)
     pending = {
         one for agent in rig.agents for batch in agent.pending.values() for one in batch.samples

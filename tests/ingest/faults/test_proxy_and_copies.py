@@ -1,4 +1,4 @@
-"""Real brokers and processes: a proxy that doubles and reorders, two copies of which one dies."""
+"""Real brokers and processes: a proxy that duplicates and reorders, and a copy that is killed."""
 
 import asyncio
 import random

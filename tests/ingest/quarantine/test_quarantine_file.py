@@ -233,7 +233,7 @@ def test_a_disk_that_takes_nothing_is_said_and_nothing_is_taken(kept: Quarantine
     with pytest.raises(QuarantineUnavailable, match="full"):
         kept.add(many, [large], START)
     assert held(kept) == [item(1)]
-    assert kept.add(many, [], START).taken == (True,) * 7  # opened anew, and there is room
+    assert kept.add(many, [], START).taken == (True,) * 7  # opened again, and there is space
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])

@@ -1,4 +1,4 @@
-"""What is set aside is said once a reason and meter, and a quarantine in trouble is known."""
+"""Quarantined samples are logged once for each reason and meter; quarantine faults are known."""
 
 import asyncio
 from collections.abc import AsyncIterator

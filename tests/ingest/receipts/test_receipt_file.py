@@ -1,4 +1,4 @@
-"""What came in is known to all copies of a machine, after any death of a process."""
+"""All copies on a machine know which batches came in, also after kills."""
 
 import subprocess
 import sys

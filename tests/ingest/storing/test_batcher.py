@@ -309,7 +309,7 @@ async def test_a_status_that_the_store_refuses_is_kept_whole(tmp_path: Path) -> 
 
 
 class UnclearStore(InterruptibleStore):
-    """A store that refuses the readings of meter `odd` in words that nobody knows."""
+    """A store that refuses the readings of meter `odd` in unknown words."""
 
     odd = "odd"
 

@@ -1,4 +1,4 @@
-"""What is written late marks its meter's local day, in the same write, and nothing else does."""
+"""Only readings that are written late mark their meter's local day, in the same write."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

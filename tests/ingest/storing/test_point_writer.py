@@ -1,4 +1,4 @@
-"""What the store says is told by the index of each point, whatever else is in the write."""
+"""The store's outcome is returned by the index of each point, whatever else is in the write."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from tests.stepped_clock import SteppedClock
 
 
 class Store:
-    """Keeps points, but for meters and measurements that it was told to refuse."""
+    """Keeps points, except for those of meters and measurements to refuse."""
 
     def __init__(self) -> None:
         self.codes: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""One message that fails is soon alone, and a store that was away is soon caught up with."""
+"""A message that fails is soon written alone, and a backlog is soon written after an outage."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What can't be acknowledged yet is not looked at again before it is due, and fills no memory."""
+"""A message that can't be acknowledged yet is not tried before it is due, and memory is limited."""
 
 import pytest
 

@@ -66,9 +66,9 @@ def every_point_has_a_vector_that_only_its_own_words_fulfil(model: ModbusModel) 
 
 
 def limits_are_those_of_its_manual(model: ModbusModel) -> None:
-    """Vectors can't show a limit, so each stands twice: as a number, and in the words of `limits`.
+    """Check the limits: each is written as a number and in the words of `limits`.
 
-    All counters of a model start again at the same value, or none does.
+    Vectors can't show a limit. All counters of a model start again at the same value, or none does.
     """
     head = model.model
     assert len(head.limits.split()) >= 3

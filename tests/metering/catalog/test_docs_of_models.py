@@ -42,7 +42,7 @@ def defaults(form: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def explained(header: str) -> dict[str, str]:
-    """Return the defaults that stand in a section, by key."""
+    """Return the defaults that a section states, by key."""
     section = re.search(rf"^## {re.escape(header)}.*?(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
     assert section, f"{header} is not explained"
     rows = re.findall(

@@ -1,4 +1,4 @@
-"""What a model says that can't be is told with its place and its mend."""
+"""Impossible values in a model are reported with their place and their correction."""
 
 from fractions import Fraction
 
@@ -186,7 +186,7 @@ def test_a_scale_that_a_meter_may_have_is_taken(scale: str) -> None:
 
 @pytest.mark.parametrize("half", ["u8h", "u8l"])
 def test_bits_that_half_a_register_has_not_are_refused(half: str) -> None:
-    """What lies beyond the eighth was 0 for ever."""
+    """Bits above the eighth were always 0."""
     counter = COUNTER.replace("u32", half)
     [problem] = parsed(f"{HEAD}{counter}bits = [8, 15]")[1]
     assert f"a {half} has no bits 8 to 15" in problem

@@ -1,4 +1,4 @@
-"""A model knows the width of its registers, and which contents of them are no values."""
+"""Register contents that mean "no value", by the width of the register and by the model."""
 
 import math
 from fractions import Fraction

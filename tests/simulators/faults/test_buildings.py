@@ -1,4 +1,4 @@
-"""Power cuts and leaks change what really flows; gateways know how many they serve."""
+"""Power cuts and leaks change the true consumption; gateways limit their connections."""
 
 import asyncio
 

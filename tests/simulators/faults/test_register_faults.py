@@ -1,6 +1,6 @@
-"""What stands in a register that is not right. 36 kW flow through e-1: a step of 0.01 kWh a second.
+"""Wrong contents of registers. 36 kW flow through e-1: a step of 0.01 kWh a second.
 
-The expected values are worked out by hand from that.
+The expected values are calculated by hand from this.
 """
 
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a master sees on the wire when the answer goes wrong on its way."""
+"""The bytes that a master receives if there is a fault on the line."""
 
 import asyncio
 import struct

@@ -1,9 +1,9 @@
-"""What comes of the loads: the example centre's figures, computed plainly.
+"""The example centre's figures that result from the loads, in a plain calculation.
 
-The national averages of 2020 are 18.48 kgce/m2, 329.56 kgce a person and 21.53 m3 a person
-(14th plan of the National Government Offices Administration); 0.1229 kgce/kWh, 1.33 kgce/m3 of gas.
-An invented centre with a data room should lie in that order, and its five years should be worth
-looking at: some targets met, one barely, one missed, and no two blocks alike.
+The national averages of 2020 are 18.48 kgce/m2, 329.56 kgce a person and 21.53 m3 a person (14th
+plan of the National Government Offices Administration); 0.1229 kgce/kWh, 1.33 kgce/m3 of gas. An
+invented centre with a data room should have similar figures, and its five years should have varied
+results: some targets met, one barely, one missed, and different blocks.
 """
 
 from datetime import date

@@ -42,7 +42,7 @@ def test_pages_in_any_order_are_the_running_sum(asked: list[tuple[int, int]]) ->
 
 
 def test_who_reads_live_makes_a_page_once_and_goes_on_from_there() -> None:
-    """Around the midnight between two pages both are wanted, and are not made anew by turns."""
+    """Around the midnight between two pages both are needed, and neither is computed twice."""
     totals = Watched()
     tally = DailyTotals([totals])
     for pages in (range(6, 7), range(6, 7), range(6, 8), range(7, 8), range(6, 8), range(7, 8)):

@@ -1,4 +1,4 @@
-"""A replayed register says what the file says, to one step; what is missing adds nothing."""
+"""A replayed register agrees with the file to one step; missing values add nothing."""
 
 import gzip
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A sum is its parts, to the last digit, however many of them it asks at once."""
+"""A sum equals its parts, to the last digit, however many of them are evaluated at once."""
 
 from collections.abc import Sequence
 

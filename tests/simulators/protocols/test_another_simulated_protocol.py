@@ -1,4 +1,4 @@
-"""Add a protocol to the simulators: it costs one module and one row in `PROTOCOLS`.
+"""Add a protocol to the simulators: this needs one module and one row in `PROTOCOLS`.
 
 The example is DL/T 645-2007 on the same pair of wires as Modbus. The section "simulator" is what a
 real addition would put into `simulators/protocols/dlt645.py`. The form of its models, which agent

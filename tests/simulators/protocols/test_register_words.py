@@ -1,4 +1,4 @@
-"""Numbers -> words, against pymodbus's decoder and against vectors of others; never our own."""
+"""Encoding of numbers, compared with pymodbus's decoder and with published vectors."""
 
 import json
 import math

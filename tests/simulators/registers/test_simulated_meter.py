@@ -1,4 +1,4 @@
-"""What a device shows: steps, rollovers, ratios, replacements; gauges that agree with counters."""
+"""Registers of a device: steps, rollovers, ratios, replacements; gauges agree with counters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ MODELS = modbus_models(packaged_models())
 
 
 class ConstantLoad:
-    """A load of so much an hour since T0."""
+    """A constant load since T0."""
 
     def __init__(self, an_hour: float) -> None:
         self.an_hour = an_hour

@@ -1,4 +1,4 @@
-"""Each golden answer, worked out by hand, is what the simulation does."""
+"""The simulation agrees with each golden answer, which is calculated by hand."""
 
 from pathlib import Path
 

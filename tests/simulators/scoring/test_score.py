@@ -1,4 +1,4 @@
-"""The score: known mistakes are found and counted, each once, and nothing else is."""
+"""The score finds and counts each known mistake once, and no others."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -165,7 +165,7 @@ def test_where_a_counter_stands_still_a_lost_one_is_not_explained_away() -> None
 
 
 def test_also_where_the_tolerance_is_wider_than_the_interval() -> None:
-    """A simulation that runs 3600 times as fast as life: 180 s, polled every 10 s."""
+    """A simulation at 3600 times real time: 180 s, polled every 10 s."""
     rules = msgspec.structs.replace(RULES, tolerance_ms=180_000)
     said: list[Row] = [(10 * n, 100.0 + n // 40) for n in range(1, 401)]
     stored = [(10 * n + 23, 100.0 + n // 40) for n in range(1, 401) if n not in (7, 8, 300)]
@@ -260,7 +260,7 @@ def test_values_are_equal_within_half_a_step(
 
 
 def test_a_neighbours_value_is_not_taken_for_an_equal_one() -> None:
-    """0.6 and 1.2 with a step of 0.4: after the run's begin another ratio came into force."""
+    """0.6 and 1.2 with a step of 0.4: after the start of the run another ratio came into force."""
     said: list[Row] = [(10, 0.4), (20, 0.6), (30, 1.2)]
     assert mistakes(said, [(10, 0.4), (20, 0.6), (30, 1.2)], step=0.4) == {"right": 3}
 

@@ -1,4 +1,4 @@
-"""Answers are read as they were written, also of a run that was killed; other files are refused."""
+"""A truth folder is read as it was written, also after a kill; other files are refused."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The truth folder holds what flowed and the run that was played."""
+"""The truth folder contains the true consumption and the description of the run."""
 
 import json
 from pathlib import Path

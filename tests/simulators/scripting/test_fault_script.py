@@ -1,4 +1,4 @@
-"""A script: what can't be is said with its line and mend, and what is drawn is drawn alike."""
+"""A fault script: mistakes are reported with line and fix, and random faults are repeatable."""
 
 from datetime import UTC, datetime
 

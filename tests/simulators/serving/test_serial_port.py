@@ -1,4 +1,4 @@
-"""mbpoll reads the right values on a simulated serial port, and its link is not another file's."""
+"""mbpoll reads the right values on a simulated serial port, whose link replaces no other file."""
 
 import asyncio
 from pathlib import Path

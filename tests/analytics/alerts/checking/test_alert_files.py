@@ -1,4 +1,4 @@
-"""`alerts.toml` overrides the packaged rules, and each mistake in it is told with line and fix."""
+"""`alerts.toml` overrides the packaged rules; each mistake is reported with line and fix."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rows of `alerts.toml` that probably do not do what was meant are told, with their line."""
+"""Rows of `alerts.toml` that probably have an unwanted effect cause a warning with their line."""
 
 from pathlib import Path
 

@@ -49,7 +49,7 @@ def queued(notice_id: str = "n1", receiver: str = "office", due_ms: int = NOW_MS
 
 
 class SetClock:
-    """A clock that stands where the test sets it."""
+    """A clock that shows the time set by the test."""
 
     def __init__(self) -> None:
         self.time_ms = NOW_MS

@@ -70,7 +70,7 @@ class HttpReceiver:
         return web.json_response({"errcode": 0, "errmsg": "ok"})
 
     def _dingtalk_problem(self, request: web.Request, body: Any) -> tuple[int, str] | None:
-        """Check a request as DingTalk's documentation says, written apart from the sender."""
+        """Check a request by DingTalk's documentation, independently of the sender's code."""
         query = urllib.parse.parse_qs(request.query_string)
         if query.get("access_token") != [TOKEN]:
             return 300001, "token is not exist"

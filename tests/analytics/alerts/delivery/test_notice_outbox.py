@@ -1,4 +1,4 @@
-"""A notice is on the disk until its receiver took it, whatever is killed, full or set back."""
+"""A notice is on disk until its receiver accepts it, through kills, full disks and clock jumps."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def test_what_a_killed_process_had_taken_is_taken_again_after_its_lease(
 
 
 def test_a_clock_that_is_set_back_holds_no_notice_back(outbox: NoticeOutbox) -> None:
-    """Neither by a lease nor by a wait of its future."""
+    """Neither a lease nor a waiting time that lies in the future delays it."""
     ahead_ms = NOW_MS + 300 * 24 * HOUR_MS
     outbox.add([queued("n1"), queued("n2")], ahead_ms)
     first, second = outbox.take(ahead_ms, LEASE_MS)

@@ -1,4 +1,4 @@
-"""A message is sent only when its receiver's server confirmed it, and a refusal says which."""
+"""A message counts as sent only if the receiver's server confirmed it; a refusal has its reason."""
 
 import io
 import logging

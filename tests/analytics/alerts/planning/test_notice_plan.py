@@ -1,4 +1,4 @@
-"""Whatever happens to a site, each firing is told once and has one end."""
+"""Whatever happens to a site, each firing has one notice and one end."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ VALUES: Final = {
 }
 ROUND_MS: Final = 60_000
 START_MS: Final = 1_772_445_600_000  # 2026-03-02 18:00 in Shanghai
-#: Rounds after the last event until everything must be told, and their interval. Flapping ends
+#: Rounds after the last event until all notices must be sent, and their interval. Flapping ends
 #: after two hours, and quiet hours in the morning.
 LONG: Final = 32
 LONG_ROUND_MS: Final = 1_800_000

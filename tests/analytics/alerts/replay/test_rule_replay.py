@@ -1,4 +1,4 @@
-"""A replay tells what the service would have told, step by step, whatever the chunks are."""
+"""A replay gives the notices that the service would have sent, however the time is cut."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -101,7 +101,7 @@ def test_a_replay_gives_the_notices_of_the_service(
     context = a_context(rule, flap_count=4, flap_s=600)
     expected = told_by_the_service(rule, context, rows)
     found = replayed(rule, context, chunks(rows, length)).result().notices
-    # What is due after the last step is told by the service only.
+    # Only the service sends notices that are due after the last step.
     end_ms = _START_MS + _STEP_MS * (len(rows[0]) - 2)
     assert [one.id for one in found if one.at_ms < end_ms] == [
         one.id for one in expected if one.at_ms < end_ms

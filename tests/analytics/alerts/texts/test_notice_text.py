@@ -1,4 +1,4 @@
-"""A notice says what, where, how much, since when and what to do, in each reader's language.
+"""A notice states subject, place, value, start and instructions, in each reader's language.
 
 The golden files beside this test have one text for each event and language. To renew them after a
 change of wording: `python -m tests.analytics.alerts.texts.test_notice_text`, and read the

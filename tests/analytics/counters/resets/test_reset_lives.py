@@ -1,4 +1,4 @@
-"""A register that begins again at 0 counts all, and says what it had to estimate."""
+"""All consumption of a register that is reset to 0 counts; the estimated part is stated."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""A register that begins again at each midnight, month or year is named, and nothing else is."""
+"""A register that is reset each midnight, month or year is recognised, and no other register is."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""A virtual meter has what its formula says, and counts only where it is said to count."""
+"""A virtual meter has the consumption of its formula, and counts only where this is stated."""
 
 from datetime import date
 

@@ -61,7 +61,7 @@ parent = "e"
 """
 CLOSED = BLOCK.replace("END", "closed = 2024-12-31")
 OPEN = BLOCK.replace("END", "")
-#: Consumption a day in the base year and now [kWh].
+#: Daily consumption in the base year and now [kWh].
 THEN = {"e": 200.0, "e-shop": 20.0, "e-annex": 0.0}
 NOW = {"e": 190.0, "e-shop": 0.0, "e-annex": 60.0}
 

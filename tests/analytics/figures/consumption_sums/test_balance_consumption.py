@@ -1,4 +1,4 @@
-"""Sub-items and rests: each kilowatt-hour once, and no rest of what is not known."""
+"""Sub-items and rests: each kilowatt-hour counts once, and an unknown consumption has no rest."""
 
 from datetime import date
 

@@ -15,7 +15,7 @@ from jieneng.metering.site import Site
 from tests.analytics.figures.test_figures import A_DAY, CENTRE, measured
 from tests.analytics.sites import site
 
-#: Jiangsu's grid factor of 2021, which stands in for 2020, and of 2023, the latest [kgCO2/kWh].
+#: Jiangsu's grid factors of 2021, which is used for 2020, and of 2023, the latest [kgCO2/kWh].
 OLD, NEW = 0.6451, 0.5827
 BOUGHT = site("""
 [[area]]

@@ -1,4 +1,4 @@
-"""The forecast of a year: worked by hand, and against what 14 measured buildings consumed."""
+"""The forecast of a year: calculated by hand, and compared with 14 measured buildings."""
 
 import csv
 import gzip

@@ -34,7 +34,7 @@ def alert(subject: str = "w-3", **fields: object) -> Alert:
     return msgspec.structs.replace(plain, **fields)
 
 
-#: Each attribute has a value of its own, so that none can stand for another.
+#: Each attribute has a different value, so that no two can be exchanged.
 FULL = alert(
     ended_ms=NOW_MS - 11,
     seen_ms=NOW_MS - 12,

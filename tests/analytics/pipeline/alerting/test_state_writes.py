@@ -1,4 +1,4 @@
-"""Each change is written once it is stored, and all that matters comes back after a restart."""
+"""Each change is written until it is stored, and the states are complete after a restart."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ def subjects(found: list[Alert]) -> list[str]:
 
 
 def write(writes: StateWrites, now_ms: int, *alerts: Alert) -> list[str]:
-    """Write what is due of some alerts."""
+    """Write the states of alerts that are due."""
     by_key = {one.key: one for one in alerts}
     found = writes.due(by_key, now_ms)
     writes.note(found, by_key, now_ms)

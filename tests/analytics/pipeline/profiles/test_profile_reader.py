@@ -56,10 +56,11 @@ async def reader_of(path: Path, store: Store, *meters: str, computed: bool) -> P
     register = np.concatenate([[0.0], np.cumsum(np.tile(hour, QUARTERS // 4))])
     times = 900.0 * np.arange(QUARTERS + 1) - 3 * 86_400 - 8 * 3600
     for meter in folder.site.meters:
+        if meter in ("old", "rest"):  # removed, or computed
+            continue
         step, share = (96 if meter == "daily" else 1), (0.5 if meter == "it" else 1.0)
         values = zip(times[::step].tolist(), (share * register[::step]).tolist(), strict=True)
-        if meter != "old":
-            await store.write(readings(meter, values, "energy_kwh"))
+        await store.write(readings(meter, values, "energy_kwh"))
     if computed:
         pipeline = Pipeline(folder, load_rules(folder.path), store, detail_days=3)
         await pipeline.backfill(FIRST, PERIOD.end, lambda _: None)
@@ -99,6 +100,16 @@ async def test_a_data_room_has_a_pue(tmp_path: Path, store: Store) -> None:
     reader = await reader_of(tmp_path, store, *meters, computed=True)
     found = await reader.profiles(PERIOD, [reader.scope("room"), reader.scope("house")])
     assert [figures(one).get("pue") for one in found] == [pytest.approx(2.0), None]
+
+
+async def test_a_virtual_meter_has_a_profile(tmp_path: Path, store: Store) -> None:
+    """The other half of the total, measured where both operands are."""
+    rest = row("rest", formula="total - it").replace("rated_max = 1000.0\n", "")
+    meters = (row("total"), row("it", parent="total"), rest.replace("installed = 2020-01-01\n", ""))
+    reader = await reader_of(tmp_path, store, *meters, computed=True)
+    (found,) = await reader.profiles(PERIOD, [reader.meter("rest")])
+    assert figures(found)["peak_demand"] == pytest.approx(6.0)
+    assert found.coverage == 1.0
 
 
 async def test_unknown_scopes_and_meters_are_said(tmp_path: Path, store: Store) -> None:

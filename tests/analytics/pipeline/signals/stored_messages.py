@@ -60,14 +60,14 @@ def site_folder(path: Path, *meters: str) -> SiteFolder:
 
 
 def at(seconds: float) -> int:
-    """Return a time so many seconds after the begin [UTC, ms]."""
+    """Return the time some seconds after the start [UTC, ms]."""
     return BEGIN_MS + round(seconds * 1000)
 
 
 def readings(
     meter: str, values: Iterable[tuple[float, float]], quantity: str = "power_kw"
 ) -> list[Point]:
-    """Return the points of readings (time after the begin [s], value) of a meter of electricity."""
+    """Return the points of readings (time after the start [s], value) of an electricity meter."""
     points = [
         schema.reading_point(
             "centre", "electricity", Sample(meter, at(seconds), 0, (quantity,), (value,))
@@ -78,7 +78,7 @@ def readings(
 
 
 def polls(meter: str, results: Iterable[tuple[float, bool]]) -> list[Point]:
-    """Return the points of polls (time after the begin [s], answered) of a meter."""
+    """Return the points of polls (time after the start [s], answered) of a meter."""
     return [
         schema.poll_point("centre", PollReport(meter, at(seconds), ok, 50, 1))
         for seconds, ok in results

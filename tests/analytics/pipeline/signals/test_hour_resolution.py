@@ -1,4 +1,4 @@
-"""The mean of a day or a month is no consumption of an hour, though no reading is missing."""
+"""The mean of a day or a month is not the consumption of an hour, even if no reading is missing."""
 
 from datetime import date, timedelta
 from pathlib import Path

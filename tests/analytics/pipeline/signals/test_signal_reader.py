@@ -1,4 +1,4 @@
-"""Live reading: few queries, each reading once, a backlog in order, and the silence told."""
+"""Live reading: few queries, each reading once, a backlog in order, silent meters recognised."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -126,7 +126,7 @@ async def test_a_meter_that_returns_brings_its_backlog_in_order(
 async def test_readings_that_are_all_stored_minutes_late_are_evaluated(
     tmp_path: Path, counted: CountingStore
 ) -> None:
-    """An ingest that is behind, or a demo that runs faster than life."""
+    """An ingest that is behind, or a demo that runs faster than real time."""
     folder = site_folder(tmp_path, meter_row("a"))
     live = reader(folder, counted, POWER, SILENT)
     found: dict[float, float] = {}
@@ -259,7 +259,7 @@ async def test_a_round_that_fails_is_made_up_for(tmp_path: Path, counted: Counti
 async def test_a_rule_for_idle_hours_has_no_values_in_working_hours(
     tmp_path: Path, store: Store
 ) -> None:
-    """The begin is 08:00 on a Wednesday, when work begins."""
+    """The start is 08:00 on a Wednesday, when work begins."""
     folder = site_folder(tmp_path, meter_row("a"))
     rule = AlertRule(id="idle", signal="quantity", quantity="power_kw", above=5.0, when="idle")
     await store.write(readings("a", [(-20, 1.0), (-10, 2.0), (0, 3.0), (10, 4.0)]))

@@ -1,4 +1,4 @@
-"""Replays say what live rounds said, and know the hours of a year whose hours are not stored."""
+"""Replays have the results of live rounds, also in a year whose hours are not stored."""
 
 from datetime import date, timedelta
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Numbered imports: what is written ahead, undone, and contradicted."""
+"""Numbered imports: saved values, undo, and contradictions."""

@@ -1,4 +1,4 @@
-"""An undo leads back on servers too, where a point is deleted with all its fields."""
+"""An undo restores the earlier state on servers too, which delete a point with all its fields."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever is imported over whatever: undoing the imports in turn leads back, step by step."""
+"""After any sequence of imports, undoing them in turn restores each earlier state."""
 
 import asyncio
 import tempfile

@@ -1,4 +1,4 @@
-"""Numbers read back whatever notation they were written in, and no other text is a number."""
+"""Numbers are read rightly in all notations, and no other text is a number."""
 
 import math
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Times and periods read back whatever notation they were written in."""
+"""Times and periods are read rightly in all notations."""
 
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -49,7 +49,7 @@ def ms(moment: datetime, zone: ZoneInfo = SHANGHAI) -> int:
 
 
 def rounded(moment: datetime, clock: str) -> datetime:
-    """Return the time that a notation of the time of day can tell."""
+    """Return a time, rounded to the resolution of a notation."""
     if "30.250" in clock:
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     return moment.replace(microsecond=0, second=moment.second if "30" in clock else 0)

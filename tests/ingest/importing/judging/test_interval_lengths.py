@@ -1,4 +1,4 @@
-"""The length of each interval follows from the steps around it; what overlaps is said."""
+"""The length of each interval follows from the steps around it; overlaps are reported."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Text files are read in the form that they have, and the form is told."""
+"""The form of text files is detected and reported."""
 
 import gzip
 from pathlib import Path

@@ -206,7 +206,7 @@ def test_dates_follow_from_formats(
 def test_built_in_formats_of_dates(
     book: openpyxl.Workbook, save: Callable[..., Path], key: int
 ) -> None:
-    """31 and 57 are those of a Chinese system; they stand in no list of the file."""
+    """31 and 57 are those of a Chinese system; no list in the file contains them."""
     fill(book.active)
     path = save(("styles", r'(<cellXfs.*?)numFmtId="(?:1\d|2\d|16\d)"', rf'\1numFmtId="{key}"'))
     assert Read(path).rows[0][0] == DAY

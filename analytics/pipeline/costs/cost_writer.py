@@ -1,0 +1,76 @@
+"""Keep the measurement `cost` up to date.
+
+Laws:
+
+1. Costs are written once a local day: of the running month, of the two months before it, and of all
+   months whose consumption was computed again since.
+2. The points of a month are deleted before they are written, so that what became unknown is not
+   kept. For a site without accounts, nothing is deleted or written.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import Final
+
+from analytics import periods
+from analytics.costs.cost_result import CostResult
+from analytics.periods import months_later
+from analytics.pipeline.consumption_store import ConsumptionStore
+from analytics.pipeline.costs.cost_points import cost_points
+from analytics.pipeline.costs.cost_reader import CostReader
+from jieneng.metering import schema
+from jieneng.metering.site import Site
+from jieneng.storage import Store
+
+#: Months before the running one whose bills may still arrive.
+_EARLIER_MONTHS: Final = 2
+
+
+class CostWriter:
+    """Writes the costs of a site by month.
+
+    Args:
+        site: the site.
+        reader: computes the costs.
+        store: the store, prepared before the first call.
+    """
+
+    def __init__(self, site: Site, reader: CostReader, store: Store) -> None:
+        self._site = site
+        self._reader = reader
+        self._store = store
+        self._consumption = ConsumptionStore(site, store)
+        self._written_on: date | None = None
+        self._changed: set[str] = set()
+
+    async def update(self, today: date, changed: Collection[date]) -> None:
+        """Write the costs of a new day (law 1).
+
+        Args:
+            today: the present local day.
+            changed: earlier days whose consumption was computed again.
+        """
+        self._changed.update(f"{day:%Y-%m}" for day in changed)
+        if self._written_on == today:
+            return
+        latest = {f"{months_later(today, -number):%Y-%m}" for number in range(_EARLIER_MONTHS + 1)}
+        await self.write(sorted(self._changed | latest), today)
+        self._changed.clear()
+        self._written_on = today
+
+    async def write(self, months: Iterable[str], today: date) -> list[CostResult]:
+        """Write the costs of months, and return them."""
+        written: list[CostResult] = []
+        if not self._reader.has_accounts:
+            return written
+        for period in map(periods.parse, months):
+            results = await self._reader.costs([period], today)
+            start_ms, end_ms = (
+                periods.midnight_ms(day, self._site.zone) for day in (period.start, period.end)
+            )
+            await self._store.delete(
+                schema.COST, where={"site": self._site.id}, start_ms=start_ms, end_ms=end_ms
+            )
+            await self._consumption.write(cost_points(self._site.id, self._site.zone, results))
+            written += results
+        return written

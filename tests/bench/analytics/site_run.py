@@ -1,0 +1,98 @@
+"""Compute the consumption and the figures of a site, and tell what it takes.
+
+As a program, in a process of its own: `python -m tests.bench.analytics.site_run FOLDER FIRST LAST`.
+"""
+
+import asyncio
+import resource
+import sys
+import threading
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+
+from analytics import periods
+from analytics.app import load_rules
+from analytics.pipeline.pipeline import Pipeline
+from jieneng.metering.quantities import CONSUMPTION
+from jieneng.metering.schema import Point, late_day_point
+from jieneng.site_folder import SiteFolder, load
+from jieneng.storage import Store, StoreSettings, open_store
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a run took.
+
+    Attributes:
+        analytics_s: CPU time outside of the store's thread [s].
+        store_s: CPU time of the store's thread [s].
+        memory_mb: largest resident memory of the process so far [MB].
+        late_hour_s: CPU time to compute a late hour of one meter, the store included [s].
+    """
+
+    analytics_s: float
+    store_s: float
+    memory_mb: float
+    late_hour_s: float
+
+
+async def compute(folder: SiteFolder, store: Store, last: date) -> Pipeline:
+    """Compute all days up to `last`, and the figures of the year."""
+    pipeline = Pipeline(folder, load_rules(folder.path), store)
+    await pipeline.compute_missing_days(last, lambda _: None)
+    as_of_ms = periods.midnight_ms(last + timedelta(days=1), folder.site.zone)
+    figures = await pipeline.figures(f"{last:%Y}", None, as_of_ms)
+    assert any(figure.value for figure in figures)
+    return pipeline
+
+
+async def run(path: Path, first: date, last: date) -> Taken:
+    """Compute a site whose readings are in its embedded store."""
+    folder = load(path)
+    store = open_store(StoreSettings(), path)
+    await store.prepare()
+    try:
+        pipeline = await compute(folder, store, last)
+        store_s = _store_s()
+        analytics_s = time.process_time() - store_s
+        memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        late_s = await _late_hour_s(folder, store, pipeline, (first, last))
+        return Taken(analytics_s, store_s, memory_mb, late_s)
+    finally:
+        await store.close()
+
+
+async def _late_hour_s(
+    folder: SiteFolder, store: Store, pipeline: Pipeline, days: tuple[date, date]
+) -> float:
+    """Write another hour of one meter, mark its day as the ingest does, and compute it."""
+    meter = folder.site.meter[5]
+    day_ms = periods.midnight_ms(days[1] - timedelta(days=3), folder.site.zone)
+    tags = (("meter", meter.id), ("site", folder.site.id))
+    span = {"start_ms": day_ms, "end_ms": day_ms + 9 * 3_600_000}
+    quantity = CONSUMPTION[meter.medium]
+    [around] = await store.read(meter.medium, quantity, where=dict(tags), **span)
+    late = [
+        Point.of(meter.medium, tags, ((quantity, value),), time_ms + 60_000)
+        for time_ms, value in zip(around.times_ms[-4:].tolist(), around.values[-4:], strict=True)
+    ]
+    await store.write(
+        [*late, late_day_point(folder.site.id, meter.id, day_ms, time.time_ns() // 10**6)]
+    )
+    begin = time.process_time()
+    assert len(await pipeline.recompute_marked(*days)) == 1
+    return time.process_time() - begin
+
+
+def _store_s() -> float:
+    """Return the CPU time of the thread of the embedded store [s]."""
+    [thread] = [one for one in threading.enumerate() if one.name.startswith("sqlite")]
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident or 0))
+
+
+if __name__ == "__main__":
+    path, first, last = sys.argv[1:]
+    taken = asyncio.run(run(Path(path), date.fromisoformat(first), date.fromisoformat(last)))
+    sys.stdout.buffer.write(msgspec.json.encode(taken))
