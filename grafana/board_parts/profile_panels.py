@@ -50,7 +50,8 @@ def week(of: BoardSite, medium: Medium) -> Json:
         of.tr(_WEEKS[medium].title),
         of.tr(
             "Load of each hour, and the loads that are usual in this hour of the week: the median"
-            " of the last eight weeks, and the band that holds 80 % of the values. Public holidays"
+            " of the last eight weeks, and the band that contains 80 % of the values. Public"
+            " holidays"
             " are left out."
         ),
         of.tr("An hour of the week needs three measured values in the last eight weeks."),

@@ -97,7 +97,7 @@ def _by_price_period(of: BoardSite) -> Json:
         tr("Cost by month and price period"),
         tr(
             "Consumption of each price period times its price, and the charge for demand; a scope"
-            " bears its share by consumption. The running month is until yesterday."
+            " has its share by consumption. The running month is until yesterday."
         ),
     )
     demand = {"demand_yuan": FieldOverride(tr("Demand"), colour=colours.GREY)}
@@ -173,8 +173,8 @@ def _by_building(of: BoardSite) -> Json:
         of,
         tr("Electricity of the buildings"),
         tr(
-            "Each building pays the account's prices for its own hours. Where a meter is not read"
-            " often enough to know the hours, the cost lies between the least and the greatest."
+            "Each building pays the account's prices for its own hours. If a meter is not read"
+            " often enough to know the hours, the cost is between the least and the greatest one."
         ),
     )
     where = {**_where(), "scope": one_of(tuple(of.buildings))}

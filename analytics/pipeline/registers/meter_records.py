@@ -104,8 +104,8 @@ def recorded_days(
 ) -> "dict[str, NDArray[np.bool_]]":
     """Return a mask of the days that may contain readings or imports, by meter id.
 
-    A virtual meter has them on the days on which any meter in its formula has them. It is left out
-    if the records of a meter in its formula are not given.
+    A virtual meter has records on the days on which any meter in its formula has records. It is
+    left out if the records of a meter in its formula are not given.
 
     Args:
         site: the site.
@@ -133,7 +133,7 @@ def named_parts(keys: Mapping[str, int]) -> Iterator[dict[str, int]]:
 
 
 def scopes_named(meters: Collection[str] | None) -> dict[str, tuple[str, ...]]:
-    """Return the tags of the stored results of some meters; none if all or many are meant."""
+    """Return the tags of the stored results of some meters; no tags for all or many meters."""
     return {} if meters is None or len(meters) > MOST_NAMED else {"scope": tuple(meters)}
 
 

@@ -5,8 +5,8 @@ Laws:
 1. The same readings give the same digits for any division into windows, and for any division of the
    meters. For this, readings before and after a window are read as well (its context), until
    readings farther away can't change the result (`stable_ms`).
-2. The registers of many meters come from one query. The memory needed is limited: the readings of
-   some meters in one window.
+2. The registers of many meters come from one query. Memory holds at most the readings of some
+   meters in one window.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ _CONTEXT_GROWTH: Final = 4
 #: Number of readings at which the context stops growing. Some registers are never stable: those
 #: with zeros only, or with values that contradict each other.
 _CONTEXT_READINGS: Final = 250_000
-#: The same number for a context of zeros only. An unused meter may have years of zeros.
+#: Number of readings at which a context of zeros stops growing. An unused meter may have years of
+#: zeros.
 _CONTEXT_ZEROS: Final = 20_000
 #: Readings that are read at once, as far as they can be estimated (16 bytes each).
 READINGS_AT_ONCE: Final = 2_000_000
