@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -40,9 +41,13 @@ from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, meter
 from analytics.pipeline.pipeline import Pipeline, Progress
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
+from analytics.pipeline.quality.quality_reader import quality_report
+from analytics.pipeline.quality.quality_writer import QualityWriter
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
+from analytics.publications.published_sums import sum_findings
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
+from analytics.quality.quality_score import QualityReport
 from analytics.report.figure_json import json_elements
 from analytics.report.report_data import PageData
 from analytics.rule_documents import rule_documents
@@ -160,6 +165,10 @@ async def report(
         await pipeline.require_data(period)
         now_ms = clock.now_ms()
         data = await report_reader.page_data(pipeline, store, period, now_ms)
+        published = sum_findings(folder.path, int(period))
+        site_id = folder.site.id
+        rated = await quality_report(pipeline, store, period, [site_id], now_ms, published)
+        data = msgspec.structs.replace(data, quality=rated)
         rules = load_alert_rules(folder.path, folder.site)
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 
@@ -234,6 +243,30 @@ def _cost_reader(folder: SiteFolder, store: Store) -> CostReader:
     tariffs = load_tariffs(folder.path, folder.site)
     hours = load_alert_rules(folder.path, folder.site).hours if tariffs.accounts else Hours()
     return CostReader(folder, tariffs, WorkingCalendar(hours, folder.site.zone), store)
+
+
+async def quality(
+    folder: SiteFolder, settings: AnalyticsSettings, period: str, scope: str | None, clock: Clock
+) -> QualityReport:
+    """Compute missing consumption, and return the quality of the data of a period.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        scope: id of a scope; None for all scopes.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (store, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        whole = periods.parse(period)
+        published = sum_findings(folder.path, whole.year) if whole.whole_year else ()
+        scopes = None if scope is None else [scope]
+        return await quality_report(pipeline, store, period, scopes, clock.now_ms(), published)
 
 
 async def quotas(
@@ -418,6 +451,7 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         writers: list[DailyWriter] = [
             ProfileWriter(_profile_reader(folder, pipeline, store), store),
             cost_writer(folder, store),
+            QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
         ]
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
         tasks.create_task(service.run(), name="figures")

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from grafana.board_quota import BoardQuotas
 from grafana.watched_rule import WatchedRule
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import labels
@@ -39,6 +40,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         coverage_floor: smallest coverage for which a verdict is given, 0 to 1 (`analytics.toml`).
         alert_rules: rules of `alerts.toml`, including those that are switched off.
         evaluates_alerts: True if the analytics evaluates alerts.
+        quotas: quotas of `quotas.toml`, and what caps of `plan.toml` limit.
     """
 
     site: Site
@@ -46,6 +48,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
     coverage_floor: float = 0.95
     alert_rules: tuple[WatchedRule, ...] = ()
     evaluates_alerts: bool = True
+    quotas: BoardQuotas = BoardQuotas()
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -6,7 +6,9 @@ from typing import Final
 from grafana import data_source, queries
 from grafana.board_site import BoardSite
 from grafana.field_display import Json
+from jieneng.locale.number_texts import unit
 from jieneng.metering import schema
+from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import Medium
 
 #: Regular expression for values of the tag `period` that are years.
@@ -34,6 +36,15 @@ def parent_variable(of: BoardSite) -> Json:
     """Return the variable `parent`: a meter that has sub-meters."""
     names = of.meter_names()
     return _choice("parent", of.tr("Meter"), {one: names[one] for one in of.parents})
+
+
+def limited_variable(of: BoardSite) -> Json:
+    """Return the variable `limited`: an indicator that annual quotas or caps limit."""
+    names = {
+        name: f"{of.indicator_name(name)} [{unit(INDICATORS[name].unit, of.tr)}]"
+        for name in of.quotas.limited
+    }
+    return _choice("limited", of.tr("Indicator"), names)
 
 
 def year_variable(of: BoardSite) -> Json:

@@ -38,6 +38,19 @@ def status_values(translate: Translate) -> dict[str, tuple[str, str]]:
     return {status: (word, _STATUS_COLOURS[status]) for status, word in texts.items()}
 
 
+def level_values(translate: Translate) -> dict[str, tuple[str, str]]:
+    """Return text and colour of each level (`analytics.figures.quotas.quota_results.Level`)."""
+    return {
+        "guide": (f"✓✓ {translate('Guide level reached')}", GREEN),
+        "benchmark": (f"✓ {translate('Benchmark reached')}", GREEN),
+        "constraint": (f"↘ {translate('Constraint kept')}", BLUE_TEXT),
+        "above": (f"✕ {translate('Constraint exceeded')}", VERMILION),
+        "doubtful": (f"≈ {translate('Doubtful')}", PURPLE),
+        "insufficient_data": (f"? {translate('Insufficient data')}", GREY),
+        "not_applicable": (f"/ {translate('Not applicable')}", GREY),
+    }
+
+
 def online_values(translate: Translate) -> Mappings:
     """Return text and colour of each value of an agent's field `online`."""
     return {

@@ -92,8 +92,11 @@ def _clean(
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
     """Return the known readings in order of time, with only one for each time."""
     known = np.isfinite(values) & (values >= 0)
-    order = np.argsort(times_ms[known], kind="stable")
-    times, stored = times_ms[known][order], values[known][order]
+    times, stored = times_ms[known], values[known]
+    if (times[1:] > times[:-1]).all():
+        return times, stored
+    order = np.argsort(times, kind="stable")
+    times, stored = times[order], stored[order]
     last = np.append(times[1:] != times[:-1], True)[: len(times)]
     return times[last], stored[last]
 

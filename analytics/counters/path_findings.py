@@ -12,7 +12,7 @@ Laws:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -95,16 +95,12 @@ def set_aside_findings(
     candidates: Readings,
     path: Sequence[tuple[Run, Continuation]],
 ) -> Iterator[RegisterFinding]:
-    """Yield a finding for each unbroken sequence of readings that are not on the path.
-
-    Sequences that begin in the same quarter of an hour are merged into one finding, to limit the
-    number of findings.
-    """
+    """Yield a finding for each unbroken sequence of readings that are not on the path."""
     is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
     for run, _ in path:
         believed = candidates.times_ms[run.first : run.end]
         is_aside[np.searchsorted(readings.times_ms, believed)] = False
-    yield from _rows(meter, readings.times_ms, is_aside)
+    yield from stray_findings(meter, readings.times_ms, is_aside)
 
 
 def negative_findings(
@@ -112,7 +108,7 @@ def negative_findings(
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each unbroken sequence of negative readings.
 
-    A register is never negative. Sequences are merged as in `set_aside_findings`.
+    A register is never negative. Sequences are merged as in `stray_findings`.
 
     Args:
         meter: id of the meter.
@@ -122,19 +118,30 @@ def negative_findings(
     is_negative = values < 0
     if is_negative.any():
         order = np.argsort(times_ms, kind="stable")
-        yield from _rows(meter, times_ms[order], is_negative[order])
+        yield from stray_findings(meter, times_ms[order], is_negative[order])
 
 
-def _rows(
+def stray_findings(
     meter: str, times_ms: "NDArray[np.int64]", is_aside: "NDArray[np.bool_]"
 ) -> Iterator[RegisterFinding]:
-    edges = np.flatnonzero(np.diff(is_aside.astype(np.int8), prepend=0, append=0))
-    firsts, ends = edges[::2], edges[1::2]
-    quarters = times_ms[firsts] // _SET_ASIDE_BIN_MS
-    starts = np.flatnonzero(np.diff(quarters, prepend=-1)).tolist()
-    for low, high in pairwise([*starts, len(firsts)]):
-        first_ms = int(times_ms[firsts[low]])
-        last_ms = int(times_ms[ends[high - 1] - 1])
-        yield RegisterFinding(
-            Finding.of("set_aside", meter, first_ms=first_ms), first_ms, last_ms, 0.0
-        )
+    """Yield a finding for each unbroken sequence of readings that are set aside.
+
+    Sequences that begin in the same quarter of an hour are merged into one finding, to limit the
+    number of findings.
+
+    Args:
+        meter: id of the meter.
+        times_ms: shape (n,), times of the readings [UTC, ms], ascending.
+        is_aside: shape (n,), True for a reading that is set aside.
+    """
+    aside = np.flatnonzero(is_aside)
+    is_first = np.append(True, aside[1:] != aside[:-1] + 1)[: len(aside)]
+    is_last = np.append(is_first[1:], True)[: len(aside)]
+    first_ms, last_ms = times_ms[aside[is_first]], times_ms[aside[is_last]]
+    quarters = first_ms // _SET_ASIDE_BIN_MS
+    is_begin = np.append(True, quarters[1:] != quarters[:-1])[: len(quarters)]
+    is_end = np.append(is_begin[1:], True)[: len(quarters)]
+    firsts, lasts = first_ms[is_begin].tolist(), last_ms[is_end].tolist()
+    named = [(("first_ms", first),) for first in firsts]
+    of_meter = map(Finding, repeat("set_aside"), repeat(meter), named)
+    yield from map(RegisterFinding, of_meter, firsts, lasts, repeat(0.0))

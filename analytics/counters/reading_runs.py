@@ -44,10 +44,11 @@ Laws:
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from analytics.counters.meter_devices import HOUR_MS, Device
 from analytics.counters.rollover import greatest_usual_step, guessed_modulus
@@ -76,7 +77,7 @@ _SCORE_PER_READING: Final = 1e-6
 _SCORED_READINGS_MAX: Final = 1000
 #: Largest number of earlier runs that are tried as the run before a given run in a path. It limits
 #: the work if each reading is a run of its own.
-_LOOK_BACK_RUNS: Final = 32
+LOOK_BACK_RUNS: Final = 32
 #: Number of readings on each side of a fall from which the usual steps are taken (`rollover`).
 _NEAR_READINGS: Final = 24
 #: Smallest number of readings before a fall from which usual steps can be taken.
@@ -124,9 +125,9 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         return since
 
     def is_plausible_step(
-        self, before: "NDArray[np.int64]", after: "NDArray[np.int64]"
+        self, before: "NDArray[np.intp] | slice", after: "NDArray[np.intp] | slice"
     ) -> "NDArray[np.bool_]":
-        """Return True for each pair of reading indexes whose step is plausible.
+        """Return True for each pair of readings whose step is plausible.
 
         Law 2 of `believed_register` defines a plausible step.
         """
@@ -169,21 +170,25 @@ class Run(msgspec.Struct, frozen=True):
 def split_runs(readings: Readings) -> Iterator[Run]:
     """Yield the runs of readings, split at implausible steps and by law 1."""
     register = readings.register
-    indexes = np.arange(len(register))
-    breaks = np.flatnonzero(~readings.is_plausible_step(indexes[:-1], indexes[1:])) + 1
-    spans = list(pairwise([0, *breaks.tolist(), len(register)]))
-    highest = [np.maximum.accumulate(register[first:end]) for first, end in spans]
-    zeros = [int(np.searchsorted(levels, 0.0, side="right")) for levels in highest]
-    bottoms = np.array(
-        [levels[min(n, len(levels) - 1)] for levels, n in zip(highest, zeros, strict=True)]
-    )
-    tops = np.array([levels[-1] for levels in highest])
-    for number, (first, end) in enumerate(spans):
-        levels = highest[number]
-        earlier_tops = tops[max(number - _LOOK_BACK_RUNS, 0) : number]
-        later_bottoms = bottoms[number + 1 : number + 1 + _LOOK_BACK_RUNS]
+    is_plausible = readings.is_plausible_step(slice(0, -1), slice(1, None))
+    firsts = np.append(0, np.flatnonzero(~is_plausible) + 1)
+    ends = np.append(firsts[1:], len(register)).tolist()
+    tops = np.maximum.reduceat(register, firsts)
+    positive = np.append(np.flatnonzero(register), len(register))
+    first_positive = positive[positive.searchsorted(firsts)]
+    has_positive = first_positive < ends
+    bottoms = np.where(has_positive, register[np.where(has_positive, first_positive, 0)], 0.0)
+    is_cut = _are_cut(register[firsts], tops, bottoms)
+    for number, (first, end) in enumerate(zip(firsts.tolist(), ends, strict=True)):
+        if not is_cut[number]:
+            top = float(tops[number])
+            yield Run(first, end, top, _evidence(readings, first, end, top))
+            continue
+        levels = np.maximum.accumulate(register[first:end])
+        earlier_tops = tops[max(number - LOOK_BACK_RUNS, 0) : number]
+        later_bottoms = bottoms[number + 1 : number + 1 + LOOK_BACK_RUNS]
         cuts = {
-            zeros[number],
+            int(first_positive[number]) - first,
             *levels.searchsorted(earlier_tops).tolist(),
             *levels.searchsorted(later_bottoms, side="right").tolist(),
         }
@@ -193,33 +198,93 @@ def split_runs(readings: Readings) -> Iterator[Run]:
             yield Run(low, high, top, _evidence(readings, low, high, top))
 
 
+def _are_cut(
+    lowest: "NDArray[np.float64]", tops: "NDArray[np.float64]", bottoms: "NDArray[np.float64]"
+) -> "NDArray[np.bool_]":
+    """Return True for each sequence of plausible steps that law 1 splits.
+
+    Args:
+        lowest: shape (n,), first reading of each sequence.
+        tops: largest reading.
+        bottoms: first positive reading; 0 if there is none.
+    """
+    none = np.full(LOOK_BACK_RUNS, np.nan)
+    count, low, top = len(tops), lowest[:, None], tops[:, None]
+    earlier = sliding_window_view(np.append(none, tops), LOOK_BACK_RUNS)[:count]
+    later = sliding_window_view(np.append(bottoms, none), LOOK_BACK_RUNS)[1 : count + 1]
+    is_within = ((low < earlier) & (earlier <= top)) | ((low <= later) & (later < top))
+    is_cut: NDArray[np.bool_] = is_within.any(axis=1) | ((lowest == 0) & (tops > 0))
+    return is_cut
+
+
 def _evidence(readings: Readings, first: int, end: int, top: float) -> float:
     """Return the evidence of a run."""
-    evidence = evidence_of(readings.times_ms[first:end])
+    steps = end - first - 1
+    duration_ms = int(readings.times_ms[end - 1] - readings.times_ms[first])
+    evidence = float(evidence_of(duration_ms, steps))
     if top == 0:
         evidence /= _ZERO_RUN_FACTOR
     return min(CERTAIN, evidence)
 
 
-def evidence_of(times_ms: "NDArray[np.int64]") -> float:
-    """Return the evidence of a run that has not only zeros, without an upper limit.
+def evidence_of(
+    duration_ms: "int | NDArray[np.int64]", steps: "int | NDArray[np.intp]"
+) -> "NDArray[np.float64]":
+    """Return the evidence of runs that have not only zeros, without an upper limit.
 
     Args:
-        times_ms: times of the readings of the run [UTC, ms], at least one.
+        duration_ms: time from the first reading of a run to the last one [ms].
+        steps: number of steps in the run.
     """
-    duration_ms = int(times_ms[-1]) - int(times_ms[0])
-    return min(duration_ms / _RESET_DURATION_MS, (len(times_ms) - 1) / _RESET_STEPS)
+    return np.minimum(duration_ms / _RESET_DURATION_MS, steps / _RESET_STEPS)
+
+
+class _Ends(NamedTuple):
+    """The first and the last reading of a run.
+
+    Attributes:
+        first_ms: time of the first reading [UTC, ms].
+        shown: register at the first reading.
+        first_resolution: its resolution.
+        first_rate: largest possible growth of the register in a millisecond, at that time.
+        changed_ms: time since which the register has had the value of the last reading [UTC, ms].
+        last_resolution: resolution at the last reading.
+        last_rate: largest possible growth of the register in a millisecond, at that time.
+    """
+
+    first_ms: int
+    shown: float
+    first_resolution: float
+    first_rate: float
+    changed_ms: int
+    last_resolution: float
+    last_rate: float
+
+
+def _ends(readings: Readings, runs: Sequence[Run]) -> list[_Ends]:
+    """Return the first and the last reading of each run."""
+    first = np.array([run.first for run in runs], dtype=np.intp)
+    last = np.array([run.end - 1 for run in runs], dtype=np.intp)
+    columns = (
+        *(readings.times_ms[first], readings.register[first]),
+        *(readings.resolution[first], readings.rate[first], readings.last_change_ms[last]),
+        *(readings.resolution[last], readings.rate[last]),
+    )
+    return [_Ends(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, Continuation]]:
     """Return the best-scoring path as (run, continuation from the run before it) pairs."""
+    ends = _ends(readings, candidates)
     scores: list[float] = []
     origins: list[tuple[int, Continuation]] = []
     for number, run in enumerate(candidates):
         best = 0.0
         origin: tuple[int, Continuation] = (-1, "follows")
-        for earlier in range(number - 1, max(number - _LOOK_BACK_RUNS, 0) - 1, -1):
-            continuation = _continuation(readings, candidates[earlier], run)
+        for earlier in range(number - 1, max(number - LOOK_BACK_RUNS, 0) - 1, -1):
+            continuation = _continuation(
+                readings, (candidates[earlier], ends[earlier]), (run, ends[number])
+            )
             score = scores[earlier] - (continuation == "reset")
             if score > best:
                 best, origin = score, (earlier, continuation)
@@ -237,15 +302,16 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
     return path[::-1]
 
 
-def _continuation(readings: Readings, earlier: Run, later: Run) -> Continuation:
+def _continuation(
+    readings: Readings, before: tuple[Run, _Ends], after: tuple[Run, _Ends]
+) -> Continuation:
     """Return the continuation of the register from the end of a run to the start of a later one."""
-    last, first = earlier.end - 1, later.first
-    tolerance = max(readings.resolution[last], readings.resolution[first])
+    (earlier, end), (later, begin) = before, after
+    tolerance = max(end.last_resolution, begin.first_resolution)
     tolerance += _ROUNDING * earlier.max_register
-    rate = max(readings.rate[last], readings.rate[first])
-    max_step = rate * (readings.times_ms[first] - readings.last_change_ms[last]) + tolerance
-    modulus = readings.device.modulus
-    shown = float(readings.register[first])
+    rate = max(end.last_rate, begin.first_rate)
+    max_step = rate * (begin.first_ms - end.changed_ms) + tolerance
+    modulus, shown = readings.device.modulus, begin.shown
     step = shown - earlier.max_register
     if -tolerance <= step <= max_step:
         return "follows"

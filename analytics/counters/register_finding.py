@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OWN_PAST_STEPS: Final = 5
 
 
-class RegisterFinding(msgspec.Struct, frozen=True):
+class RegisterFinding(msgspec.Struct, frozen=True, gc=False):
     """A finding about a register or an imported interval, with its time and its doubt.
 
     Attributes:

@@ -120,7 +120,9 @@ def join_devices(
     is_usual = np.ones(len(read), dtype=np.bool_)
     is_usual[gaps(np.diff(read))] = False
     is_usual[-1:] = False
-    covered = is_usual[np.searchsorted(read, times, side="right") - 1]
+    covered = is_usual
+    if len(read) < len(times):
+        covered = is_usual[np.searchsorted(read, times, side="right") - 1]
     covered[:-1] &= segment[:-1] == segment[1:]
     stable = [register.stable_ms for register in registers if register.stable_ms is not None]
     return BelievedRegister(
@@ -186,15 +188,14 @@ def gaps(distances_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
     if not len(distances_ms):
         return np.zeros(0, dtype=np.int64)
     # The median is computed only for distances that even the shortest one does not make usual.
-    long = np.flatnonzero(distances_ms > longest_usual_ms(int(distances_ms.min())))
+    shortest_ms = int(distances_ms.min())
+    surely_usual_ms = min(max(_USUAL_FACTOR * shortest_ms, _SHORTEST_GAP_MS), _LONGEST_USUAL_MS)
+    long = np.flatnonzero(distances_ms > surely_usual_ms)
     if not len(long):
         return long
-    mirrored = np.pad(distances_ms, _NEIGHBOURS, mode="reflect")
-    around = mirrored[long[:, None] + np.arange(2 * _NEIGHBOURS + 1)]
+    # At the beginning and the end, the distances are mirrored.
+    period = max(2 * (len(distances_ms) - 1), 1)
+    around = (long[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)) % period
+    around = distances_ms[np.minimum(around, period - around)]
     longest = _USUAL_FACTOR * np.sort(around, axis=1)[:, _NEIGHBOURS]
     return long[distances_ms[long] > longest.clip(_SHORTEST_GAP_MS, _LONGEST_USUAL_MS)]
-
-
-def longest_usual_ms(shortest_ms: int) -> int:
-    """Return the distance up to which there is no gap, by the shortest distance around [ms]."""
-    return min(max(_USUAL_FACTOR * shortest_ms, _SHORTEST_GAP_MS), _LONGEST_USUAL_MS)

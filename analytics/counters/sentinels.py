@@ -61,6 +61,24 @@ def is_one_of(
     return found
 
 
+def is_positive_sentinel(register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+    """Return True for each positive register value that is a sentinel, shape (n,)."""
+    return is_one_of(register, _POSITIVE_SENTINELS)
+
+
+def has_sentinel(stored: "NDArray[np.float64]", ratio: float) -> bool:
+    """Return True if a register that never falls may have a sentinel among its values.
+
+    Args:
+        stored: shape (n,), register times ratio, positive and not falling.
+        ratio: transformer ratio.
+    """
+    sentinels = _POSITIVE_SENTINELS * ratio
+    low = stored.searchsorted(sentinels * (1 - 2 * _EQUAL))
+    high = stored.searchsorted(sentinels * (1 + 2 * _EQUAL), side="right")
+    return bool((low < high).any())
+
+
 def is_sentinel(value: float) -> bool:
     """Return True if a positive register value is a sentinel."""
     near = bisect_left(_SORTED_SENTINELS, value * (1 - 2 * _EQUAL))
@@ -76,7 +94,7 @@ def is_no_reading(register: "NDArray[np.float64]") -> "NDArray[np.bool_]":
     Args:
         register: shape (n,), readings by time, not negative.
     """
-    found = is_one_of(register, _POSITIVE_SENTINELS)
+    found = is_positive_sentinel(register)
     index = np.flatnonzero(found)
     if not len(index):
         return found

@@ -17,7 +17,9 @@ Laws:
 2. Zeros before the first positive reading are kept only if the step from zero is plausible: at most
    three times the largest step over the same length of time in the first day, or in the first 24
    readings if that is longer. If an initial value of the device is recorded, they are always kept.
-3. Zeros between two readings are removed if the step between these two readings is plausible.
+3. Zeros between two readings are removed if the step between these two readings is plausible. A
+   reading that is higher than the next positive one may be a spike: then zeros beside it are also
+   removed if the step between the readings on both sides of zeros and spike is plausible.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -29,7 +31,7 @@ from analytics.counters.reading_runs import Readings
 from analytics.counters.sentinels import is_no_reading
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 #: Length of time and smallest number of readings with which the step from zero is compared.
 _FIRST_MS: Final = 24 * HOUR_MS
@@ -71,12 +73,17 @@ def _without_leading_zeros(readings: Readings) -> Readings:
 
 def _without_stray_zeros(readings: Readings) -> Readings:
     """Return the readings without zeros between two readings with a plausible step (law 3)."""
-    positive = np.flatnonzero(readings.register > 0)
-    before, after = positive[:-1], positive[1:]
-    apart = after - before > 1
-    before, after = before[apart], after[apart]
-    skipped = readings.is_plausible_step(before, after)
-    depth: NDArray[np.int64] = np.zeros(len(readings.times_ms) + 1, dtype=np.int64)
-    depth[before[skipped] + 1] += 1
-    depth[after[skipped]] -= 1
-    return readings.select(np.cumsum(depth[:-1]) == 0)
+    register = readings.register
+    zeros = np.flatnonzero(register == 0)
+    if not len(zeros):
+        return readings
+    positive = np.flatnonzero(register)
+    is_high = register[positive[:-1]] > register[positive[1:]]
+    kept = np.ones(len(register), dtype=np.bool_)
+    for beside in (positive, np.delete(positive, np.flatnonzero(is_high))):
+        following = beside.searchsorted(zeros)
+        is_between = (following > 0) & (following < len(beside))
+        after = following[is_between]
+        is_stray = readings.is_plausible_step(beside[after - 1], beside[after])
+        kept[zeros[is_between][is_stray]] = False
+    return readings.select(kept)

@@ -6,7 +6,7 @@ verdict and coverage. The foot of the page states sources and conventions.
 
 from analytics.figures.figure import Figure
 from analytics.report import alert_tables, confirmation, figure_selection, figure_texts, html_tables
-from analytics.report.analyses import carbon_output, comparison_output
+from analytics.report.analyses import carbon_output, comparison_output, quality_output
 from analytics.report.drawing import charts, svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
@@ -64,6 +64,7 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
             html_tables.findings_table(data, translate),
             _how_to_confirm(data, translate),
         ),
+        _section(translate("Quality of the data"), quality_output.page_part(data, translate)),
         _section(translate("Basis of the figures"), _notes(data, translate)),
     ]
 

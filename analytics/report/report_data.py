@@ -13,6 +13,7 @@ from analytics.alerts.alert_rule import AlertRules
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import ScopeKind
+from analytics.quality.quality_score import QualityReport
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.quantities import Medium
 
@@ -59,6 +60,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
         history: figures for the charts. Figures of years (`2020`) are for value and glide path;
             figures of months (`2020-01`) for consumption and coverage. Missing ones are not drawn.
         carbon: change of carbon by cause, of all scopes.
+        quality: rating of the data; None if it was not rated.
         labels: names of meters and scopes, and the site's time zone, for texts of findings.
         readings: the latest reading of each meter.
         alerts: alerts that fire or are pending, and recently ended alerts.
@@ -75,6 +77,7 @@ class PageData(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[Figure, ...]
     history: tuple[Figure, ...] = ()
     carbon: tuple[CarbonSplit, ...] = ()
+    quality: QualityReport | None = None
     labels: Labels = Labels()
     readings: tuple[LatestReading, ...] = ()
     alerts: tuple[Alert, ...] = ()

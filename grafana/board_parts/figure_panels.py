@@ -1,7 +1,7 @@
 """Panels that show stored indicators, for several boards."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -142,8 +142,17 @@ def by_month(of: BoardSite, name: str) -> Json:
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
-def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
-    """Return a panel with an indicator of several scopes in the chosen year, largest first."""
+def ranking(
+    of: BoardSite,
+    name: str,
+    scopes: Mapping[str, str],
+    *,
+    by: Literal["value", "decrease_pct"] = "value",
+) -> Json:
+    """Return a panel with an indicator of several scopes in the chosen year, largest first.
+
+    `by` is the field that is shown: the value, or the decrease since the base year.
+    """
     overrides = {"scope": FieldOverride(values=name_values(scopes))}
     where = {
         "site": "$site",
@@ -152,11 +161,11 @@ def ranking(of: BoardSite, name: str, scopes: Mapping[str, str]) -> Json:
         "period": "$period",
         "series": TARGET_SERIES,
     }
-    note = of.tr("Values of the year to date, largest first.")
-    query = latest(schema.INDICATOR, ("value",), where, ("scope",))
-    panel = bar_gauge(
-        _text(of, name, note), of.indicator_unit(name), query, overrides, value="value"
-    )
+    note, unit_id = of.tr("Values of the year to date, largest first."), of.indicator_unit(name)
+    if by == "decrease_pct":
+        note, unit_id = of.tr("Decrease since the base year, of the same days."), "percent"
+    query = latest(schema.INDICATOR, (by,), where, ("scope",))
+    panel = bar_gauge(_text(of, name, note), unit_id, query, overrides, value=by)
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 

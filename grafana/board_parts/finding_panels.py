@@ -48,7 +48,7 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     overrides = {
         "Time": FieldOverride(tr("Time"), "time:YYYY-MM-DD HH:mm", width=150),
         "scope": meter,
-        "code": FieldOverride(tr("Finding"), values=_code_words(of)),
+        "code": FieldOverride(tr("Finding"), values=register_words(of)),
         schema.UNTIL_MS: FieldOverride(tr("Until"), "time:YYYY-MM-DD HH:mm", width=150),
         schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
     }
@@ -57,11 +57,19 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     return table_panel(text, "none", [query], overrides)
 
 
-def _code_words(of: BoardSite) -> dict[str, tuple[str, str]]:
-    return {
-        code: (of.tr(_WORDS[code]) if code in _WORDS else code, _COLOURS[kind.severity])
-        for code, kind in KINDS.items()
-    }
+def register_words(of: BoardSite) -> dict[str, tuple[str, str]]:
+    """Return name and colour of the findings about registers, by code."""
+    return code_words(of, _WORDS)
+
+
+def code_words(of: BoardSite, words: Mapping[str, Msgid]) -> dict[str, tuple[str, str]]:
+    """Return name and colour of kinds of findings, by code.
+
+    Args:
+        of: the site.
+        words: names of the kinds, by code.
+    """
+    return {code: (of.tr(words[code]), _COLOURS[KINDS[code].severity]) for code in words}
 
 
 #: Short names of findings about registers, by code. A finding without a name is shown by its code.

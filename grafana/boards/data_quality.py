@@ -1,4 +1,4 @@
-"""Board 数据质量: coverage of the data and findings about it, by meter and day."""
+"""Board 数据质量: scores, what to mend first, coverage and findings by meter and day."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,6 +7,7 @@ from grafana import colours
 from grafana.board_frame import BoardText, Words, board_link, frame, panel_text, words_text
 from grafana.board_parts.consumption_panels import SCOPE
 from grafana.board_parts.finding_panels import findings_of_site
+from grafana.board_parts.quality_panels import issues, scores, stored_readings
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, bad_from, good_from
 from grafana.panel_layout import PanelRow
@@ -44,6 +45,12 @@ def board(of: BoardSite) -> Json:
 def _rows(of: BoardSite) -> list[PanelRow]:
     tr = of.tr
     return [
+        PanelRow(
+            9,
+            (scores(of), issues(of)),
+            tr("Scores, and what to mend first · ${scope:text}"),
+            widths=(10, 14),
+        ),
         PanelRow(9, (_short_days(of), _by_meter(of)), tr("Meters with missing readings")),
         PanelRow(
             7,
@@ -51,6 +58,7 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             tr("Findings, and late readings"),
             widths=(15, 9),
         ),
+        PanelRow(7, (stored_readings(of),)),
         PanelRow(
             7,
             tuple(_area_coverage(of, medium) for medium in of.media),

@@ -75,6 +75,13 @@ _MANAGER: Final = (
             "One building or institution, and a comparison with the others.",
         ),
     ),
+    (
+        "quotas",
+        Words(
+            "Quotas and ranking",
+            "Use of annual quotas and caps by month, and rankings of the buildings.",
+        ),
+    ),
     ("carbon", Words("Carbon", "Carbon for the target, and for the emission inventory.")),
     ("cost", Words("Costs", "Costs by month and price period, largest consumers, bills.")),
 )

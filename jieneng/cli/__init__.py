@@ -29,6 +29,7 @@ from jieneng.cli.figures import (
     indicator_commands,
     profile_command,
     publish_command,
+    quality_command,
     quota_command,
 )
 from jieneng.cli.options import Reader, tr
@@ -71,6 +72,7 @@ for command in (
     indicator_commands.report,
     quota_command.quotas,
     carbon_command.carbon,
+    quality_command.quality,
     cost_command.cost,
     profile_command.profile,
     alert_commands.alerts,

@@ -142,4 +142,6 @@ def _word(name: str, translate: Translate) -> str:
         "traded": translate("non-fossil power traded on the market"),
         "coal": translate("coal equivalent factor"),
         "carbon": translate("carbon emission factor"),
+        "floor_area_m2": translate("floor area"),
+        "headcount": translate("headcount"),
     }.get(name, name)

@@ -417,6 +417,106 @@ _ROWS: Final = (
         "为负（如 {amount:number} {unit:unit}），请核对各表读数、倍率和公式",
     ),
     FindingKind(
+        code="incomplete_point",
+        severity="warning",
+        en="{subject:name}: of the readings of {quantity} that were to be polled, {share:share}"
+        " are stored.",
+        zh="{subject:name}：测点 {quantity} 应采读数的入库率为 {share:share}",
+    ),
+    FindingKind(
+        code="year_change",
+        severity="info",
+        en="{subject:name}: {amount:number} {unit:unit} were counted; judging by {year} and by the"
+        " other meters, about {expected:number} were expected. To be verified.",
+        zh="{subject:name}：用量为 {amount:number} {unit:unit}，按 {year} 年同期及其他表计的变化"
+        "应约为 {expected:number}，请核实",
+    ),
+    FindingKind(
+        code="unit_slip",
+        severity="warning",
+        en="{subject:name}: {amount:number} {unit:unit} are about {ratio:exact} times what {year}"
+        " and the other meters suggest; a slip of the unit, the decimal point or a transformer"
+        " ratio?",
+        zh="{subject:name}：用量 {amount:number} {unit:unit} 约为按 {year} 年同期及其他表计推算值的"
+        " {ratio:exact} 倍，是否单位、小数点或倍率有误？",
+    ),
+    FindingKind(
+        code="flat_line",
+        severity="warning",
+        en="{subject:name}: exactly {amount:number} {unit:unit} on each of {days} days from"
+        " {first:date} to {last:date}; was it measured?",
+        zh="{subject:name}：{first:date} 至 {last:date} 连续 {days} 天日用量均为 {amount:number}"
+        " {unit:unit}，是否为实测？",
+    ),
+    FindingKind(
+        code="zero_line",
+        severity="info",
+        en="{subject:name}: readings arrived on all {days} days, but nothing was counted.",
+        zh="{subject:name}：{days} 天均有读数，但用量一直为 0",
+    ),
+    FindingKind(
+        code="copied_months",
+        severity="warning",
+        en="{subject:name}: {months} months from {first:date} equal those from {copied:date} to the"
+        " last digit; were they copied?",
+        zh="{subject:name}：自 {first:date} 起 {months} 个月的用量与自 {copied:date} 起的"
+        "各月完全相同，是否重复填报？",
+    ),
+    FindingKind(
+        code="copied_meter",
+        severity="warning",
+        en="{subject:name}: all {months} months equal those of {other:name} to the last digit; were"
+        " they copied?",
+        zh="{subject:name}：{months} 个月的用量均与{other:name}完全相同，是否重复填报？",
+    ),
+    FindingKind(
+        code="meter_balance",
+        severity="warning",
+        en="{subject:name}: in {months} months, the first from {first:date}, the meters below"
+        " counted more, by up to {share:share}.",
+        zh="{subject:name}：自 {first:date} 起有 {months} 个月下级表计量之和大于本表，最多超出"
+        " {share:share}",
+    ),
+    FindingKind(
+        code="bill_other_year",
+        severity="warning",
+        en="{subject:name}: the bill from {first:date} states {billed:number} {unit:unit}, which"
+        " the meter counted on the same days of {year}, but {metered:number} on its own days; were"
+        " years exchanged?",
+        zh="{subject:name}：自 {first:date} 起的账单为 {billed:number} {unit:unit}，与 {year} 年"
+        "同期表计用量一致，而本期表计用量为 {metered:number}，是否年份填反？",
+    ),
+    FindingKind(
+        code="periods_not_annual",
+        severity="warning",
+        en="{subject:name}: the published parts of {period} add up to {total:number} for"
+        " {indicator}, and the published year states {value:number}.",
+        zh="{subject:name}：{period} 年各期已发布的 {indicator} 合计为 {total:number}，年度发布值为"
+        " {value:number}",
+    ),
+    FindingKind(
+        code="denominator_change",
+        severity="info",
+        en="{subject:name}: {denominator:word} {value:number}, in {year} {before:number}. To be"
+        " verified.",
+        zh="{subject:name}：{denominator:word}为 {value:number}，{year} 年为 {before:number}，"
+        "请核实",
+    ),
+    FindingKind(
+        code="above_quota",
+        severity="info",
+        en="{subject:name}: {value:number} {unit:unit}, above the constraint level {limit:number}"
+        " of {quota}. To be verified.",
+        zh="{subject:name}：{value:number} {unit:unit}，高于“{quota}”约束值 {limit:number}，请核实",
+    ),
+    FindingKind(
+        code="below_guide",
+        severity="info",
+        en="{subject:name}: {value:number} {unit:unit}, below the guide level {limit:number} of"
+        " {quota}. To be verified.",
+        zh="{subject:name}：{value:number} {unit:unit}，低于“{quota}”引导值 {limit:number}，请核实",
+    ),
+    FindingKind(
         code="no_meter",
         severity="warning",
         en="{subject:name}: no meter for {media:words}.",

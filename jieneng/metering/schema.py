@@ -25,6 +25,11 @@ estimated, `status` (text) |
 used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
 forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
+| completeness | analytics | site, meter, quantity | `expected`, `stored`, `share`: numbers of \
+readings of the local day that were to be polled and that are stored, and their quotient |
+| data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
+`plausibility`, `consistency`, `denominators`, `coverage`, `readings` |
+| quality_issue | analytics | site, scope, figure, code, subject | `share`, `amount`, `points` |
 | cost | analytics | site, kind (account, area, institution, site), scope, medium, period | the \
 medium's consumption quantity, cost_yuan, energy_yuan, demand_yuan, average_price, least_yuan, \
 greatest_yuan, unmetered_yuan, coverage, estimated, billed_yuan, amount_difference_pct, \
@@ -87,6 +92,9 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+COMPLETENESS: Final = "completeness"
+DATA_QUALITY: Final = "data_quality"
+QUALITY_ISSUE: Final = "quality_issue"
 COST: Final = "cost"
 QUOTA_LEVEL: Final = "quota_level"
 ANNUAL_QUOTA: Final = "annual_quota"
@@ -113,6 +121,9 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        COMPLETENESS,
+        DATA_QUALITY,
+        QUALITY_ISSUE,
         COST,
         QUOTA_LEVEL,
         ANNUAL_QUOTA,
@@ -145,6 +156,8 @@ WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
 COUNT: Final = "count"
+EXPECTED: Final = "expected"
+STORED: Final = "stored"
 PEAK_MS: Final = "peak_ms"
 
 #: Longest imported interval [ms]: a leap year, and some days.
@@ -165,6 +178,9 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        COMPLETENESS: ("site", "meter", "quantity"),
+        DATA_QUALITY: ("site", "scope", "figure", "period"),
+        QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
         COST: ("site", "kind", "scope", "medium", "period"),
         QUOTA_LEVEL: ("site", "scope", "quota", "period"),
         ANNUAL_QUOTA: ("site", "scope", "indicator", "quota", "period"),
@@ -226,6 +242,19 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "status",
             )
         ),
+        COMPLETENESS: frozenset((EXPECTED, STORED, "share")),
+        DATA_QUALITY: frozenset(
+            (
+                "score",
+                "completeness",
+                "plausibility",
+                "consistency",
+                "denominators",
+                COVERAGE,
+                "readings",
+            )
+        ),
+        QUALITY_ISSUE: frozenset(("share", "amount", "points")),
         COST: frozenset(
             (
                 *quantities.CONSUMPTION.values(),

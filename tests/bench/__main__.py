@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bench import (
     alerts,
     bus,
+    counters,
     draining,
     edge,
     ground,
@@ -29,6 +30,7 @@ _ROOMS = {
     "draining": draining,
     "ingest": ingest,
     "import": importing,
+    "counters": counters,
     "bus": bus,
     "simulators": simulators,
     "boards": board_bench,

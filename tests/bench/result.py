@@ -65,3 +65,14 @@ def seconds(work: Callable[[], object], times: int = 5) -> float:
         work()
         taken.append(time.perf_counter() - begin)
     return median(taken)
+
+
+def least_cpu_s(work: Callable[[], object], times: int = 15) -> float:
+    """The least CPU time of several runs of a piece of work, once tried before it counts."""
+    work()
+    taken = []
+    for _ in range(times):
+        begin = time.process_time()
+        work()
+        taken.append(time.process_time() - begin)
+    return min(taken)

@@ -21,6 +21,7 @@ from analytics.app import cost_writer, load_rules
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
+from analytics.pipeline.quality.quality_writer import QualityWriter
 from jieneng.metering import reading, schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point
@@ -108,7 +109,7 @@ flat = 60.0
 
 def write_folder(path: Path) -> SiteFolder:
     """Write the site's folder, and read it."""
-    for name in ("site.toml", "plan.toml", "simulator.toml", "tariffs.toml"):
+    for name in ("site.toml", "plan.toml", "quotas.toml", "simulator.toml", "tariffs.toml"):
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
@@ -154,11 +155,14 @@ async def fill(
         wanted = months if year == years[-1] else []
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
+    await pipeline.quotas.publish({f"{years[-1]}": now_ms(folder.site)})
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
     await store.write(list(_bills(folder.site)))
     await cost_writer(folder, store).write(months, NOW.date())
     await store.write(list(_reports(folder.site)))
+    await store.write([_bill(folder.site), *_completeness(folder.site)])
+    await QualityWriter(pipeline, store, lambda _: ()).update(NOW.date(), ())
     await simulated_alerts.fill(folder.site, store, now_ms(folder.site))
 
 
@@ -294,6 +298,27 @@ def _reports(site: Site) -> Iterator[Point]:
                 meter.id, moment, ok, answer_ms if ok else 1000, 1 if ok else 3
             )
             yield schema.poll_point(site.id, report)
+
+
+def _bill(site: Site) -> Point:
+    """Return a water bill of October that is higher than what the meter counted."""
+    tags = (("meter", "w-main"), ("site", site.id))
+    names = ("volume_m3", schema.INTERVAL_S)
+    october = datetime(YEARS[-1], 10, 1)  # noqa: DTZ001 - local time
+    return Point(schema.BILL, tags, names, (4200.0, 31 * 86_400.0), _ms(site, october))
+
+
+def _completeness(site: Site) -> Iterator[Point]:
+    """Yield the numbers of readings that were stored on the latest days."""
+    days = midnights(site, NOW.date() - timedelta(days=20), NOW.date())
+    for meter in (one for one in site.meter if one.bus is not None):
+        tags = (("meter", meter.id), ("quantity", CONSUMPTION[meter.medium]), ("site", site.id))
+        for number, day_ms in enumerate(days.tolist()):
+            stored = 8_640.0 - (number * 7 + len(meter.id)) % 12
+            values = (8_640.0, stored, stored / 8_640.0)
+            yield Point(
+                schema.COMPLETENESS, tags, (schema.EXPECTED, schema.STORED, "share"), values, day_ms
+            )
 
 
 def _agent_points(site: Site, agent: str, moment: int, number: int) -> Iterator[Point]:

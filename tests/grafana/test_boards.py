@@ -146,7 +146,8 @@ def test_uids_are_fixed_and_verdicts_are_all_worded() -> None:
 
 
 def test_a_board_in_english_has_no_chinese_in_it() -> None:
-    names = sorted(SITE.names.values(), key=len, reverse=True)
+    of_quotas = [quota.name for quota in SITE.quotas.levels]
+    names = sorted([*SITE.names.values(), *of_quotas], key=len, reverse=True)
     for board in build.site_boards(ENGLISH).values():
         text = json.dumps(board, ensure_ascii=False)
         for name in names:
@@ -164,7 +165,8 @@ def test_people_choose_names_and_queries_get_ids(board: Json) -> None:
     for variable in board["templating"]["list"]:
         assert variable["label"]
         for option in variable["options"]:
-            assert option["text"] == SITE.names.get(option["value"]) or " · " in option["text"]
+            is_named = option["text"] == SITE.names.get(option["value"]) or " · " in option["text"]
+            assert is_named or option["text"].startswith(SITE.indicator_name(option["value"]))
     assert board["templating"]["list"][0]["name"] == "site"
     assert board["timezone"] == EXAMPLE.site.timezone
 

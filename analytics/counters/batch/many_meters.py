@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
+from analytics.counters.batch.lone_strays import without_lone_strays
 from analytics.counters.batch.plain_register import plain_register
 from analytics.counters.believed_register import believed_register
 from analytics.counters.consumption import (
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 #: Largest number of readings that are computed together.
-_READINGS: Final = 65_536
+_READINGS: Final = 131_072
 
 
 class MeterReadings(msgspec.Struct, frozen=True):
@@ -130,6 +131,9 @@ def _judged(meter: MeterReadings) -> _Judged:
     plain = plain_register(meter.times_ms, meter.values, meter.devices, window)
     if plain is not None:
         return _Judged(plain.line, plain.stable_ms, (), meter.imported)
+    others = without_lone_strays(meter.times_ms, meter.values, meter.devices, window)
+    if others is not None:
+        return _Judged(others.line, others.stable_ms, others.findings, meter.imported)
     register = believed_register(meter.times_ms, meter.values, meter.devices, window)
     return _Judged(line_of(register), register.stable_ms, register.findings, meter.imported)
 

@@ -17,14 +17,14 @@ Laws:
    is in the window.
 """
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from analytics.counters.intervals.register_line import RegisterLine, plain_line
 from analytics.counters.meter_devices import HOUR_MS, Device, MeterDevices
 from analytics.counters.reading_runs import CERTAIN, evidence_of, stable_span
-from analytics.counters.register_segments import gaps, longest_usual_ms
+from analytics.counters.register_segments import gaps
 from analytics.counters.sentinels import is_sentinel
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 #: Share of the nameplate that is not used, so that rounding can't matter (law 2).
 _LEFT_FOR_ROUNDING: Final = 1e-9
-#: Number of readings that are looked at together, so that they stay in the processor's cache.
-_BLOCK: Final = 16_384
-_NO_INDEXES: Final = np.zeros(0, dtype=np.int64)
 
 
 class PlainRegister(NamedTuple):
@@ -43,10 +40,14 @@ class PlainRegister(NamedTuple):
     Attributes:
         line: line of all readings.
         stable_ms: as in `BelievedRegister`.
+        device: the device that was read.
+        ratio: its transformer ratio.
     """
 
     line: RegisterLine
     stable_ms: tuple[int, int] | None
+    device: Device
+    ratio: float
 
 
 def plain_register(
@@ -63,45 +64,33 @@ def plain_register(
         devices: devices of the meter.
         window: time span from which the readings were read [UTC, ms].
     """
-    if len(times_ms) < 2 or not values[0] > 0 or not np.isfinite(values[-1]):
+    if len(times_ms) < 2 or not values.min() > 0 or not np.isfinite(values[-1]):
         return None
-    shortest_ms, longest_ms = _extreme_steps(times_ms)
-    least, greatest = _extreme_steps(values)
-    if shortest_ms <= 0 or not least >= 0:
+    distances_ms = times_ms[1:] - times_ms[:-1]
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        steps = values[1:] - values[:-1]
+    shortest_ms = int(distances_ms.min())
+    if shortest_ms <= 0 or not steps.min() >= 0:
         return None
     most = devices.rate_max_per_h / HOUR_MS * (1 - _LEFT_FOR_ROUNDING)
-    if greatest > most * shortest_ms and (np.diff(values) > most * np.diff(times_ms)).any():
-        return None
+    if steps.max() > most * shortest_ms:
+        large = np.flatnonzero(steps > most * shortest_ms)
+        if (steps[large] > most * distances_ms[large]).any():
+            return None
     span = int(times_ms[0]), int(times_ms[-1])
     device = _only_device(devices, span, window)
-    if device is None or _may_mean_no_value(device, span[0], (float(values[0]), float(values[-1]))):
+    if device is None:
         return None
-    is_usual = longest_ms <= longest_usual_ms(shortest_ms)
-    is_certain = evidence_of(times_ms) >= CERTAIN
+    ratio = device.ratio_in_force(span[0])
+    if _may_mean_no_value(device, float(values[0]) / ratio, float(values[-1]) / ratio):
+        return None
+    is_certain = evidence_of(span[1] - span[0], len(times_ms) - 1) >= CERTAIN
     return PlainRegister(
-        plain_line(times_ms, values, _NO_INDEXES if is_usual else gaps(np.diff(times_ms))),
+        plain_line(times_ms, values, gaps(distances_ms)),
         stable_span(times_ms, 0, len(times_ms)) if is_certain else None,
+        device,
+        ratio,
     )
-
-
-def _extreme_steps(column: "NDArray[Any]") -> tuple[Any, Any]:
-    """Return the least and the greatest step from one element to the next; NaN if one is NaN.
-
-    Args:
-        column: shape (n,), n > 1.
-    """
-    size = min(_BLOCK, len(column) - 1)
-    room = np.empty(size, dtype=column.dtype)
-    least, greatest = [], []
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
-        for first in range(0, len(column) - 1, size):
-            before = column[first : min(first + size, len(column) - 1)]
-            steps = np.subtract(
-                column[first + 1 : first + 1 + size], before, out=room[: len(before)]
-            )
-            least.append(steps.min())
-            greatest.append(steps.max())
-    return np.min(least), np.max(greatest)
 
 
 def _only_device(
@@ -121,16 +110,14 @@ def _only_device(
     return None
 
 
-def _may_mean_no_value(device: Device, first_ms: int, ends: tuple[float, float]) -> bool:
+def _may_mean_no_value(device: Device, first: float, last: float) -> bool:
     """Return True if a reading may be a number that means "no value" (law 3).
 
     Args:
         device: the device.
-        first_ms: time of the first reading [UTC, ms].
-        ends: stored value of the first and the last reading.
+        first: first value of the register.
+        last: last value.
     """
-    ratio = device.ratio_in_force(first_ms)
-    first, last = ends[0] / ratio, ends[1] / ratio
     return (
         is_sentinel(first)
         or is_sentinel(last)

@@ -79,14 +79,10 @@ class AnnualQuota(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "f
         return self.from_ <= year and (self.to is None or year <= self.to)
 
 
-def annual_quotas_of_year(
-    rows: Sequence[AnnualQuota],
-    caps: Sequence[Cap],
-    plans: Sequence[Plan],
-    site_id: str,
-    year: int,
+def all_annual_quotas(
+    rows: Sequence[AnnualQuota], caps: Sequence[Cap], plans: Sequence[Plan], site_id: str
 ) -> list[AnnualQuota]:
-    """Return the annual quotas in force in a year: the rows, and the caps as annual quotas.
+    """Return the annual quotas of all years: the rows, and the caps as annual quotas.
 
     A cap of the whole division limits no scope of the site, and is left out.
     """
@@ -96,7 +92,7 @@ def annual_quotas_of_year(
         for plan in plans
         if cap.plan == plan.id and cap.scope != "division" and cap.indicator in TOTALS
     ]
-    return [quota for quota in (*rows, *of_caps) if quota.covers(year)]
+    return [*rows, *of_caps]
 
 
 def _of_cap(cap: Cap, plan: Plan, site_id: str) -> AnnualQuota:

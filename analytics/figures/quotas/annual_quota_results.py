@@ -28,7 +28,7 @@ from analytics.figures import targets
 from analytics.figures.figure import Status, rounded
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import IndicatorResult
-from analytics.figures.quota_rows.annual_quota import AnnualQuota, annual_quotas_of_year
+from analytics.figures.quota_rows.annual_quota import AnnualQuota, all_annual_quotas
 from analytics.figures.quotas.quota_amounts import QuotaAmounts, months
 from analytics.figures.roll_up import Scope, daily_denominator
 from analytics.figures.rule_files import Rules
@@ -162,9 +162,7 @@ def annual_quota_results(
     by_id = {scope.id: scope for scope in scopes}
     return [
         _Use(quota, by_id[quota.scope], site, rules, year, today).result(current, earlier, history)
-        for quota in annual_quotas_of_year(
-            rules.annual_quotas, rules.caps, rules.plans, site.site.id, year.year
-        )
+        for quota in _in_force(rules, site, year)
         if quota.scope in by_id
     ]
 
@@ -172,10 +170,14 @@ def annual_quota_results(
 def reference_years(rules: Rules, site: Site, year: Period) -> set[int]:
     """Return the earlier years by whose months the annual quotas of a year are divided."""
     by_rule = {"last_year": year.year - 1, "base_year": _base_year(rules, year).year}
-    quotas = annual_quotas_of_year(
-        rules.annual_quotas, rules.caps, rules.plans, site.site.id, year.year
-    )
+    quotas = _in_force(rules, site, year)
     return {by_rule[quota.by_month] for quota in quotas if quota.by_month in by_rule}
+
+
+def _in_force(rules: Rules, site: Site, year: Period) -> list[AnnualQuota]:
+    """Return the annual quotas and caps in force in a year."""
+    quotas = all_annual_quotas(rules.annual_quotas, rules.caps, rules.plans, site.id)
+    return [quota for quota in quotas if quota.covers(year.year)]
 
 
 def _base_year(rules: Rules, year: Period) -> Period:

@@ -105,5 +105,9 @@ def _points(
         yield point
 
 
-def _midnight_ms(day: date | None, zone: "ZoneInfo") -> float | None:
-    return None if day is None else float(periods.midnight_ms(day, zone))
+def _midnight_ms(day: date | None, zone: "ZoneInfo") -> float:
+    """Return the start of a local day [UTC, ms]; 0 without a day.
+
+    A field that is left out would not replace the day of an earlier forecast on boards.
+    """
+    return 0.0 if day is None else float(periods.midnight_ms(day, zone))

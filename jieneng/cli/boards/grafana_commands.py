@@ -170,8 +170,10 @@ def board_site(
 ) -> "tuple[BoardSite, AnalyticsSettings, AlertRules]":
     """Return a site as its boards show it, the settings of its analytics, and its alert rules."""
     from analytics.alerts.alert_files import load_alert_rules
+    from analytics.app import load_rules
     from analytics.settings import AnalyticsSettings
     from grafana.board_site import BoardSite
+    from jieneng.cli.boards.board_quotas import board_quotas
     from jieneng.cli.boards.grafana_receivers import watched_rules
     from jieneng.site_folder import load, read_settings
 
@@ -185,6 +187,7 @@ def board_site(
         settings.coverage_floor,
         watched_rules(rules, translate),
         settings.alerts.enabled,
+        board_quotas(load_rules(path, settings, folder.site), folder.site.id),
     )
     return of, settings, rules
 

@@ -132,3 +132,30 @@ def assert_each_as_alone(found: list[MeterReadings]) -> None:
 @given(meters())
 def test_many_meters_have_the_digits_of_each_alone(found: list[MeterReadings]) -> None:
     assert_each_as_alone(found)
+
+
+@st.composite
+def sprinkled(draw: st.DrawFn) -> MeterReadings:
+    """A register with zeros, spikes and missing readings here and there."""
+    times, values = draw(counted())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    highest = draw(st.sampled_from([65535.0, 42949672.95, 1e7, 95_000.0, 2.0 * values[-1] + 1]))
+    share = draw(st.sampled_from([0.002, 0.02, 0.1]))
+    for at in np.flatnonzero(rng.random(len(values)) < share).tolist():
+        match int(rng.integers(0, 6)):
+            case 0 | 1:
+                values[at : at + int(rng.integers(1, 3))] = 0.0
+            case 2 | 3:
+                values[at] = highest
+            case 4:
+                values[at] += draw(st.sampled_from([0.01, 30.0, 300.0, 3000.0]))
+            case 5:
+                values[at] = np.nan
+    devices = draw(st.sampled_from(DEVICES))
+    return MeterReadings(devices, times, values, draw(st.sampled_from([None, (0, 20 * DAY_MS)])))
+
+
+@settings(max_examples=100)
+@given(sprinkled())
+def test_strays_here_and_there_have_the_result_of_the_search(meter: MeterReadings) -> None:
+    assert_each_as_alone([meter])

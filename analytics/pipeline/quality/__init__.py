@@ -1,0 +1,6 @@
+"""Read what the rating of data quality needs, and write its results.
+
+In: the store, the figures of the pipeline, published files. Out: a `QualityReport`, and points of
+the measurements `completeness`, `data_quality` and `quality_issue`.
+Law: nothing is rated here; `analytics.quality` rates.
+"""
