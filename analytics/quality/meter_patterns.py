@@ -36,7 +36,7 @@ _LEAST_DAYS: Final = 14
 _ZERO_DAYS: Final = 90
 _FULL: Final = 0.99
 #: Greatest share of a day's consumption that may lie at its midnights between distant readings.
-_MOST_SPREAD: Final = 0.02
+_MAX_SPREAD: Final = 0.02
 
 
 def flat_lines(
@@ -46,7 +46,7 @@ def flat_lines(
     registers = metered.without_exports()
     amount = zero_where_unknown(registers.amount)
     spread = registers.spread_start + registers.spread_end  # NaN is not measured
-    is_measured = (registers.coverage >= _FULL) & (spread <= _MOST_SPREAD * amount)
+    is_measured = (registers.coverage >= _FULL) & (spread <= _MAX_SPREAD * amount)
     is_large = is_measured & (amount * _ZERO_DAYS >= _LEAST_AMOUNT)
     is_equal = np.abs(np.diff(amount, axis=1)) <= _EQUAL * np.abs(amount[:, 1:])
     is_flat = is_equal & is_large[:, 1:] & is_large[:, :-1]

@@ -237,7 +237,7 @@ class RegisterReader:
                 times, values = readings[key]
                 if outcome.stable_ms is not None:
                     found[key] = outcome.stable_ms[0] if sign > 0 else outcome.stable_ms[1]
-                elif len(times) > _most_readings(values):
+                elif len(times) > _max_readings(values):
                     found[key] = read_to_ms
                 elif sign * (read_to_ms - last_ms) > 0:
                     found[key] = last_ms
@@ -273,7 +273,7 @@ class _Context(msgspec.Struct, frozen=True):
         early = low > start_ms and read_from_ms > first_ms
         late = high < end_ms and read_to_ms <= last_ms
         within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
-        if not (early or late) or len(times) - within > _most_readings(values):
+        if not (early or late) or len(times) - within > _max_readings(values):
             return None
         return _Context(
             self.before_ms * (_CONTEXT_GROWTH if early else 1),
@@ -299,6 +299,6 @@ def _chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Seque
         yield chunk
 
 
-def _most_readings(values: "NDArray[np.float64]") -> int:
+def _max_readings(values: "NDArray[np.float64]") -> int:
     """Return the number of readings at which a context with these values stops growing."""
     return _CONTEXT_READINGS if np.nan_to_num(values).any() else _CONTEXT_ZEROS
