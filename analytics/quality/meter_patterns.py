@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 _LEAST_AMOUNT: Final = 100.0
 #: Largest relative difference of equal amounts: rounding of sums.
 _EQUAL: Final = 1e-9
-#: Number of equal months that are no coincidence.
+#: Number of equal months from which on they are not a coincidence.
 _LEAST_MONTHS: Final = 3
-#: Number of equal days that are no coincidence (a choice; no official number is known).
+#: Number of equal days from which on they are not a coincidence (a choice; no official number is
+#: known).
 _LEAST_DAYS: Final = 14
 #: Shortest period in which a meter should count something [days].
 _ZERO_DAYS: Final = 90

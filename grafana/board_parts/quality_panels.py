@@ -48,11 +48,11 @@ def scores(site: BoardSite) -> Json:
 
 
 def issues(site: BoardSite) -> Json:
-    """Return a table of the issues of the chosen scope, the most expensive first."""
+    """Return a table of the issues of the chosen scope, those with most points first."""
     tr = site.tr
     text = panel_text(
         site,
-        "What to mend first",
+        "What to correct first",
         "Findings about the data of the chosen scope, by the points that the score gains if they"
         " are mended, and by the share of the figure (energy in kgce, water in m³) that they"
         " concern.",
@@ -85,8 +85,8 @@ def stored_readings(site: BoardSite) -> Json:
     text = panel_text(
         site,
         "Stored readings by point",
-        "Share of the readings of a day that were to be polled and are stored, on the latest day"
-        " and on the worst day of the time range. At least 90 % are required.",
+        "Share of the expected readings of a day that are stored, on the latest day and on the"
+        " worst day of the time range. At least 90 % are required.",
         "No meter was polled on a whole day.",
     )
     limit = good_from(_LEAST_STORED)
@@ -116,7 +116,7 @@ _WORDS: Final[Mapping[str, Msgid]] = {
     "spread_edge": "Estimated at the edges",
     "incomplete_point": "Readings not stored",
     "year_change": "Unlike another year",
-    "unit_slip": "Slip of a unit",
+    "unit_slip": "Wrong unit",
     "flat_line": "Equal days",
     "zero_line": "Counts nothing",
     "copied_months": "Equal months",
@@ -125,8 +125,8 @@ _WORDS: Final[Mapping[str, Msgid]] = {
     "negative_balance": "Negative balance",
     "bill_amount_differs": "Unlike the bill",
     "bill_other_year": "Bill of another year",
-    "bill_in_other_unit": "Slip of a cost",
-    "periods_not_annual": "Parts unlike the year",
+    "bill_in_other_unit": "Cost in a wrong unit",
+    "periods_not_annual": "Sum of parts unlike the year",
     "denominator_change": "Floor area or headcount",
     "no_floor_area": "No floor area",
     "no_headcount": "No headcount",

@@ -1,4 +1,4 @@
-"""Board 数据质量: scores, what to mend first, coverage and findings by meter and day."""
+"""Board 数据质量: scores, issues to correct first, coverage and findings by meter and day."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -48,7 +48,7 @@ def _rows(site: BoardSite) -> list[PanelRow]:
         PanelRow(
             9,
             (scores(site), issues(site)),
-            tr("Scores, and what to mend first · ${scope:text}"),
+            tr("Scores, and what to correct first · ${scope:text}"),
             widths=(10, 14),
         ),
         PanelRow(9, (_short_days(site), _by_meter(site)), tr("Meters with missing readings")),

@@ -88,10 +88,10 @@ def _all_quotas(site: BoardSite) -> Json:
         )
     }
     note = tr(
-        "Each annual quota of quotas.toml and each cap of the plan: the amount of the year, what is"
-        " used, what was allowed for the days so far, what remains for the year and for each day to"
-        " come, the share that is expected to be used at the year's end, and the day on which the"
-        " quota is used up."
+        "Each annual quota of quotas.toml and each cap of the plan: the amount of the year, the"
+        " used amount, the amount allowed for the days so far, the amount that remains for the year"
+        " and for each day to come, the share that is expected to be used at the year's end, and"
+        " the day on which the quota is used up."
     )
     text = PanelText(tr("All annual quotas and caps"), note, no_data_text(site))
     where = {
@@ -113,9 +113,9 @@ def _use(site: BoardSite) -> Json:
         for name in ("used_pct", "forecast_pct", "remains", "remains_per_day", "short_days")
     }
     note = site.tr(
-        "Used share of the year's quota, share that is expected to be used at the year's end, what"
-        " remains for the year and for each day to come, and the days at the end of the year for"
-        " which the quota is not expected to last."
+        "Used share of the year's quota, share that is expected to be used at the year's end,"
+        " amount that remains for the year and for each day to come, and the days at the end of the"
+        " year for which the quota is not expected to last."
     )
     text = PanelText(site.tr("Use of the quota"), note, _no_quota(site))
     query = latest(schema.ANNUAL_QUOTA, tuple(overrides), {**_CHOSEN, "period": "$period"})
