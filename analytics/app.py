@@ -28,6 +28,7 @@ from analytics.figure_service import (
     publish,
     publish_quotas,
 )
+from analytics.figures.balances.parent_balance import BalanceStep, ParentBalance
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.annual_quota_results import AnnualQuotaResult
@@ -200,6 +201,35 @@ async def carbon(
         return await pipeline.carbon(
             period, base, None if scope is None else [scope], clock.now_ms()
         )
+
+
+async def balances(
+    folder: SiteFolder,
+    settings: AnalyticsSettings,
+    period: str,
+    step: BalanceStep,
+    tolerance_pct: float,
+    scope: str | None,
+    clock: Clock,
+) -> list[ParentBalance]:
+    """Compute missing consumption, and return the balance of each meter with sub-meters.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        period: id of the period.
+        step: length of the parts of the period.
+        tolerance_pct: greatest rest that agrees, as a share of the meter above [%].
+        scope: id of a scope whose meters are compared; None for all meters.
+        clock: the clock.
+
+    Raises:
+        NoData: the period has no stored consumption.
+    """
+    async with _open(folder, settings) as (_, pipeline):
+        await _catch_up(pipeline, local_today(folder, clock))
+        await pipeline.require_data(period)
+        return await pipeline.balances(period, step, tolerance_pct, scope, clock.now_ms())
 
 
 async def costs(

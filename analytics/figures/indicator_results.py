@@ -15,6 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from analytics.figures.balances.parent_balance import (
+    TOLERANCE_PCT,
+    ParentBalance,
+    parent_balances,
+)
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
@@ -85,11 +90,18 @@ def period_inputs(
     """
     floor = rules.coverage_floor
     found = period_findings(consumption.findings, period, site)
+    balances: dict[Medium, list[ParentBalance]] = {}
+    if scopes and period.days:
+        structure = scopes[0].structure
+        for one in parent_balances(structure, consumption, period, TOLERANCE_PCT, floor):
+            balances.setdefault(one.medium, []).append(one)
     return PeriodInputs(
         period,
         factors,
         {
-            scope.id: scope_inputs(consumption, period, scope, factors, floor, found, counted)
+            scope.id: scope_inputs(
+                consumption, period, scope, factors, floor, found, counted, balances
+            )
             for scope in scopes
         },
     )

@@ -13,12 +13,14 @@ Laws:
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 import numpy as np
 
 from analytics.counters.consumption import zero_where_unknown
+from analytics.figures.balances.parent_balance import ParentBalance, rest_finding
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows, Flow
 from analytics.figures.boundary.virtual_meters import operand_weights
 from analytics.figures.factors import DailyFactor, FactorKind, daily_factor
@@ -63,6 +65,8 @@ _CARBON_SOURCES: Final[tuple[tuple[Carrier, Supply | None], ...]] = (
 _LEAST_ESTIMATED: Final = 0.005
 #: Smallest share of a meter's time without known consumption for which there is a finding.
 _LEAST_MISSING: Final = 0.005
+#: Balances of a period for which no findings about them are wanted.
+_NO_BALANCES: Final[Mapping[Medium, Sequence[ParentBalance]]] = MappingProxyType({})
 
 
 class PeriodFactors(msgspec.Struct, frozen=True):
@@ -161,6 +165,7 @@ def scope_inputs(
     coverage_floor: float,
     found: PeriodFindings,
     counted: CountedFlows,
+    balances: Mapping[Medium, Sequence[ParentBalance]] = _NO_BALANCES,
 ) -> ScopeInputs:
     """Return the inputs of a scope's indicators on the days of a period.
 
@@ -172,6 +177,7 @@ def scope_inputs(
         coverage_floor: coverage below which there is a finding about a meter, 0 to 1.
         found: findings about the meters in the period.
         counted: flows that count as energy, and flows that count for carbon.
+        balances: balances of the site's meters in the period, by medium, for findings.
     """
     site, period_days = scope.structure.site, days(period.start, period.end)
     amount: dict[Medium, NDArray[np.float64]] = {}
@@ -198,6 +204,7 @@ def scope_inputs(
             *_removed_findings(medium, metered, weight),
             *_sub_item_findings(scope, registers.meters, period_days),
             *_balance_findings(scope, medium, totals),
+            *_rest_findings(scope, balances.get(medium, ()), period_days[-1], totals.scope_amount),
             *doubts.findings,
         )
         if np.isfinite(totals.scope_amount):
@@ -346,6 +353,17 @@ def _balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Ite
         yield Finding.of(
             "negative_balance", scope.id, weight=1.0, medium=medium, amount=balance, unit=unit
         )
+
+
+def _rest_findings(
+    scope: Scope, balances: Sequence[ParentBalance], last_day: date, scope_amount: float
+) -> Iterator[Finding]:
+    """Yield a finding for each meter of the scope below which meters measure more than it does."""
+    areas = counted_areas(scope, scope.structure.on(last_day))
+    for balance in balances:
+        finding = rest_finding(balance, scope_amount)
+        if finding is not None and scope.structure.site.meters[balance.meter].last_area in areas:
+            yield finding
 
 
 def _mean_denominator(

@@ -129,11 +129,24 @@ def align_to_grid(
     Returns:
         Shape (intervals,); NaN where there is no point.
     """
+    numbers, is_start = grid_numbers(times_ms, edges_ms)
+    aligned = np.full(len(edges_ms) - 1, np.nan)
+    aligned[numbers] = values[is_start]
+    return aligned
+
+
+def grid_numbers(
+    times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.int64], NDArray[np.bool_]]":
+    """Return the interval of each point that starts an interval, and a mask of these points.
+
+    Args:
+        times_ms: shape (n,), times of the points [UTC, ms], before the last edge.
+        edges_ms: shape (intervals + 1,), edges of the intervals [UTC, ms].
+    """
     interval = np.searchsorted(edges_ms, times_ms)
     is_start = edges_ms[interval] == times_ms
-    aligned = np.full(len(edges_ms) - 1, np.nan)
-    aligned[interval[is_start]] = values[is_start]
-    return aligned
+    return interval[is_start], is_start
 
 
 def site_consumption(

@@ -23,9 +23,9 @@ from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.site_consumption import (
     MeterConsumption,
     SiteConsumption,
-    align_to_grid,
     consumption_fields,
     contiguous_ranges,
+    grid_numbers,
     meter_consumption,
     site_consumption,
     stored_amounts,
@@ -48,6 +48,8 @@ Grids = Mapping[Interval, "NDArray[np.int64]"]
 #: The times of the stored points of each series [UTC, ms], by the series' tags.
 StoredTimes = Mapping[frozenset[tuple[str, str]], "NDArray[np.int64]"]
 
+#: Number of `consumption_fields` that are stored for intervals below a day.
+_FIELDS_BELOW_A_DAY: Final = 3
 _POINTS_PER_WRITE: Final = 20_000
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
@@ -109,8 +111,10 @@ class ConsumptionStore:
             start_ms=int(edges_ms[0]),
             end_ms=int(edges_ms[-1]),
         ):
+            numbers, is_start = grid_numbers(series.times_ms, edges_ms)
             for field, values in series.columns.items():
-                row = align_to_grid(series.times_ms, values, edges_ms)
+                row = np.full(len(edges_ms) - 1, np.nan)
+                row[numbers] = values[is_start]
                 if np.isfinite(row).any():
                     rows[series.tags["scope"], field] = row
         return rows
@@ -148,6 +152,8 @@ class ConsumptionStore:
         found: list[tuple[Flow, dict[Interval, Consumption]]] = [(flow, {}) for flow in flows]
         for interval, edges in grids.items():
             fields = consumption_fields(medium)
+            if interval != "day":
+                fields = fields[:_FIELDS_BELOW_A_DAY]
             rows = {
                 kind: await self.aligned_rows(
                     edges, fields, kind=kind, medium=medium, interval=interval
@@ -232,7 +238,7 @@ class ConsumptionStore:
         """Return the first day from `start` up to `end` with stored hourly values; None if none."""
         zone = self._site.zone
         start_ms, end_ms = periods.midnight_ms(start, zone), periods.midnight_ms(end, zone)
-        where = {"site": self._site.id, "interval": "hour"}
+        where = {"site": self._site.id, "kind": "meter", "interval": "hour"}
         span = await self._store.span(schema.CONSUMPTION, where=where)
         if span is None or span[0] >= end_ms or span[1] < start_ms:
             return None

@@ -24,6 +24,12 @@ from typing import TYPE_CHECKING, Final
 
 from analytics import periods
 from analytics.counters.register_finding import RegisterFinding, merged_by_code
+from analytics.figures.balances.parent_balance import (
+    BalanceStep,
+    ParentBalance,
+    balance_parts,
+    parent_balances,
+)
 from analytics.figures.decomposition.carbon_split import CarbonSplit
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
@@ -296,6 +302,39 @@ class Pipeline:
             raise UsageError("the base is a year, not {period}: write 2020.", period=base)
         ids = None if scope_ids is None else tuple(scope_ids)
         return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
+
+    async def balances(
+        self,
+        period: str,
+        step: BalanceStep,
+        tolerance_pct: float,
+        scope_id: str | None,
+        as_of_ms: int,
+    ) -> list[ParentBalance]:
+        """Return the balance of each meter with sub-meters, for a period or each part of it.
+
+        Args:
+            period: id of the period.
+            step: length of the parts; `period` for the whole period.
+            tolerance_pct: greatest rest that agrees, as a share of the meter above [%].
+            scope_id: id of a scope whose meters are compared; None for all meters.
+            as_of_ms: the time [UTC, ms]; only local days before it are complete.
+
+        Raises:
+            UsageError: the period or the scope does not exist.
+        """
+        [scope] = self._figures.scopes_of([scope_id or self.folder.site.id])
+        meters = self.folder.site.meters
+        whole = periods.parse(period).until(periods.local_day(as_of_ms, self._zone))
+        consumption = await self._consumption.daily_consumption(whole.start, whole.end)
+        return [
+            balance
+            for part in balance_parts(whole, step)
+            for balance in parent_balances(
+                scope.structure, consumption, part, tolerance_pct, self.rules.coverage_floor
+            )
+            if meters[balance.meter].last_area in scope.areas
+        ]
 
     async def require_data(self, period: str) -> None:
         """Check that the period has stored consumption.

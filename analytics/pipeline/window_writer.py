@@ -16,6 +16,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
+from analytics import periods
 from analytics.counters.consumption import Consumption
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.flows import Flow, FlowKind
@@ -25,7 +26,7 @@ from analytics.figures.consumption_sums.balance_consumption import balance_consu
 from analytics.figures.consumption_sums.scope_consumption import scope_consumption
 from analytics.figures.consumption_sums.sub_item_consumption import sub_item_consumption
 from analytics.figures.consumption_sums.virtual_consumption import virtual_windows
-from analytics.figures.roll_up import Scope
+from analytics.figures.roll_up import Scope, scope_rows
 from analytics.periods import Interval
 from analytics.pipeline.consumption_store import ConsumptionStore, Grids
 from analytics.pipeline.finding_store import FindingStore
@@ -140,6 +141,20 @@ class WindowWriter:
         operands = operands_read(self._site, [virtual.meter.id])
         return any(meter.id in computed for meter in operands)
 
+    def _affected_scopes(self, window: Window, computed: Sequence[FlowAmounts]) -> Sequence[Scope]:
+        """Return the scopes whose sums the computed meters can change.
+
+        These are the scopes in which they count, and those with a meter that is not fully covered:
+        its weight in the coverage depends on the mean of all meters.
+        """
+        if not window.others:
+            return self._scopes
+        incomplete = [flow for flow, amounts in window.others if not _is_complete(amounts)]
+        flows = [*(flow for flow, _ in computed), *incomplete]
+        days = periods.interval_days(window.grids["day"], self._site.zone)
+        rows = scope_rows(self._scopes, flows, days)
+        return [scope for scope, of_scope in zip(self._scopes, rows, strict=True) if of_scope]
+
     async def _write(
         self, window: Window, computed: Sequence[FlowAmounts], known: Sequence[FlowAmounts]
     ) -> None:
@@ -153,9 +168,10 @@ class WindowWriter:
         grids, begins = window.grids, window.begins
         stored = await self._consumption.stored_times(_unknown_spans(known, grids))
         flows, amounts = [flow for flow, _ in known], [amount for _, amount in known]
+        scopes = self._affected_scopes(window, computed)
         sums = chain(
-            scope_consumption(self._scopes, flows, amounts, grids, window.counted, begins),
-            sub_item_consumption(self._scopes, flows, amounts, grids, window.counted, begins),
+            scope_consumption(scopes, flows, amounts, grids, window.counted, begins),
+            sub_item_consumption(scopes, flows, amounts, grids, window.counted, begins),
             balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
         )
         await self._consumption.rewrite(sums, grids, stored)
@@ -184,6 +200,16 @@ class WindowWriter:
 def _as_stored(consumption: Mapping[Interval, Consumption]) -> dict[Interval, Consumption]:
     """Return consumption as it is read from the store after it was written."""
     return {interval: as_stored(amounts) for interval, amounts in consumption.items()}
+
+
+def _is_complete(consumption: Mapping[Interval, Consumption]) -> bool:
+    """Return True if all intervals are known and fully covered."""
+    return all(
+        bool(np.isfinite(amounts.amount).all())
+        and bool((amounts.coverage == 1).all())
+        and bool((amounts.bounded == 1).all())
+        for amounts in consumption.values()
+    )
 
 
 def _unknown_spans(known: Iterable[FlowAmounts], grids: Grids) -> dict[Interval, tuple[int, int]]:

@@ -210,7 +210,7 @@ def _of_medium(site: BoardSite, medium: Medium) -> Json:
 def _accounts(site: BoardSite) -> Json:
     tr = site.tr
     overrides = {
-        "scope": FieldOverride(tr("Account"), width=150),
+        "scope": FieldOverride(tr("Account"), "string", width=150),
         "period": FieldOverride(tr("Month"), "string", width=90),
         schema.COST_YUAN: FieldOverride(tr("Computed cost"), decimals=0),
         "billed_yuan": FieldOverride(tr("Billed cost"), decimals=0),

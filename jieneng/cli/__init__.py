@@ -24,6 +24,7 @@ from jieneng.cli.boards import grafana_commands
 from jieneng.cli.export import export_command
 from jieneng.cli.figures import (
     analytics_commands,
+    balance_command,
     carbon_command,
     cost_command,
     indicator_commands,
@@ -71,6 +72,7 @@ for command in (
     indicator_commands.indicators,
     indicator_commands.report,
     quota_command.quotas,
+    balance_command.balance,
     carbon_command.carbon,
     quality_command.quality,
     cost_command.cost,

@@ -417,6 +417,14 @@ _ROWS: Final = (
         "为负（如 {amount:number} {unit:unit}），请核对各表读数、倍率和公式",
     ),
     FindingKind(
+        code="negative_rest",
+        severity="warning",
+        en="Meters directly below {subject:name} measured {amount:number} {unit:unit} more than it;"
+        " a meter, its ratio or its place in the meter tree is wrong.",
+        zh="{subject:name}的下级表计量之和比其多 {amount:number} {unit:unit}，请核对读数、倍率和"
+        "上下级关系",
+    ),
+    FindingKind(
         code="incomplete_point",
         severity="warning",
         en="{subject:name}: of the readings of {quantity} that were to be polled, {share:share}"

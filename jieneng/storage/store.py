@@ -153,10 +153,11 @@ class SeriesSpan(msgspec.Struct, frozen=True):
 
 def has_tags(tags: Mapping[str, str], where: Where) -> bool:
     """Return True if a series has the wanted tags."""
-    return all(
-        tags.get(name) == wanted if isinstance(wanted, str) else tags.get(name) in wanted
-        for name, wanted in where.items()
-    )
+    for name, wanted in where.items():
+        value = tags.get(name)
+        if value != wanted if isinstance(wanted, str) else value not in wanted:
+            return False
+    return True
 
 
 class Store(Protocol):

@@ -117,7 +117,7 @@ def _weights(
             if balance.kind == "item":
                 weight[number, span] = _item_sign(balance.id, flow, on_days, structure)
             else:
-                weight[number, span] = _rest_sign(balance.id, flow, on_days)
+                weight[number, span] = rest_sign(balance.id, flow, on_days)
     return weight
 
 
@@ -130,8 +130,8 @@ def _item_sign(item: str, flow: Flow, on_days: DayStructure, structure: SiteStru
     return float(flow.meter.item == item) - float(nearest == item)
 
 
-def _rest_sign(top: str, flow: Flow, on_days: DayStructure) -> float:
-    """Return +1 for an inflow behind the meter `top`, -1 for an outflow (law 2)."""
+def rest_sign(top: str, flow: Flow, on_days: DayStructure) -> float:
+    """Return +1 for an inflow behind the meter `top`, -1 for an outflow, 0 for others (law 2)."""
     if flow.meter.id == top:
         return -1.0 if flow.is_export else 1.0
     if on_days.places[flow.meter.id].parent != top:

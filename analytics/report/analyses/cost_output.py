@@ -151,12 +151,18 @@ def period_word(period: PricePeriod, translate: Translate) -> str:
 
 
 def remarks(results: Sequence[CostResult], labels: Labels, translate: Translate) -> list[str]:
-    """Return the sentences of all findings, each once."""
+    """Return the sentences of findings, each once.
+
+    Findings of severity `info` about scopes are left out, unless the results are of one scope: what
+    they say of each building, the account's findings say of all.
+    """
+    is_alone = len({result.id for result in results}) == 1
     return list(
         dict.fromkeys(
             finding_text(finding, translate, labels)
             for result in results
             for finding in result.findings
+            if is_alone or result.kind == "account" or finding.severity != "info"
         )
     )
 

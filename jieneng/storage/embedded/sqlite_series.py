@@ -10,6 +10,8 @@ Laws:
 
 import json
 import sqlite3
+from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Final, TypeAlias
 
 import msgspec
@@ -26,10 +28,34 @@ TABLE: Final = """
 
 
 class _Measurement(msgspec.Struct):
-    """The known series of a measurement: the highest number, and tags by number, ascending."""
+    """The known series of a measurement.
+
+    Attributes:
+        newest: the highest number.
+        tags: tags by number, ascending.
+        having: numbers by tag, ascending.
+    """
 
     newest: int = 0
     tags: dict[int, dict[str, str]] = {}
+    having: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, number: int, tags: dict[str, str]) -> None:
+        """Add a series."""
+        self.newest = number
+        self.tags[number] = tags
+        for tag in tags.items():
+            self.having.setdefault(tag, []).append(number)
+
+    def candidates(self, where: Where) -> Iterable[int]:
+        """Return the numbers of the series that have the rarest wanted tag, ascending."""
+        found: Collection[int] = self.tags
+        for name, wanted in where.items():
+            values = (wanted,) if isinstance(wanted, str) else wanted
+            having = [self.having.get((name, value), []) for value in values]
+            if sum(map(len, having)) < len(found):
+                found = sorted(set(chain(*having)))
+        return found
 
 
 class SqliteSeries:
@@ -66,8 +92,10 @@ class SqliteSeries:
             "SELECT id, tags FROM _series WHERE id > ? AND +measurement = ? ORDER BY id",
             (known.newest, measurement),
         )
-        known.tags.update((number, json.loads(text)) for number, text in newer)
-        known.newest = max(known.tags, default=0)
+        for number, text in newer:
+            known.add(number, json.loads(text))
         return [
-            (number, dict(tags)) for number, tags in known.tags.items() if has_tags(tags, where)
+            (number, dict(tags))
+            for number in known.candidates(where)
+            if has_tags(tags := known.tags[number], where)
         ]

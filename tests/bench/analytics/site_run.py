@@ -78,7 +78,9 @@ async def _late_hour_s(
         Point.of(meter.medium, tags, ((quantity, value),), time_ms + 60_000)
         for time_ms, value in zip(around.times_ms[-4:].tolist(), around.values[-4:], strict=True)
     ]
-    await store.write([*late, late_day_point(folder.site.id, meter.id, day_ms, day_ms)])
+    await store.write(
+        [*late, late_day_point(folder.site.id, meter.id, day_ms, time.time_ns() // 10**6)]
+    )
     begin = time.process_time()
     assert len(await pipeline.recompute_marked(*days)) == 1
     return time.process_time() - begin
