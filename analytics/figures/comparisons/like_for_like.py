@@ -25,7 +25,7 @@ from analytics.figures.indicator_results import IndicatorResult, PeriodInputs
 from analytics.figures.roll_up import Scope, scopes
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
-from jieneng.metering.indicators import Indicator
+from jieneng.metering.indicators import BINDING_INDICATORS, Indicator
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Area, Site, descendants
 
@@ -134,14 +134,19 @@ def like_for_like_comparison(
 def like_for_like_findings(
     scope: Scope, indicator: Indicator, changes: Sequence[AreaChange], compared: FigureComparison
 ) -> Iterator[Finding]:
-    """Yield a finding for each area that joined or left, and one with the result."""
+    """Yield a finding for each area that joined or left, and one with the result.
+
+    The result is a finding for the indicators of binding targets only: a scope has many others.
+    """
     for change in changes:
         yield Finding.of(f"area_{change.kind}", change.area, day=change.day)
         media = [medium for medium in indicator.media if medium in change.unmetered]
         if media:
             yield Finding.of("left_out_unmetered", change.area, media=" ".join(media))
-    if compared.change_pct is not None:
-        yield Finding.of(LIKE_FOR_LIKE, scope.id, change=compared.change_pct)
+    if compared.change_pct is not None and indicator.id in BINDING_INDICATORS:
+        yield Finding.of(
+            LIKE_FOR_LIKE, scope.id, indicator=indicator.id, change=compared.change_pct
+        )
 
 
 def _change(
