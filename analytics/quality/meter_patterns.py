@@ -20,6 +20,7 @@ from analytics.quality.concern import Concern
 from analytics.quality.month_amounts import MonthAmounts
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,27 +108,27 @@ def _copied(
     return Concern(finding, float(amount[is_copy].sum()))
 
 
-def copied_meters(
-    now: MonthAmounts, meters: Sequence[str], parents: Sequence[str | None]
-) -> Iterator[Concern]:
+def copied_meters(now: MonthAmounts, meters: Sequence[str], site: Site) -> Iterator[Concern]:
     """Yield a concern for each meter whose months all equal those of another meter.
 
-    A meter is not compared with the meter above it: a branch with one meter may be equal.
+    A meter is not compared with the meter above it, because a branch with one meter may be equal,
+    and a virtual meter with none, because its formula may name just one meter.
 
     Args:
         now: consumption by month.
         meters: ids of the meters.
-        parents: id of the meter above each meter; None for a main.
+        site: the site, for parents and formulas.
     """
-    series: dict[tuple[float, ...], str] = {}
-    above = dict(zip(meters, parents, strict=True))
+    first_of: dict[tuple[float, ...], str] = {}
     for meter, amount in zip(meters, now.amount, strict=True):
-        key = tuple(np.round(amount, 6).tolist())
-        if len(set(key)) < _LEAST_MONTHS or not (amount >= _LEAST_AMOUNT).all():
+        months = tuple(np.round(amount, 6).tolist())
+        is_long = len(set(months)) >= _LEAST_MONTHS and (amount >= _LEAST_AMOUNT).all()
+        if site.meters[meter].formula is not None or not is_long:
             continue
-        other = series.setdefault(key, meter)
-        if other != meter and other != above[meter] and above[other] != meter:
-            finding = Finding.of("copied_meter", meter, other=other, months=len(key))
+        other = first_of.setdefault(months, meter)
+        related = (site.meters[meter].parent, site.meters[other].parent)
+        if other != meter and other != related[0] and meter != related[1]:
+            finding = Finding.of("copied_meter", meter, other=other, months=len(months))
             yield Concern(finding, float(amount.sum()))
 
 

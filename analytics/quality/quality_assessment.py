@@ -175,8 +175,7 @@ def _meter_concerns(
             past = _media_of(inputs, last)[medium].without_exports()
             of_last = month_amounts(past, past_days)
         yield from meter_patterns.copied_months(months, of_last, registers.meters)
-        parents = [site.meters[meter].parent for meter in registers.meters]
-        yield from meter_patterns.copied_meters(months, registers.meters, parents)
+        yield from meter_patterns.copied_meters(months, registers.meters, site)
         yield from consistency_checks.meter_balance(inputs.rests, registers, period_days)
 
 
