@@ -120,6 +120,8 @@ def without_lone_strays(
     plain = plain_register(times_ms[is_good], values[is_good], devices, window)
     if plain is None or has_sentinel(plain.line.stored, plain.ratio):
         return None
+    if plain.device.is_no_value(np.zeros(1)).any():  # then a zero is no reading at all
+        return None
     register = values[spikes] / plain.ratio
     unread = plain.device.is_no_value(register)
     if unread.any():  # no readings at all, for which there is no finding either
