@@ -145,7 +145,7 @@ def completeness_table(report: QualityReport, labels: Labels, translate: Transla
     table = _table(translate("Stored readings"))
     table.add_column(translate("Meter or scope"), overflow="fold")
     table.add_column(translate("Quantity or day"), overflow="fold")
-    for heading in (translate("Expected"), translate("Stored"), translate("Share")):
+    for heading in (translate("To be polled"), translate("Stored"), translate("Share")):
         table.add_column(heading, justify="right", no_wrap=True)
     for rows in (_short(report.points), _short(report.days)):
         table.add_section()
