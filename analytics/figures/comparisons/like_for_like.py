@@ -192,11 +192,11 @@ def _first_day(site: Site, area: Area) -> date | None:
 def _metered_media(site: Site) -> dict[str, set[Medium]]:
     """Return the media for which a meter lies in an area or in its sub-areas, by area id."""
     parents = {area.id: area.parent for area in site.area}
-    return {
-        area.id: {
-            meter.medium
-            for meter in site.meter
-            if not set(meter.areas).isdisjoint(descendants(parents, [area.id]))
-        }
-        for area in site.area
-    }
+    found: dict[str, set[Medium]] = {area.id: set() for area in site.area}
+    for meter in site.meter:
+        for area_id in meter.areas:
+            above: str | None = area_id
+            while above is not None and meter.medium not in found[above]:
+                found[above].add(meter.medium)
+                above = parents[above]
+    return found
