@@ -26,7 +26,6 @@ from analytics.figure_service import (
     ignore_progress,
     local_today,
     publish,
-    publish_quotas,
 )
 from analytics.figures.balances.parent_balance import BalanceStep, ParentBalance
 from analytics.figures.decomposition.carbon_split import CarbonSplit
@@ -44,6 +43,7 @@ from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.pipeline.quality.quality_reader import quality_report
 from analytics.pipeline.quality.quality_writer import QualityWriter
+from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
 from analytics.publications.published_sums import sum_findings
@@ -428,9 +428,10 @@ async def backfill(
     """
     async with _open(folder, settings) as (store, pipeline):
         findings = await pipeline.backfill(start, end, progress)
-        stored = await pipeline.stored_periods()
-        await publish(pipeline, folder, clock, stored)
-        await publish_quotas(pipeline, folder, clock, stored)
+        await publish(pipeline, folder, clock, await pipeline.stored_periods())
+        await QuotaWriter(pipeline.quotas, folder.site, store).update(
+            local_today(folder, clock), ()
+        )
         months = sorted({f"{day:%Y-%m}" for day in periods.days(start, end + timedelta(days=1))})
         await cost_writer(folder, store).write(months, local_today(folder, clock))
         return findings
@@ -462,10 +463,9 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
         today = local_today(folder, clock)
         await _catch_up(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
-        stored = await pipeline.stored_periods()
-        await publish_quotas(pipeline, folder, clock, stored)
+        await QuotaWriter(pipeline.quotas, folder.site, store).update(today, ())
         await cost_writer(folder, store).update(today, ())
-        return await publish(pipeline, folder, clock, stored)
+        return await publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
 async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> None:
@@ -481,6 +481,7 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         writers: list[DailyWriter] = [
             ProfileWriter(_profile_reader(folder, pipeline, store), store),
             cost_writer(folder, store),
+            QuotaWriter(pipeline.quotas, folder.site, store),
             QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
         ]
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)

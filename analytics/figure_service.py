@@ -1,9 +1,6 @@
 """Keep consumption and figures up to date, until cancelled. A task of the analytics service.
 
-Laws:
-
-1. A round that fails, or finds no store, is logged once and tried again.
-2. The results of quotas are written once a day, because only late data could change them sooner.
+Law: a round that fails, or finds no store, is logged once and tried again.
 """
 
 from collections.abc import Collection, Sequence
@@ -94,7 +91,6 @@ class FigureService:
         self._log = log("analytics")
         self._failing = LoggedFault(self._log, "round failed")
         self._caught_up = False
-        self._quotas_day: date | None = None
         self._last_gap_check_s = float("-inf")
 
     async def run(self) -> None:
@@ -141,9 +137,6 @@ class FigureService:
             self._last_gap_check_s = self._clock.monotonic()
             period_ids.add(f"{first:%Y}")
         figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        if self._quotas_day != today:
-            await publish_quotas(self._pipeline, self._folder, self._clock, sorted(period_ids))
-            self._quotas_day = today
         self._caught_up = True
         self._export_coverage(figures, f"{today:%Y}")
         for writer in self._writers:
@@ -163,24 +156,13 @@ async def publish(
     pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
 ) -> list[Figure]:
     """Publish the figures of periods: as of now, or as of the last day if the period is over."""
-    return await pipeline.publish(_as_of_ms(folder, clock, period_ids))
-
-
-async def publish_quotas(
-    pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
-) -> None:
-    """Publish the results of quotas for each year among the periods."""
-    years = [period for period in period_ids if periods.parse(period).whole_year]
-    await pipeline.quotas.publish(_as_of_ms(folder, clock, years))
-
-
-def _as_of_ms(folder: SiteFolder, clock: Clock, period_ids: Sequence[str]) -> dict[str, int]:
-    """Return the time of the figures of each period: now, or the period's end [UTC, ms]."""
     now_ms, zone = clock.now_ms(), folder.site.zone
-    return {
-        period: min(now_ms, periods.midnight_ms(periods.parse(period).end, zone))
-        for period in period_ids
-    }
+    return await pipeline.publish(
+        {
+            period: min(now_ms, periods.midnight_ms(periods.parse(period).end, zone))
+            for period in period_ids
+        }
+    )
 
 
 def local_today(folder: SiteFolder, clock: Clock) -> date:

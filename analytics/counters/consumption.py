@@ -144,7 +144,8 @@ def _known(
     first, after = positions
     growth = shown[1:] - shown[:-1]
     is_certain = line.known & line.covered & ~line.estimated
-    if is_certain.all() and len(is_certain) == 1 and first[0] == 0 and after[1] == len(edges_ms):
+    is_one_span = len(is_certain) == 1 and first[0] == 0 and after[1] == len(edges_ms)
+    if is_one_span and is_certain[0]:
         whole, nothing = _constant(1.0, len(growth)), _constant(0.0, len(growth))
         return Known(growth, whole, nothing, whole)
     # At an edge with two readings, one count ends and the next one begins.
@@ -152,10 +153,14 @@ def _known(
     ends = line.stored[line.times_ms.searchsorted(edges_ms[at_edge])]
     growth[at_edge - 1] = ends - shown[at_edge - 1]
     lengths = _run_lengths(first[:-1], after[1:] - 1, len(growth))
+    estimated = np.zeros(len(growth))
+    is_estimated = line.known & ~is_certain
+    if is_estimated.any():
+        estimated = np.where(_laid_out(is_estimated, lengths), growth, 0.0)
     known = Known(
         np.where(_laid_out(line.known, lengths), growth, np.nan),
         _laid_out((line.known & line.covered).astype(np.float64), lengths),
-        np.where(_laid_out(line.known & ~is_certain, lengths), growth, 0.0),
+        estimated,
         _laid_out(line.known.astype(np.float64), lengths),
     )
     divided = ascending(first[(first == after) & (first > 0) & (first < len(edges_ms))]) - 1

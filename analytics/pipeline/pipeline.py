@@ -117,9 +117,7 @@ class Pipeline:
             self._findings,
             IntervalReader(folder, store),
         )
-        self.quotas = QuotaFigures(
-            folder.site, rules, self.scopes, self._figures, self._consumption
-        )
+        self.quotas = QuotaFigures(folder.site, rules, self.scopes, self._figures)
         self._log = log("analytics")
         self._reported: set[tuple[str, str, date]] = set()
 

@@ -20,6 +20,7 @@ from analytics.quality.concern import Concern
 from analytics.quality.month_amounts import MonthAmounts
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
+from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,15 +29,16 @@ if TYPE_CHECKING:
 _LEAST_AMOUNT: Final = 100.0
 #: Largest relative difference of equal amounts: rounding of sums.
 _EQUAL: Final = 1e-9
-#: Number of equal months that are no coincidence.
+#: Number of equal months from which on they are not a coincidence.
 _LEAST_MONTHS: Final = 3
-#: Number of equal days that are no coincidence (a choice; no official number is known).
+#: Number of equal days from which on they are not a coincidence (a choice; no official number is
+#: known).
 _LEAST_DAYS: Final = 14
 #: Shortest period in which a meter should count something [days].
 _ZERO_DAYS: Final = 90
 _FULL: Final = 0.99
 #: Greatest share of a day's consumption that may lie at its midnights between distant readings.
-_MOST_SPREAD: Final = 0.02
+_MAX_SPREAD: Final = 0.02
 
 
 def flat_lines(
@@ -46,7 +48,7 @@ def flat_lines(
     registers = metered.without_exports()
     amount = zero_where_unknown(registers.amount)
     spread = registers.spread_start + registers.spread_end  # NaN is not measured
-    is_measured = (registers.coverage >= _FULL) & (spread <= _MOST_SPREAD * amount)
+    is_measured = (registers.coverage >= _FULL) & (spread <= _MAX_SPREAD * amount)
     is_large = is_measured & (amount * _ZERO_DAYS >= _LEAST_AMOUNT)
     is_equal = np.abs(np.diff(amount, axis=1)) <= _EQUAL * np.abs(amount[:, 1:])
     is_flat = is_equal & is_large[:, 1:] & is_large[:, :-1]
@@ -107,27 +109,27 @@ def _copied(
     return Concern(finding, float(amount[is_copy].sum()))
 
 
-def copied_meters(
-    now: MonthAmounts, meters: Sequence[str], parents: Sequence[str | None]
-) -> Iterator[Concern]:
+def copied_meters(now: MonthAmounts, meters: Sequence[str], site: Site) -> Iterator[Concern]:
     """Yield a concern for each meter whose months all equal those of another meter.
 
-    A meter is not compared with the meter above it: a branch with one meter may be equal.
+    A meter is not compared with the meter above it, because a branch with one meter may be equal,
+    and a virtual meter with none, because its formula may name just one meter.
 
     Args:
         now: consumption by month.
         meters: ids of the meters.
-        parents: id of the meter above each meter; None for a main.
+        site: the site, for parents and formulas.
     """
-    series: dict[tuple[float, ...], str] = {}
-    above = dict(zip(meters, parents, strict=True))
+    first_of: dict[tuple[float, ...], str] = {}
     for meter, amount in zip(meters, now.amount, strict=True):
-        key = tuple(np.round(amount, 6).tolist())
-        if len(set(key)) < _LEAST_MONTHS or not (amount >= _LEAST_AMOUNT).all():
+        months = tuple(np.round(amount, 6).tolist())
+        is_long = len(set(months)) >= _LEAST_MONTHS and (amount >= _LEAST_AMOUNT).all()
+        if site.meters[meter].formula is not None or not is_long:
             continue
-        other = series.setdefault(key, meter)
-        if other != meter and other != above[meter] and above[other] != meter:
-            finding = Finding.of("copied_meter", meter, other=other, months=len(key))
+        other = first_of.setdefault(months, meter)
+        related = (site.meters[meter].parent, site.meters[other].parent)
+        if other != meter and other != related[0] and meter != related[1]:
+            finding = Finding.of("copied_meter", meter, other=other, months=len(months))
             yield Concern(finding, float(amount.sum()))
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from analytics.alerts.alert_rule import ClockSpan
+from analytics.periods import months_later
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Id, NotNegative, Positive
 
@@ -85,6 +86,8 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
         valley_share: share of the component that is deducted from it in valley hours.
         sharp_factor: price of sharp hours, as a multiple of the peak price.
         deep_valley_factor: price of deep valley hours, as a multiple of the valley price.
+        monthly: true if prices are published for each month. A price without `to` then ends with
+            the month in which it begins, so that a month whose price was not entered has none.
         resets: time at which the steps of the price are reset; omitted without steps.
         least_contract_share: least contract demand, as a share of the transformer capacity.
         contract_margin: multiple of the contract demand up to which only the contract demand is
@@ -105,6 +108,7 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
     valley_share: Positive | None = None
     sharp_factor: Positive = 1.0
     deep_valley_factor: Positive = 1.0
+    monthly: bool = False
     resets: Literal["monthly", "yearly"] | None = None
     least_contract_share: NotNegative = 0.4
     contract_margin: Annotated[float, Meta(ge=1)] = 1.05
@@ -133,7 +137,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     Attributes:
         tariff: id of the tariff.
         from_: first local day.
-        to: last local day; omitted until a later row of the tariff begins.
+        to: last local day; if omitted, the price is in force until a later row of the tariff
+            begins, or, if prices are published monthly, until the end of the month of `from`.
         flat: published price of flat hours; of all hours if the tariff has no schedule.
         purchase: purchase price component (购电价格) of the published price, from which peak and
             valley prices follow.
@@ -281,6 +286,10 @@ class Tariffs(msgspec.Struct, frozen=True):
     def price_on(self, tariff: Tariff, day: date) -> Price | None:
         """Return the price of a tariff that is in force on a local day; None if none is."""
         begun = [row for row in self.prices.get(tariff.id, ()) if row.from_ <= day]
-        if not begun or day > (begun[-1].to or day):
+        if not begun:
             return None
-        return begun[-1]
+        latest = begun[-1]
+        if latest.to is not None:
+            return latest if day <= latest.to else None
+        is_over = tariff.monthly and day >= months_later(latest.from_, 1)
+        return None if is_over else latest

@@ -22,6 +22,7 @@ from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.pipeline.quality.quality_writer import QualityWriter
+from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from jieneng.metering import reading, schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point
@@ -155,7 +156,7 @@ async def fill(
         wanted = months if year == years[-1] else []
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
-    await pipeline.quotas.publish({f"{years[-1]}": now_ms(folder.site)})
+    await QuotaWriter(pipeline.quotas, folder.site, store).write([years[-1]], NOW.date())
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
     await store.write(list(_bills(folder.site)))

@@ -79,7 +79,14 @@ class MeterOutcome(msgspec.Struct, frozen=True):
 
 
 class _Judged(NamedTuple):
-    """A meter whose readings are judged."""
+    """A meter whose readings are judged.
+
+    Attributes:
+        line: line of the believed readings.
+        stable_ms: as in `MeterOutcome`.
+        findings: findings about the readings.
+        imported: believed imported intervals; None if there are none.
+    """
 
     line: RegisterLine
     stable_ms: tuple[int, int] | None
@@ -127,15 +134,19 @@ def _parts(meters: Sequence[MeterReadings]) -> Iterator[Sequence[MeterReadings]]
 
 
 def _judged(meter: MeterReadings) -> _Judged:
+    """Return a meter with the readings that are believed: by the cheapest way that is proven."""
     window = meter.window or ALWAYS
+    imported = meter.imported
+    if imported is not None and not len(imported.start_ms):
+        imported = None
     plain = plain_register(meter.times_ms, meter.values, meter.devices, window)
     if plain is not None:
-        return _Judged(plain.line, plain.stable_ms, (), meter.imported)
+        return _Judged(plain.line, plain.stable_ms, (), imported)
     others = without_lone_strays(meter.times_ms, meter.values, meter.devices, window)
     if others is not None:
-        return _Judged(others.line, others.stable_ms, others.findings, meter.imported)
+        return _Judged(others.line, others.stable_ms, others.findings, imported)
     register = believed_register(meter.times_ms, meter.values, meter.devices, window)
-    return _Judged(line_of(register), register.stable_ms, register.findings, meter.imported)
+    return _Judged(line_of(register), register.stable_ms, register.findings, imported)
 
 
 def _with_imports(
@@ -176,13 +187,11 @@ class _Edges(NamedTuple):
         )
 
 
-def _of_lines(
-    lines: Sequence[RegisterLine], edges: _Edges
-) -> Iterator[dict[Interval, Consumption]]:
-    """Yield the consumption of each line by length of the intervals."""
-    if not edges.grids:
-        yield from ({} for _ in lines)
-        return
+def _of_lines(lines: Sequence[RegisterLine], edges: _Edges) -> list[dict[Interval, Consumption]]:
+    """Return the consumption of each line by length of the intervals."""
+    found: list[dict[Interval, Consumption]] = [{} for _ in lines]
+    if not lines or not edges.grids:
+        return found
     ends = [
         edges.all_ms[[0, -1]],
         *(line.edges_ms[[0, -1]] for line in lines if len(line.edges_ms)),
@@ -192,14 +201,13 @@ def _of_lines(
     joined = lines[0] if len(lines) == 1 else joined_lines(lines, shifts_ms.tolist())
     at_edges = register_at_edges(joined, _moved(edges.all_ms, shifts_ms))
     shown, spread = (column.reshape(len(lines), -1) for column in at_edges)
-    found: list[dict[Interval, Consumption]] = [{} for _ in lines]
     for interval, (edges_ms, index) in edges.grids.items():
         of_grid = RegisterAtEdges(shown[:, index].ravel(), spread[:, index].ravel())
         whole = consumption_by_edges(joined, _moved(edges_ms, shifts_ms), of_grid)
         for number, of_line in enumerate(found):
             part = slice(number * len(edges_ms), (number + 1) * len(edges_ms) - 1)
             of_line[interval] = Consumption(*(column[part] for column in astuple(whole)))
-    yield from found
+    return found
 
 
 def _moved(edges_ms: "NDArray[np.int64]", shifts_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":

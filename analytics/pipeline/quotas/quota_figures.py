@@ -1,6 +1,6 @@
-"""Compute the results of quotas from stored consumption, and write them to the store."""
+"""Compute the results of quotas from stored consumption."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from analytics import periods
 from analytics.figures.quotas.annual_quota_results import (
@@ -12,9 +12,7 @@ from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.periods import Period
-from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.period_figures import PeriodFigures
-from analytics.pipeline.quotas.quota_points import annual_quota_points, quota_level_points
 from jieneng.metering.errors import UsageError
 from jieneng.metering.site import Site
 
@@ -27,7 +25,6 @@ class QuotaFigures:
         rules: quotas, caps, plans and factors.
         scopes: scopes of the site.
         figures: reads the consumption of years.
-        consumption: stored consumption of the site, where the points are written.
     """
 
     def __init__(
@@ -36,13 +33,11 @@ class QuotaFigures:
         rules: Rules,
         scopes: Sequence[Scope],
         figures: PeriodFigures,
-        consumption: ConsumptionStore,
     ) -> None:
         self._site = site
         self._rules = rules
         self._scopes = scopes
         self._figures = figures
-        self._consumption = consumption
 
     async def levels(
         self, year_id: str, as_of_ms: int, scope_id: str | None = None
@@ -97,27 +92,6 @@ class QuotaFigures:
         """Return the wanted scopes by id."""
         ids = None if scope_id is None else [scope_id]
         return {scope.id: scope for scope in self._figures.scopes_of(ids)}
-
-    async def publish(self, as_of_ms: Mapping[str, int]) -> None:
-        """Write the results of years to the measurements `quota_level` and `annual_quota`.
-
-        The time of the points is the start of the local day of the results' time. A time at
-        midnight counts to the day before.
-
-        Args:
-            as_of_ms: time of the results [UTC, ms] by the id of their year.
-        """
-        zone = self._site.zone
-        for year_id, time_ms in as_of_ms.items():
-            day_ms = periods.midnight_ms(periods.local_day(time_ms - 1, zone), zone)
-            levels = await self.levels(year_id, time_ms)
-            annual = await self.annual(year_id, time_ms)
-            await self._consumption.write(
-                [
-                    *quota_level_points(self._site.id, levels, day_ms),
-                    *annual_quota_points(self._site.id, annual, day_ms, zone),
-                ]
-            )
 
 
 def _year(text: str) -> Period:

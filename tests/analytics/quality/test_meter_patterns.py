@@ -12,6 +12,7 @@ from analytics.quality.meter_patterns import (
     zero_lines,
 )
 from analytics.quality.month_amounts import month_amounts
+from tests.analytics.figures.test_figures import CENTRE
 from tests.analytics.quality.metered import metered
 
 YEAR = days(date(2025, 1, 1), date(2026, 1, 1))
@@ -69,11 +70,10 @@ def test_equal_months_in_a_row_are_copied_but_small_ones_are_not() -> None:
 
 
 def test_a_meter_that_equals_another_one_is_copied_unless_it_hangs_below_it() -> None:
-    months = month_amounts(metered({"e": varied(1), "f": varied(1), "g": varied(2)}), YEAR)
-    meters = ("e", "f", "g")
-    [one] = copied_meters(months, meters, (None, None, None))
-    assert (one.finding.subject, dict(one.finding.values)["other"]) == ("f", "e")
-    assert list(copied_meters(months, meters, (None, "e", None))) == []
+    equal = month_amounts(metered({"e": varied(1), "g": varied(1), "h": varied(2)}), YEAR)
+    [one] = copied_meters(equal, ("e", "g", "h"), CENTRE)
+    assert (one.finding.subject, dict(one.finding.values)["other"]) == ("g", "e")
+    assert list(copied_meters(equal, ("e", "e-canteen", "h"), CENTRE)) == []
 
 
 def test_a_running_month_and_a_month_with_a_gap_are_no_months() -> None:

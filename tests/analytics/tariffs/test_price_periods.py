@@ -80,7 +80,8 @@ def plan_of(account: Account, *prices: Price, first: date, days: int = 3) -> tup
 
 
 def test_a_day_without_tariff_or_price_has_no_price() -> None:
-    """The tariff of 2025 begins on 1 June, and its price of June has ended in July."""
+    """The tariff of 2025 begins on 1 June. Its prices are published monthly, so that of June ends
+    with June; the prices before are in force until others are stated."""
     account = Account(
         id="1",
         tariff=(
@@ -92,7 +93,6 @@ def test_a_day_without_tariff_or_price_has_no_price() -> None:
     june = Price(
         tariff="jiangsu-two-part",
         from_=date(2025, 6, 1),
-        to=date(2025, 6, 30),
         flat=0.64,
         purchase=0.3957,
     )

@@ -40,7 +40,7 @@ _Columns = tuple[NDArray[np.int64], NDArray[np.float64]]
 def results() -> Iterator[Result]:
     """Tell the rate for clean registers, and for registers with zeros, spikes and gaps."""
     rng = np.random.default_rng(16)
-    clean = [_register(number, rng) for number in range(_METERS)]
+    clean = _registers(rng)
     dirty = [_with_dirt(*columns, rng) for columns in clean]
     for kind, meters, bar in (
         ("clean", clean, ">= 25, and >= 5 x polars"),
@@ -59,11 +59,12 @@ def results() -> Iterator[Result]:
         )
 
 
-def _register(number: int, rng: np.random.Generator) -> _Columns:
-    """Return a register from just before the year until just after it."""
+def _registers(rng: np.random.Generator) -> list[_Columns]:
+    """Return registers from just before the year until just after it."""
     start_ms, end_ms = (periods.midnight_ms(day, _ZONE) for day in (_START, _END))
-    times = np.arange(start_ms - _STEP_MS, end_ms + 2 * _STEP_MS, _STEP_MS) + 1000 * number
-    return times, np.round(1000 + np.cumsum(rng.gamma(2, 5, len(times))), 2)
+    times = np.arange(start_ms - _STEP_MS, end_ms + 2 * _STEP_MS, _STEP_MS)
+    counted = np.cumsum(rng.gamma(2, 5, (_METERS, len(times))), axis=1)
+    return [(times + 1000 * number, np.round(1000 + of, 2)) for number, of in enumerate(counted)]
 
 
 def _with_dirt(

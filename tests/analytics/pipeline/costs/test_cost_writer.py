@@ -26,6 +26,7 @@ demand = [{from = 2026-01-01, basis = "actual"}]
 [[price]]
 tariff = "jiangsu-two-part"
 from = 2026-01-01
+to = 2026-12-31
 flat = 0.64
 purchase = 0.3957
 demand = 40.0

@@ -1,11 +1,12 @@
 """Results of quotas are computed from stored consumption, and written once a day."""
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from analytics import periods
 from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
+from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
@@ -43,7 +44,7 @@ indicator = "electricity"
 value = 36_500.0
 unit = "kWh"
 by_month = "last_year"
-from = 2025
+from = 2024
 source = "an example"
 """
 
@@ -67,9 +68,8 @@ async def test_levels_and_annual_quotas_are_stored_at_the_start_of_their_day(
     site = folder.site
     await store.write(consumption(site, date(2024, 1, 1), date(2025, 7, 1)))
     pipeline = Pipeline(folder, load_rules(tmp_path, site=site), store)
-    noon = datetime(2025, 7, 1, 12, tzinfo=site.zone)
-    now_ms = round(noon.timestamp() * 1000)
-    await pipeline.quotas.publish({"2025": now_ms})
+    writer = QuotaWriter(pipeline.quotas, site, store)
+    await writer.update(date(2025, 7, 1), ())
 
     async def stored(measurement: str, field: str, period: str) -> dict[int, float]:
         (series,) = await store.read(
@@ -77,7 +77,7 @@ async def test_levels_and_annual_quotas_are_stored_at_the_start_of_their_day(
             field,
             where={"site": site.id, "scope": "block", "period": period},
             start_ms=0,
-            end_ms=now_ms,
+            end_ms=periods.midnight_ms(date(2026, 1, 1), site.zone),
         )
         return dict(zip(series.times_ms.tolist(), series.values.tolist(), strict=True))
 
@@ -88,3 +88,12 @@ async def test_levels_and_annual_quotas_are_stored_at_the_start_of_their_day(
     assert await stored(schema.ANNUAL_QUOTA, "used", "2025-02") == {midnight_ms: 2800.0}
     used_up_ms = periods.midnight_ms(date(2025, 12, 31), site.zone)
     assert await stored(schema.ANNUAL_QUOTA, "used_100_ms", "2025") == {midnight_ms: used_up_ms}
+
+    await store.write(consumption(site, date(2025, 7, 1), date(2025, 7, 3)))
+    await writer.update(date(2025, 7, 1), [date(2024, 3, 1)])
+    assert list(await stored(schema.ANNUAL_QUOTA, "used", "2025")) == [midnight_ms], "once a day"
+    await writer.update(date(2025, 7, 3), ())
+    later_ms = periods.midnight_ms(date(2025, 7, 3), site.zone)
+    assert (await stored(schema.ANNUAL_QUOTA, "used", "2025"))[later_ms] == 18_300.0
+    last_ms = periods.midnight_ms(date(2024, 12, 31), site.zone)
+    assert await stored(schema.ANNUAL_QUOTA, "used", "2024") == {last_ms: 36_600.0}
