@@ -51,7 +51,7 @@ def board_link(key: str, variable: str) -> str:
 def frame(
     key: str,
     text: BoardText,
-    of: BoardSite,
+    site: BoardSite,
     variables: Sequence[Json],
     rows: Sequence[PanelRow],
     *,
@@ -64,7 +64,7 @@ def frame(
     Args:
         key: name of the board's file.
         text: title and description.
-        of: the site and the language.
+        site: the site and the language.
         variables: variables, the site first.
         rows: rows of panels.
         begin: start of the time range, e.g. `now-90d`.
@@ -80,45 +80,45 @@ def frame(
         "version": 1,
         "editable": False,
         "graphTooltip": 1,
-        "timezone": of.site.site.timezone,
+        "timezone": site.timezone,
         "weekStart": "monday",
         "time": {"from": begin, "to": end},
         "timepicker": {"refresh_intervals": ["30s", "1m", "5m", "15m", "1h"]},
         "refresh": refresh,
         "annotations": {"list": []},
-        "links": [_home(of), _all_boards(of)],
+        "links": [_home(site), _all_boards(site)],
         "templating": {"list": list(variables)},
         "panels": lay_out(rows),
     }
 
 
-def no_data_text(of: BoardSite) -> str:
+def no_data_text(site: BoardSite) -> str:
     """Return the sentence that a panel without data shows."""
-    return of.tr("No data in this time range. Choose a longer time range, or another scope.")
+    return site.tr("No data in this time range. Choose a longer time range, or another scope.")
 
 
 def panel_text(
-    of: BoardSite, title: Msgid, description: Msgid, empty: Msgid | None = None
+    site: BoardSite, title: Msgid, description: Msgid, empty: Msgid | None = None
 ) -> PanelText:
     """Return the translated texts of a panel; `empty` is shown if the panel has no data."""
-    without = no_data_text(of) if empty is None else of.tr(empty)
-    return PanelText(of.tr(title), of.tr(description), without)
+    without = no_data_text(site) if empty is None else site.tr(empty)
+    return PanelText(site.tr(title), site.tr(description), without)
 
 
-def words_text(of: BoardSite, words: Words, empty: Msgid | None = None) -> PanelText:
+def words_text(site: BoardSite, words: Words, empty: Msgid | None = None) -> PanelText:
     """Return the translated texts of a panel; `empty` is shown if the panel has no data."""
-    without = no_data_text(of) if empty is None else of.tr(empty)
-    return PanelText(of.tr(words.title), _description(of, words), without)
+    without = no_data_text(site) if empty is None else site.tr(empty)
+    return PanelText(site.tr(words.title), _description(site, words), without)
 
 
-def _description(of: BoardSite, words: Words) -> str:
-    return "" if words.description is None else of.tr(words.description)
+def _description(site: BoardSite, words: Words) -> str:
+    return "" if words.description is None else site.tr(words.description)
 
 
-def _home(of: BoardSite) -> Json:
+def _home(site: BoardSite) -> Json:
     return {
         "type": "link",
-        "title": of.tr("Start page"),
+        "title": site.tr("Start page"),
         "url": f"/d/{uid('start')}",
         "icon": "dashboard",
         "tags": [],
@@ -128,10 +128,10 @@ def _home(of: BoardSite) -> Json:
     }
 
 
-def _all_boards(of: BoardSite) -> Json:
+def _all_boards(site: BoardSite) -> Json:
     return {
         "type": "dashboards",
-        "title": of.tr("Boards"),
+        "title": site.tr("Boards"),
         "tags": [TAG],
         "asDropdown": True,
         "icon": "external link",

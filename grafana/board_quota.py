@@ -1,4 +1,4 @@
-"""Define what boards show of the quotas of a site: names, units and the limited indicators."""
+"""Define the quotas of a site as boards show them: names, units and the limited indicators."""
 
 import msgspec
 

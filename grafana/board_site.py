@@ -40,7 +40,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         coverage_floor: smallest coverage for which a verdict is given, 0 to 1 (`analytics.toml`).
         alert_rules: rules of `alerts.toml`, including those that are switched off.
         evaluates_alerts: True if the analytics evaluates alerts.
-        quotas: quotas of `quotas.toml`, and what caps of `plan.toml` limit.
+        quotas: quotas of `quotas.toml`, and indicators that caps of `plan.toml` limit.
     """
 
     site: Site
@@ -49,6 +49,21 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
     alert_rules: tuple[WatchedRule, ...] = ()
     evaluates_alerts: bool = True
     quotas: BoardQuotas = BoardQuotas()
+
+    @property
+    def id(self) -> str:
+        """Id of the site."""
+        return self.site.id
+
+    @property
+    def name(self) -> str:
+        """Name of the site."""
+        return self.site.site.name
+
+    @property
+    def timezone(self) -> str:
+        """IANA name of the site's time zone."""
+        return self.site.site.timezone
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Build the boards and provisioning files that are committed in the repository.
 
-A board is a module in `grafana/boards/` with a function `board(of)`. To add a board, add such a
+A board is a module in `grafana/boards/` with a function `board(site)`. To add a board, add such a
 module: `build` finds it, and writes a JSON file with the name of the module.
 
 Law: the same source and the same site give the same bytes. The committed files are the output of
@@ -58,27 +58,27 @@ def board_functions() -> dict[str, Callable[[BoardSite], Json | None]]:
     return found
 
 
-def site_boards(of: BoardSite) -> dict[str, Json]:
+def site_boards(site: BoardSite) -> dict[str, Json]:
     """Return the boards of a site, by the JSON file's name; no board of a medium without meters."""
-    made = {name: board(of) for name, board in board_functions().items()}
+    made = {name: board(site) for name, board in board_functions().items()}
     return {name: board for name, board in made.items() if board is not None}
 
 
-def files(of: BoardSite, recipients: Recipients | None = None) -> dict[str, str]:
+def files(site: BoardSite, recipients: Recipients | None = None) -> dict[str, str]:
     """Return the content of each file, by its path in the provisioning folder.
 
     Args:
-        of: the site and the language.
+        site: the site and the language.
         recipients: receivers of Grafana's notices; None if Grafana has the dead-man rules alone.
     """
-    alerting = grafana_alerting(of, recipients)
+    alerting = grafana_alerting(site, recipients)
     return {
         "alerting/jieneng.json": _text(provisioning_file(alerting)),
         "datasources/jieneng.yaml": data_source.DATA_SOURCES_YAML,
         "dashboards/jieneng.yaml": _PROVIDER,
         **{
             f"dashboards/jieneng/{name}.json": _text(board)
-            for name, board in site_boards(of).items()
+            for name, board in site_boards(site).items()
         },
     }
 
@@ -97,11 +97,11 @@ def secret_variables(recipients: Recipients | None) -> list[str]:
 
 
 def build(
-    of: BoardSite, out: Path = PROVISIONING, recipients: Recipients | None = None
+    site: BoardSite, out: Path = PROVISIONING, recipients: Recipients | None = None
 ) -> list[Path]:
     """Write all files, and return their paths."""
     written = []
-    for name, text in files(of, recipients).items():
+    for name, text in files(site, recipients).items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -110,10 +110,10 @@ def build(
 
 
 def check(
-    of: BoardSite, out: Path = PROVISIONING, recipients: Recipients | None = None
+    site: BoardSite, out: Path = PROVISIONING, recipients: Recipients | None = None
 ) -> list[Path]:
     """Return the files that differ from a fresh build: changed, missing or superfluous."""
-    wanted = {out / name: text for name, text in files(of, recipients).items()}
+    wanted = {out / name: text for name, text in files(site, recipients).items()}
     there = {path for path in out.rglob("*") if path.is_file()}
     return sorted(
         path

@@ -72,10 +72,10 @@ class FieldOverride(msgspec.Struct, frozen=True):
 Overrides = Mapping[str, FieldOverride]
 
 
-def indicator_overrides(of: BoardSite) -> dict[str, FieldOverride]:
+def indicator_overrides(site: BoardSite) -> dict[str, FieldOverride]:
     """Return the overrides of an indicator's fields, the same on every panel."""
-    tr = of.tr
-    floor = good_from(of.coverage_floor)
+    tr = site.tr
+    floor = good_from(site.coverage_floor)
     return {
         "value": FieldOverride(tr("Value"), colour=colours.BLUE),
         "baseline": FieldOverride(tr("Base value"), colour=colours.GREY),

@@ -16,47 +16,47 @@ YEAR_PATTERN: Final = "/^[0-9]{4}$/"
 _MONTH_PATTERN: Final = "/^[0-9]{4}-[0-9]{2}$/"
 
 
-def site_variable(of: BoardSite) -> Json:
+def site_variable(site: BoardSite) -> Json:
     """Return the variable `site`."""
-    names = {of.site.id: of.site.site.name}
-    return _choice("site", of.tr("Site"), names)
+    names = {site.id: site.name}
+    return _choice("site", site.tr("Site"), names)
 
 
-def scope_variable(of: BoardSite) -> Json:
+def scope_variable(site: BoardSite) -> Json:
     """Return the variable `scope`: the site, an area or an institution."""
-    return _choice("scope", of.tr("Scope"), of.scopes)
+    return _choice("scope", site.tr("Scope"), site.scopes)
 
 
-def meter_variable(of: BoardSite, *media: Medium) -> Json:
+def meter_variable(site: BoardSite, *media: Medium) -> Json:
     """Return the variable `meter`: a meter of the given media, or of all media."""
-    return _choice("meter", of.tr("Meter"), of.meter_names(*media))
+    return _choice("meter", site.tr("Meter"), site.meter_names(*media))
 
 
-def parent_variable(of: BoardSite) -> Json:
+def parent_variable(site: BoardSite) -> Json:
     """Return the variable `parent`: a meter that has sub-meters."""
-    names = of.meter_names()
-    return _choice("parent", of.tr("Meter"), {one: names[one] for one in of.parents})
+    names = site.meter_names()
+    return _choice("parent", site.tr("Meter"), {one: names[one] for one in site.parents})
 
 
-def limited_variable(of: BoardSite) -> Json:
+def limited_variable(site: BoardSite) -> Json:
     """Return the variable `limited`: an indicator that annual quotas or caps limit."""
     names = {
-        name: f"{of.indicator_name(name)} [{unit(INDICATORS[name].unit, of.tr)}]"
-        for name in of.quotas.limited
+        name: f"{site.indicator_name(name)} [{unit(INDICATORS[name].unit, site.tr)}]"
+        for name in site.quotas.limited
     }
-    return _choice("limited", of.tr("Indicator"), names)
+    return _choice("limited", site.tr("Indicator"), names)
 
 
-def year_variable(of: BoardSite) -> Json:
+def year_variable(site: BoardSite) -> Json:
     """Return the variable `period`: a year with figures, the latest one first."""
     query = queries.tag_values(schema.INDICATOR, "period", {"site": "$site"})
-    return _latest_first("period", of.tr("Year"), query, YEAR_PATTERN)
+    return _latest_first("period", site.tr("Year"), query, YEAR_PATTERN)
 
 
-def month_variable(of: BoardSite) -> Json:
+def month_variable(site: BoardSite) -> Json:
     """Return the variable `month`: a month with load profiles, the latest one first."""
     query = queries.tag_values(schema.PROFILE, "period", {"site": "$site"})
-    return _latest_first("month", of.tr("Month"), query, _MONTH_PATTERN)
+    return _latest_first("month", site.tr("Month"), query, _MONTH_PATTERN)
 
 
 def _latest_first(name: str, label: str, query: str, pattern: str) -> Json:

@@ -315,7 +315,7 @@ NO_NOUN = {
 }  # fmt: skip
 
 #: A folder with more modules than this is a list in which nobody finds anything.
-MOST_MODULES = 15
+MAX_MODULES = 15
 
 #: Fewer words are not sufficient for inputs, outputs and laws of a folder.
 FEWEST_WORDS = 20
@@ -358,8 +358,8 @@ def folders() -> dict[Path, list[str]]:
 
 
 def test_a_folder_holds_at_most_fifteen_modules() -> None:
-    crowded = {str(at): len(names) for at, names in folders().items() if len(names) > MOST_MODULES}
-    assert not crowded, f"More than {MOST_MODULES} modules: give them subfolders. {crowded}"
+    crowded = {str(at): len(names) for at, names in folders().items() if len(names) > MAX_MODULES}
+    assert not crowded, f"More than {MAX_MODULES} modules: give them subfolders. {crowded}"
 
 
 def test_no_two_modules_share_a_name() -> None:

@@ -5,8 +5,8 @@ Laws:
 1. Scopes are written before their meters. If the work is interrupted in between, the days of the
    meters are still missing or outdated, and `outdated_days` finds them in the next run.
 2. Findings are written before the consumption of their days, for the same reason.
-3. Sums rest on the values that the store holds for the meters. So they are the same whether a meter
-   was just computed or read from the store.
+3. Sums are computed from the meters' stored values. So they are the same whether a meter was just
+   computed or read from the store.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,7 +126,7 @@ class WindowWriter:
     def _virtual(
         self, window: Window, known: Sequence[FlowAmounts]
     ) -> list[tuple[Flow, Mapping[Interval, Consumption], tuple[RegisterFinding, ...]]]:
-        """Return flow, consumption and findings of the virtual meters of which all is known."""
+        """Return flow, consumption and findings of the virtual meters with known formulas."""
         measured = {flow.meter.id: amounts for flow, amounts in known if not flow.is_export}
         return [
             (Flow(one.meter), one.consumption, one.findings)

@@ -1,7 +1,7 @@
-"""Compare the number of stored readings with the number that was to be polled. Pure.
+"""Compare the number of stored readings with the expected number. Pure.
 
-A point (测点) is a quantity of a meter. The required completeness is 90 %; platforms count
-N = 24 x uploads an hour x points for a day.
+A point (测点) is a quantity of a meter. The required completeness is 90 %; platforms expect
+N = 24 x uploads an hour x points on a day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -143,8 +143,8 @@ def incomplete_points(
 ) -> Iterator[Concern]:
     """Yield a concern for each point of which too few readings are stored.
 
-    The energy between two readings is known; only its distribution over time is not. So the concern
-    is the share of the meter's consumption without readings, and 0 for other quantities.
+    The energy between two readings is known; only its distribution over time is unknown. So a
+    concern about the consumption has the share without readings, and one about another quantity 0.
 
     Args:
         shares: completeness of the points.

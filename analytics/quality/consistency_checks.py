@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _BALANCE: Final = 0.05
 #: Largest difference of a bill and the sum of its days ("daily sum against monthly", 5 %).
 _BILL: Final = 0.05
-#: Largest difference at which a bill is said to be that of another year.
+#: Largest difference at which a bill is taken as that of another year.
 _SAME: Final = 0.01
-#: Smallest number of a meter's bills whose median price is usual.
+#: Smallest number of bills of a meter from which the usual price is computed, as the median.
 _LEAST_BILLS: Final = 3
 #: Largest relative difference of a published year and the sum of its published parts: rounding.
 _ROUNDING: Final = 1e-6
@@ -65,8 +65,8 @@ def meter_balance(
     """Yield a concern for each meter that counted less in a month than the meters below it.
 
     Args:
-        rests: consumption by day that no meter below measures, shape (days,), by id of the meter
-            above; NaN if unknown.
+        rests: daily consumption behind a meter that no meter below it measures, shape (days,), by
+            its id; NaN if unknown.
         metered: consumption of the meters above.
         days: local days of the period.
     """
@@ -90,7 +90,7 @@ def meter_balance(
 
 
 def bill_differences(bills: Sequence[BilledAmount]) -> Iterator[Concern]:
-    """Yield a concern for each bill that differs from the meter, and for each slip of its cost."""
+    """Yield a concern for each bill that differs from the meter or has a cost in a wrong unit."""
     by_meter: dict[str, list[BilledAmount]] = {}
     for bill in bills:
         by_meter.setdefault(bill.meter, []).append(bill)

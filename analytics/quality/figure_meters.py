@@ -1,12 +1,12 @@
-"""Find out how much of a scope's figure each meter measures.
+"""Compute the part of a scope's figure that each meter measures.
 
 Laws:
 
-1. A meter below another meter of the scope has no weight, because its consumption is a part of that
-   of the meter above.
-2. If consumption of a meter is missing, the meter is expected to have gone on at the rate of the
-   rest of the period. If nothing is known, it is expected to measure as much as in the same days
-   of the last year, or else as much as the average meter of its medium.
+1. A meter below another meter of the scope has no weight, because its consumption is a part of the
+   consumption of the meter above.
+2. If consumption of a meter is missing, the expected consumption is that at the rate of the rest of
+   the period. If no consumption is known, it is that of the same days of the last year, or else
+   that of the average meter of the medium.
 """
 
 import math
@@ -41,7 +41,7 @@ class ExpectedAmounts(msgspec.Struct, frozen=True):
     Attributes:
         meters: ids of the meters.
         known: known consumption [kWh, m3 or GJ].
-        expected: consumption that was expected with all readings (law 2); 0 if unknown.
+        expected: expected consumption (law 2); 0 if unknown.
         bounded: share of the time for which consumption is known, 0 to 1.
     """
 
@@ -75,7 +75,7 @@ def expected_amounts(
 
 
 def _known(metered: MeterConsumption) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return the known consumption of each register, and the share of the time in which it is."""
+    """Return the known consumption of each register, and the share of the time with it."""
     registers = metered.without_exports()
     return zero_where_unknown(registers.amount).sum(axis=1), registers.bounded.mean(axis=1)
 
@@ -84,7 +84,7 @@ class FigureMeters(msgspec.Struct, frozen=True):
     """The meters of a scope's figure.
 
     Attributes:
-        expected: value of the figure that was expected with all readings [kgce or m3]; 0 if the
+        expected: expected value of the figure, with all consumption (law 2) [kgce or m3]; 0 if the
             scope has no meter, or nothing is known.
         factors: value in the figure of one unit of each meter's consumption [kgce or m3 per kWh, m3
             or GJ]; only meters of the scope.

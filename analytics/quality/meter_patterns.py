@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 _LEAST_AMOUNT: Final = 100.0
 #: Largest relative difference of equal amounts: rounding of sums.
 _EQUAL: Final = 1e-9
-#: Number of equal months that are no coincidence.
+#: Number of equal months from which on they are not a coincidence.
 _LEAST_MONTHS: Final = 3
-#: Number of equal days that are no coincidence (a choice; no official number is known).
+#: Number of equal days from which on they are not a coincidence (a choice; no official number is
+#: known).
 _LEAST_DAYS: Final = 14
 #: Shortest period in which a meter should count something [days].
 _ZERO_DAYS: Final = 90
 _FULL: Final = 0.99
 #: Greatest share of a day's consumption that may lie at its midnights between distant readings.
-_MOST_SPREAD: Final = 0.02
+_MAX_SPREAD: Final = 0.02
 
 
 def flat_lines(
@@ -47,7 +48,7 @@ def flat_lines(
     registers = metered.without_exports()
     amount = zero_where_unknown(registers.amount)
     spread = registers.spread_start + registers.spread_end  # NaN is not measured
-    is_measured = (registers.coverage >= _FULL) & (spread <= _MOST_SPREAD * amount)
+    is_measured = (registers.coverage >= _FULL) & (spread <= _MAX_SPREAD * amount)
     is_large = is_measured & (amount * _ZERO_DAYS >= _LEAST_AMOUNT)
     is_equal = np.abs(np.diff(amount, axis=1)) <= _EQUAL * np.abs(amount[:, 1:])
     is_flat = is_equal & is_large[:, 1:] & is_large[:, :-1]

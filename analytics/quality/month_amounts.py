@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Smallest share of a month for which consumption must be known.
 _LEAST_BOUNDED: Final = 0.99
 #: Greatest share of a month's consumption that may lie at the edges of distant readings.
-_MOST_SPREAD: Final = 0.05
+_MAX_SPREAD: Final = 0.05
 
 
 class MonthAmounts(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ def month_amounts(metered: MeterConsumption, days: Sequence[date]) -> MonthAmoun
         spread = zero_where_unknown(metered.spread_start[:, start])
         spread = spread + zero_where_unknown(metered.spread_end[:, end - 1])
         is_known = metered.bounded[:, span].mean(axis=1) >= _LEAST_BOUNDED
-        is_known &= spread <= _MOST_SPREAD * np.abs(amount)
+        is_known &= spread <= _MAX_SPREAD * np.abs(amount)
         columns.append(np.where(is_known, amount, np.nan))
     return MonthAmounts(months, np.array(columns).T)
 

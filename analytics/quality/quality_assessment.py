@@ -2,9 +2,9 @@
 
 Laws:
 
-1. Findings of the figures are taken as they are; only what no finding says is computed here.
+1. Findings of the figures are used as they are; only further findings are computed here.
 2. A concern about a meter is an issue of every scope whose figure the meter measures.
-3. Without consumption of the last year, nothing is compared with it.
+3. Without consumption of the last year, there is no comparison with the last year.
 
 Pure: structs in, structs out.
 """
@@ -63,7 +63,7 @@ _ESTIMATE_DOUBT: Final = 0.5
 _ESTIMATES: Final = frozenset({"not_read", "spread_edge"})
 #: Findings about missing consumption of a meter.
 _MISSING: Final = frozenset({"gap", "no_readings"})
-#: Intensities whose findings tell what is missing of a denominator.
+#: Intensities whose findings are about missing denominators.
 _INTENSITIES: Final[Mapping[RatedFigure, tuple[str, ...]]] = {
     "energy_total": ("energy_per_floor_area", "energy_per_capita"),
     "water_total": ("water_per_capita",),
@@ -86,7 +86,7 @@ class QualityInputs(msgspec.Struct, frozen=True, kw_only=True):
             it is known, by year, the last year first.
         figures: figures of the scopes in the period.
         quotas: results of quotas in the period.
-        rests: consumption by day that no meter below measures, by id of the meter above.
+        rests: daily consumption behind a meter that no meter below it measures, by its id.
         points: expected and stored readings.
         bills: bills of the period.
         published: findings about published periods.
@@ -159,7 +159,7 @@ def _meter_concerns(
     media: Mapping[Medium, MeterConsumption],
     period_days: Sequence[date],
 ) -> Iterator[Concern]:
-    """Yield the concerns about consumption that no finding of the figures tells."""
+    """Yield the concerns about consumption that are not findings of the figures."""
     site, last = inputs.site, inputs.period.year - 1
     past_days = days(*_span(inputs.period.in_year(last)))
     for medium, metered in media.items():
@@ -207,7 +207,7 @@ class _Rating:
         self._coal = _coal_factors(inputs)
 
     def of(self, scope: Scope, figure: RatedFigure) -> QualityResult | None:
-        """Return the quality of a figure's data; None if the scope has no meter of it."""
+        """Return the quality of a figure's data; None if the scope has no meter of the figure."""
         meters = figure_meters(
             scope, self._media, self._expected, self._days, self._counted, self._coal, figure
         )

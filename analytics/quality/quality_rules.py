@@ -6,9 +6,9 @@ Laws:
    (`PART_POINTS`); an issue costs the share of the figure that it concerns, times the points of its
    part, times `counted`.
 2. `counted` is 1 if the concerned consumption is missing or wrong. It is 0.2 if the consumption is
-   known and a person has to verify it, because most of such cases are in order. It is 0 if nothing
-   of the figure is concerned, or if the finding judges the building and not its data (quotas); such
-   an issue is only listed.
+   known and a person has to verify it, because most of such cases are in order. It is 0 if the
+   issue does not concern the figure, or if the finding is about the building and not about its data
+   (quotas); such an issue is only listed.
 
 The limits of the rules are beside the functions that apply them, with their sources. The points and
 0.2 are choices of this project, not official numbers.

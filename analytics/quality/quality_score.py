@@ -1,10 +1,10 @@
-"""Rate a figure's data from 0 to 100 by its issues, and rank the issues by what each costs.
+"""Rate a figure's data from 0 to 100 by its issues, and rank the issues by their points.
 
 Laws:
 
 1. A score is 100 less the points of its issues (`quality_rules`).
-2. Several issues of one part about one meter or scope count once, with the largest: a gap is not
-   counted again because readings are missing in it.
+2. Of several issues of one part about one meter or scope, only the largest counts. For example, a
+   gap and its missing readings do not count twice.
 3. A figure without a known or expected value has no score.
 
 Pure.
@@ -30,7 +30,7 @@ class QualityIssue(msgspec.Struct, frozen=True, kw_only=True):
         part: part of the score that it lowers.
         share: share of the figure that it concerns, 0 to 1.
         amount: value of the figure that it concerns [kgce or m3].
-        points: points that the score gains if the issue is mended; 0 if it is only listed.
+        points: points that the score gains if the issue is corrected; 0 if it is only listed.
     """
 
     finding: Finding
@@ -45,8 +45,7 @@ class PartScore(msgspec.Struct, frozen=True):
 
     Attributes:
         part: name of the part.
-        points: points that the part has.
-        score: points that are reached.
+        points: largest score of the part. score: reached points.
     """
 
     part: Part
@@ -61,12 +60,12 @@ class QualityResult(msgspec.Struct, frozen=True, kw_only=True):
         scope: id of the site, area or institution.
         figure: `energy_total` [kgce] or `water_total` [m3].
         period: id of the period.
-        score: 0 to 100; None if nothing of the figure is known or expected.
+        score: 0 to 100; None if the figure has neither a known nor an expected value.
         parts: the parts of the score.
         coverage: share of the meters' time for which consumption is known, 0 to 1.
         readings: share of the polled readings that are stored, 0 to 1; None if no meter of the
             scope is polled.
-        issues: the issues, the most expensive first.
+        issues: the issues, those with most points first.
     """
 
     scope: str
@@ -116,7 +115,7 @@ def issue(finding: Finding, share: float, figure_value: float) -> QualityIssue |
 
 
 def ranked(issues: Iterable[QualityIssue]) -> tuple[QualityIssue, ...]:
-    """Return the issues, the most expensive first."""
+    """Return the issues, those with most points first."""
     return tuple(sorted(issues, key=lambda one: (-one.points, -one.share, one.finding.subject)))
 
 

@@ -1,4 +1,4 @@
-"""Find what is to be verified about a scope: its floor area and headcount, and its quotas. Pure."""
+"""Find values of a scope that a person has to verify: floor area, headcount and quotas. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date

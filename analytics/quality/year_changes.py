@@ -1,7 +1,7 @@
 """Compare the consumption of meters with the same days of another year. Pure.
 
 A change of one meter is judged by the changes of the other meters of its medium: weather, holidays
-and closed offices change all of them. A flat limit of 10 % marked 1,844 of 2,080 records of one
+and closed offices change all of them. A fixed limit of 10 % flagged 1,844 of 2,080 records of a
 city.
 """
 
@@ -31,9 +31,9 @@ _SPREADS: Final = 3.0
 _ROBUST: Final = 1.4826
 #: Smallest number of meters whose median change is the usual change.
 _LEAST_GROUP: Final = 3
-#: Powers of ten of slips of units and decimal points: kWh and MWh, 元 and 万元, transformer ratios.
+#: Powers of ten of mistakes in units and decimal points: kWh and MWh, 元 and 万元, ratios.
 _POWERS: Final = (-4, -3, -2, -1, 1, 2, 3, 4)
-#: Largest quotient of a change and a power of ten that is a slip.
+#: Largest quotient of a change and a power of ten at which the change is such a mistake.
 _NEAR: Final = 1.25
 
 
@@ -42,7 +42,7 @@ def year_changes(
 ) -> Iterator[Concern]:
     """Yield a concern for each meter whose change deviates from the usual change.
 
-    The usual change is the median of the meters' changes; without three meters it is no change.
+    The usual change is the median of the meters' changes; 0 with fewer than three meters.
 
     Args:
         now: consumption on the days of the period.

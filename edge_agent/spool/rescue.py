@@ -167,10 +167,10 @@ def _copy_batches(db: sqlite3.Connection, path: Path, wal_bytes: int, *, may_wai
                         batch_queue.run_transaction(db, partial(put, rows=[one]))
 
 
-def _chunks(rows: Iterable[QueuedBatch], most_bytes: int) -> Iterator[list[QueuedBatch]]:
+def _chunks(rows: Iterable[QueuedBatch], max_bytes: int) -> Iterator[list[QueuedBatch]]:
     part: list[QueuedBatch] = []
     for row in rows:
-        if part and batch_queue.pages_needed([*part, row]) * sqlite_file.PAGE_BYTES > most_bytes:
+        if part and batch_queue.pages_needed([*part, row]) * sqlite_file.PAGE_BYTES > max_bytes:
             yield part
             part = []
         part.append(row)

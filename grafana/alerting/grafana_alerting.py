@@ -64,14 +64,14 @@ class GrafanaAlerting(msgspec.Struct, frozen=True, kw_only=True):
     mute_timings: Mapping[str, list[Json]] = {}
 
 
-def grafana_alerting(of: BoardSite, recipients: Recipients | None = None) -> GrafanaAlerting:
+def grafana_alerting(site: BoardSite, recipients: Recipients | None = None) -> GrafanaAlerting:
     """Return the alerting of a site; without recipients, the dead-man rules alone."""
     if recipients is None:
-        return GrafanaAlerting(rules=tuple(dead_man_rules(of)))
+        return GrafanaAlerting(rules=tuple(dead_man_rules(site)))
     is_quiet = recipients.quiet is not None
     rules = [
         _with_contact_point(rule, recipients.integrations, is_quiet=is_quiet)
-        for rule in (*alert_rules(of), *dead_man_rules(of))
+        for rule in (*alert_rules(site), *dead_man_rules(site))
     ]
     return GrafanaAlerting(
         rules=tuple(rules),
@@ -80,9 +80,9 @@ def grafana_alerting(of: BoardSite, recipients: Recipients | None = None) -> Gra
             for severity in SEVERITIES
             if recipients.integrations.get(severity)
         },
-        templates={NAME: message_template(of)},
+        templates={NAME: message_template(site)},
         mute_timings=(
-            {QUIET_HOURS: [_time_interval(*recipients.quiet, of.site.site.timezone)]}
+            {QUIET_HOURS: [_time_interval(*recipients.quiet, site.timezone)]}
             if recipients.quiet is not None
             else {}
         ),

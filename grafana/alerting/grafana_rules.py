@@ -72,24 +72,24 @@ _DEAD_MEN: Final[tuple[tuple[str, str, str, Words], ...]] = (
 )
 
 
-def dead_man_rules(of: BoardSite) -> list[Json]:
+def dead_man_rules(site: BoardSite) -> list[Json]:
     """Return the rules that fire if a service writes nothing."""
-    watched = [row for row in _DEAD_MEN if of.evaluates_alerts or row[0] != "analytics-silent"]
-    return [_dead_man(of, *row) for row in watched]
+    watched = [row for row in _DEAD_MEN if site.evaluates_alerts or row[0] != "analytics-silent"]
+    return [_dead_man(site, *row) for row in watched]
 
 
-def alert_rules(of: BoardSite) -> list[Json]:
+def alert_rules(site: BoardSite) -> list[Json]:
     """Return the rules on the series `alert`, one for each severity."""
     titles = {
-        "critical": of.tr("Critical alerts"),
-        "warning": of.tr("Warnings"),
-        "info": of.tr("Alerts for information"),
+        "critical": site.tr("Critical alerts"),
+        "warning": site.tr("Warnings"),
+        "info": site.tr("Alerts for information"),
     }
-    return [_alert_rule(of, severity, titles[severity]) for severity in SEVERITIES]
+    return [_alert_rule(site, severity, titles[severity]) for severity in SEVERITIES]
 
 
-def _alert_rule(of: BoardSite, severity: str, title: str) -> Json:
-    where = {"site": of.site.id, "severity": severity}
+def _alert_rule(site: BoardSite, severity: str, title: str) -> Json:
+    where = {"site": site.id, "severity": severity}
     data: list[Json] = []
     for field in _FIELDS:
         query = latest(schema.ALERT, (field,), where, ("rule", "subject"))
@@ -109,16 +109,16 @@ def _alert_rule(of: BoardSite, severity: str, title: str) -> Json:
             "limit": "{{ .Values.limit }}",
             "board": f"/d/{uid('alerts')}",
         },
-        "labels": {"source": "jieneng", "site": of.site.id, "severity": severity},
+        "labels": {"source": "jieneng", "site": site.id, "severity": severity},
         "isPaused": False,
     }
 
 
-def _dead_man(of: BoardSite, key: str, measurement: str, field: str, words: Words) -> Json:
-    query = latest(measurement, (field,), {"site": of.site.id})
+def _dead_man(site: BoardSite, key: str, measurement: str, field: str, words: Words) -> Json:
+    query = latest(measurement, (field,), {"site": site.id})
     return {
         "uid": f"jieneng-{key}",
-        "title": of.tr(words.title),
+        "title": site.tr(words.title),
         "condition": "silent",
         "data": [
             _query("points", query.text, _SILENT_S),
@@ -130,11 +130,11 @@ def _dead_man(of: BoardSite, key: str, measurement: str, field: str, words: Word
         "execErrState": "Alerting",
         "for": _SILENT_FOR,
         "annotations": {
-            "summary": of.tr(words.title),
-            "description": of.tr(words.description) if words.description else "",
+            "summary": site.tr(words.title),
+            "description": site.tr(words.description) if words.description else "",
             "board": f"/d/{uid('edge-fleet')}",
         },
-        "labels": {"source": "jieneng", "site": of.site.id, "severity": "critical"},
+        "labels": {"source": "jieneng", "site": site.id, "severity": "critical"},
         "isPaused": False,
     }
 

@@ -42,16 +42,16 @@ _TEMPLATES: Final = """\
 """
 
 
-def message_template(of: BoardSite) -> str:
+def message_template(site: BoardSite) -> str:
     """Return the template group: `jieneng.title`, `jieneng.message` and their parts."""
-    tr = of.tr
+    tr = site.tr
     words = {severity: word for severity, (word, _) in severity_words(tr).items()}
-    time = f'{{{{ .StartsAt | tz "{of.site.site.timezone}" | date "2006-01-02 15:04" }}}}'
+    time = f'{{{{ .StartsAt | tz "{site.timezone}" | date "2006-01-02 15:04" }}}}'
     texts = {
         "limit": tr("limit {limit}").format(limit="{{ .Annotations.limit }}"),
         "since": tr("since {time}").format(time=time),
         "recovered": tr("Recovered"),
-        "site": _literal(of.names.get(of.site.id, of.site.id)),
+        "site": _literal(site.names.get(site.id, site.id)),
         "firing": tr("{count} firing").format(count="{{ len .Alerts.Firing }}"),
         "recoveries": tr("{count} recovered").format(count="{{ len .Alerts.Resolved }}"),
     }
@@ -59,21 +59,21 @@ def message_template(of: BoardSite) -> str:
     for name, text in texts.items():
         filled = filled.replace(f"«{name}»", text)
     names = (
-        _names("jieneng.rule", {rule.id: rule.name for rule in of.alert_rules}),
+        _names("jieneng.rule", {rule.id: rule.name for rule in site.alert_rules}),
         _names(
-            "jieneng.unit", {rule.id: f" {rule.unit}" for rule in of.alert_rules if rule.unit}, ""
+            "jieneng.unit", {rule.id: f" {rule.unit}" for rule in site.alert_rules if rule.unit}, ""
         ),
         _names("jieneng.severity", {one: words[one] for one in SEVERITIES}),
-        _names("jieneng.name", _subjects(of)),
+        _names("jieneng.name", _subjects(site)),
     )
     return "\n".join((*names, filled))
 
 
-def _subjects(of: BoardSite) -> dict[str, str]:
+def _subjects(site: BoardSite) -> dict[str, str]:
     names: Iterable[tuple[str, str]] = chain(
-        of.names.items(),
-        of.meter_names().items(),
-        ((row.id, of.tr(row.en)) for row in INDICATORS.values()),
+        site.names.items(),
+        site.meter_names().items(),
+        ((row.id, site.tr(row.en)) for row in INDICATORS.values()),
     )
     return dict(names)
 

@@ -35,17 +35,17 @@ _FIELDS: Final = (
 )
 
 
-def firing_by_severity(of: BoardSite) -> Json:
+def firing_by_severity(site: BoardSite) -> Json:
     """Return the number of alerts that fire, by severity."""
     text = panel_text(
-        of,
+        site,
         "Firing now",
         "Number of alerts that fire, by severity, including alerts whose notices are held"
         " back by a silence or by another alert.",
         "No alert fires.",
     )
     # Words without signs: Grafana computes the width of the signs too small, and cuts the words.
-    words = {one: word.split(" ", 1)[1] for one, (word, _) in severity_words(of.tr).items()}
+    words = {one: word.split(" ", 1)[1] for one, (word, _) in severity_words(site.tr).items()}
     overrides = {"severity": FieldOverride(values=name_values(words))}
     query = latest(schema.ALERT, ("phase",), _SITE, ("rule", "subject", "severity"))
     panel = bar_gauge(text, "none", query, overrides, value="phase \\(count\\)")
@@ -60,19 +60,19 @@ def firing_by_severity(of: BoardSite) -> Json:
 
 
 def firing(
-    of: BoardSite, title: Msgid, kinds: tuple[SubjectKind, ...], link: tuple[str, str]
+    site: BoardSite, title: Msgid, kinds: tuple[SubjectKind, ...], link: tuple[str, str]
 ) -> Json:
     """Return the alerts that fire for subjects of some kinds.
 
     Args:
-        of: the site and the language.
+        site: the site and the language.
         title: heading.
         kinds: kinds of subjects.
         link: title and URL of the link of a subject.
     """
-    tr = of.tr
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         title,
         "Alerts that fire now. Since: time from which on the value has been beyond the limit. A"
         " silence, a maintenance or another alert that explains it holds notices back.",
@@ -81,9 +81,9 @@ def firing(
     held = {"0": ("—", colours.TEXT)}
     columns = {
         "severity": FieldOverride(tr("Severity"), values=severity_words(tr), width=105),
-        "rule": FieldOverride(tr("Alert"), values=_rules(of), width=230),
+        "rule": FieldOverride(tr("Alert"), values=_rules(site), width=230),
         "subject": FieldOverride(
-            tr("Where"), values=name_values(subject_names(of, kinds)), link=link
+            tr("Where"), values=name_values(subject_names(site, kinds)), link=link
         ),
         "value": FieldOverride(tr("Value"), decimals=2, width=90),
         "limit": FieldOverride(tr("Limit"), decimals=2, width=90),
@@ -109,10 +109,10 @@ def firing(
     return {**panel, **_NOW}
 
 
-def firing_over_time(of: BoardSite) -> Json:
+def firing_over_time(site: BoardSite) -> Json:
     """Return the number of alerts that fire, over time, as counted at each evaluation."""
     text = panel_text(
-        of,
+        site,
         "Number of alerts",
         "Alerts that fired at each evaluation. A gap means that nothing was evaluated.",
         "No alert was evaluated in this time range.",
@@ -125,11 +125,11 @@ def firing_over_time(of: BoardSite) -> Json:
     return panel
 
 
-def rounds(of: BoardSite) -> Json:
+def rounds(site: BoardSite) -> Json:
     """Return the last evaluation of each copy of the analytics."""
-    tr = of.tr
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Evaluation",
         "Copies of the analytics that evaluated alerts within the last 10 minutes, and their latest"
         " evaluation. One copy evaluates and plans the notices; another takes over when it falls"
@@ -151,39 +151,39 @@ def rounds(of: BoardSite) -> Json:
     return {**panel, "timeFrom": "10m", "hideTimeOverride": True}
 
 
-def total_firing(of: BoardSite) -> Json:
+def total_firing(site: BoardSite) -> Json:
     """Return the number of alerts that fire, as a figure."""
     text = panel_text(
-        of,
+        site,
         "Alerts that fire",
         "Number at the last evaluation.",
         "The analytics has not evaluated alerts for two hours.",
     )
-    query = latest_series(schema.ALERT_ROUND, "firing", _SITE, (), of.tr("Alerts"))
+    query = latest_series(schema.ALERT_ROUND, "firing", _SITE, (), site.tr("Alerts"))
     overrides = {"/.*/": FieldOverride(decimals=0, thresholds=bad_from(1))}
     panel = stat_panel(text, "none", [query], overrides, beside=True)
     panel["fieldConfig"]["defaults"]["links"] = [
-        {"title": of.tr("Open the alerts"), "url": f"/d/{uid('alerts')}"}
+        {"title": site.tr("Open the alerts"), "url": f"/d/{uid('alerts')}"}
     ]
     return {**panel, **_NOW}
 
 
-def episodes(of: BoardSite) -> Json:
+def episodes(site: BoardSite) -> Json:
     """Return the latest alerts that are over."""
     text = panel_text(
-        of,
+        site,
         "Alerts that are over",
         "Newest first. Withdrawn: late readings showed that the alert had no reason.",
         "No alert has ended in this time range.",
     )
     columns = {
-        "Time": FieldOverride(of.tr("Fired at"), _TIME, width=145),
-        "severity": FieldOverride(of.tr("Severity"), values=severity_words(of.tr), width=105),
-        **_subject_columns(of),
-        "lasted_s": FieldOverride(of.tr("Lasted"), "dtdhms", width=130),
-        "peak": FieldOverride(of.tr("Worst value"), decimals=2, width=95),
-        "limit": FieldOverride(of.tr("Limit"), decimals=2, width=90),
-        "end": FieldOverride(of.tr("End"), values=_ends(of), width=130),
+        "Time": FieldOverride(site.tr("Fired at"), _TIME, width=145),
+        "severity": FieldOverride(site.tr("Severity"), values=severity_words(site.tr), width=105),
+        **_subject_columns(site),
+        "lasted_s": FieldOverride(site.tr("Lasted"), "dtdhms", width=130),
+        "peak": FieldOverride(site.tr("Worst value"), decimals=2, width=95),
+        "limit": FieldOverride(site.tr("Limit"), decimals=2, width=90),
+        "end": FieldOverride(site.tr("End"), values=_ends(site), width=130),
     }
     query = newest_rows(
         schema.ALERT_EPISODE,
@@ -195,39 +195,39 @@ def episodes(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], columns)
 
 
-def noisiest_rules(of: BoardSite) -> Json:
+def noisiest_rules(site: BoardSite) -> Json:
     """Return number and duration of the episodes of 30 days, by rule."""
     text = panel_text(
-        of,
+        site,
         "Alerts of 30 days by rule",
         "Alerts that ended in the last 30 days. A rule that fires often and ends by itself has a"
         " limit that is too tight: `jieneng alerts test RULE --since 90d` tries another one.",
         "No alert has ended in the last 30 days.",
     )
-    return _episodes_by(of, text, "rule", _SITE)
+    return _episodes_by(site, text, "rule", _SITE)
 
 
-def noisiest_meters(of: BoardSite) -> Json:
+def noisiest_meters(site: BoardSite) -> Json:
     """Return number and duration of the episodes of 30 days, by meter."""
     text = panel_text(
-        of,
+        site,
         "Alerts of 30 days by meter",
         "Alerts of meters that ended in the last 30 days.",
         "No alert of a meter has ended in the last 30 days.",
     )
-    return _episodes_by(of, text, "subject", {**_SITE, "signal": _signals(("meter",))})
+    return _episodes_by(site, text, "subject", {**_SITE, "signal": _signals(("meter",))})
 
 
-def _episodes_by(of: BoardSite, text: PanelText, by: str, where: Mapping[str, str]) -> Json:
-    tr = of.tr
+def _episodes_by(site: BoardSite, text: PanelText, by: str, where: Mapping[str, str]) -> Json:
+    tr = site.tr
     meters = FieldOverride(
         tr("Meter"),
-        values=name_values(of.meter_names()),
+        values=name_values(site.meter_names()),
         link=(tr("Open this meter"), board_link("one-meter", "meter")),
     )
     count = "lasted_s (count)"
     columns = {
-        by: meters if by == "subject" else FieldOverride(tr("Alert"), values=_rules(of)),
+        by: meters if by == "subject" else FieldOverride(tr("Alert"), values=_rules(site)),
         count: FieldOverride(tr("Times fired"), "none", 0, width=80),
         "lasted_s (mean)": FieldOverride(tr("Mean time to recover"), "dtdhms", width=170),
         "lasted_s (max)": FieldOverride(tr("Longest"), "dtdhms", width=150),
@@ -238,17 +238,17 @@ def _episodes_by(of: BoardSite, text: PanelText, by: str, where: Mapping[str, st
     return {**panel, **_MONTH}
 
 
-def marks(of: BoardSite) -> Json:
+def marks(site: BoardSite) -> Json:
     """Return the latest acknowledgements and silences."""
-    tr = of.tr
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Acknowledgements and silences",
         "Made with `jieneng alerts ack` and `silence`, newest first.",
         "Nobody acknowledged or silenced an alert in this time range.",
     )
     everything = {"*": (tr("all"), colours.TEXT)}
-    columns = _subject_columns(of)
+    columns = _subject_columns(site)
     known = {name: override.values or {} for name, override in columns.items()}
     columns = {
         "Time": FieldOverride(tr("Time"), _TIME, width=145),
@@ -271,24 +271,24 @@ def marks(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], columns)
 
 
-def alerts_of_meter(of: BoardSite) -> Json:
+def alerts_of_meter(site: BoardSite) -> Json:
     """Return the alerts of the chosen meter that are over."""
     text = panel_text(
-        of,
+        site,
         "Alerts of this meter that are over",
         "Newest first. Alerts that fire now are on the board of alerts.",
         "No alert of this meter has ended in this time range.",
     )
     columns = {
-        "Time": FieldOverride(of.tr("Fired at"), _TIME, width=145),
-        "severity": FieldOverride(of.tr("Severity"), values=severity_words(of.tr), width=105),
+        "Time": FieldOverride(site.tr("Fired at"), _TIME, width=145),
+        "severity": FieldOverride(site.tr("Severity"), values=severity_words(site.tr), width=105),
         "rule": FieldOverride(
-            of.tr("Alert"),
-            values=_rules(of),
-            link=(of.tr("Open the alerts"), f"/d/{uid('alerts')}"),
+            site.tr("Alert"),
+            values=_rules(site),
+            link=(site.tr("Open the alerts"), f"/d/{uid('alerts')}"),
         ),
-        "lasted_s": FieldOverride(of.tr("Lasted"), "dtdhms", width=130),
-        "peak": FieldOverride(of.tr("Worst value"), decimals=2, width=95),
+        "lasted_s": FieldOverride(site.tr("Lasted"), "dtdhms", width=130),
+        "peak": FieldOverride(site.tr("Worst value"), decimals=2, width=95),
     }
     where = {**_SITE, "subject": "$meter"}
     query = newest_rows(
@@ -297,49 +297,49 @@ def alerts_of_meter(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], columns)
 
 
-def subject_names(of: BoardSite, kinds: tuple[SubjectKind, ...]) -> dict[str, str]:
+def subject_names(site: BoardSite, kinds: tuple[SubjectKind, ...]) -> dict[str, str]:
     """Return the names of subjects of some kinds, by id."""
     indicators = {
-        f"{scope}/{indicator}": f"{name} · {of.indicator_name(indicator)}"
-        for scope, name in of.scopes.items()
+        f"{scope}/{indicator}": f"{name} · {site.indicator_name(indicator)}"
+        for scope, name in site.scopes.items()
         for indicator in (*BINDING_INDICATORS, *CAPPED_INDICATORS)
     }
     names = {
-        "meter": of.meter_names(),
-        "area": of.areas,
-        "scope": of.scopes,
-        "site": {of.site.id: of.site.site.name},
+        "meter": site.meter_names(),
+        "area": site.areas,
+        "scope": site.scopes,
+        "site": {site.id: site.name},
         "indicator": indicators,
-        "bus": {bus.id: bus.id for bus in of.site.bus},
-        "agent": {agent: agent for agent in of.agents},
+        "bus": {bus.id: bus.id for bus in site.site.bus},
+        "agent": {agent: agent for agent in site.agents},
     }
     return {one: name for kind in kinds for one, name in names[kind].items()}
 
 
-def _subject_columns(of: BoardSite) -> dict[str, FieldOverride]:
+def _subject_columns(site: BoardSite) -> dict[str, FieldOverride]:
     kinds: tuple[SubjectKind, ...] = ("meter", "area", "scope", "indicator", "bus", "agent")
-    names = subject_names(of, kinds)
+    names = subject_names(site, kinds)
     return {
-        "rule": FieldOverride(of.tr("Alert"), values=_rules(of), width=220),
-        "subject": FieldOverride(of.tr("Where"), values=name_values(names)),
+        "rule": FieldOverride(site.tr("Alert"), values=_rules(site), width=220),
+        "subject": FieldOverride(site.tr("Where"), values=name_values(names)),
     }
 
 
-def _rules(of: BoardSite) -> Mappings:
+def _rules(site: BoardSite) -> Mappings:
     """Return the names of the rules, with the units of their values."""
     return name_values(
         {
             rule.id: f"{rule.name} [{rule.unit}]" if rule.unit else rule.name
-            for rule in of.alert_rules
+            for rule in site.alert_rules
         }
     )
 
 
-def _ends(of: BoardSite) -> Mappings:
+def _ends(site: BoardSite) -> Mappings:
     return {
-        "1": (f"✓ {of.tr('Recovered')}", colours.GREEN),
-        "2": (of.tr("Withdrawn"), colours.GREY),
-        "3": (of.tr("No longer watched"), colours.GREY),
+        "1": (f"✓ {site.tr('Recovered')}", colours.GREEN),
+        "2": (site.tr("Withdrawn"), colours.GREY),
+        "3": (site.tr("No longer watched"), colours.GREY),
     }
 
 

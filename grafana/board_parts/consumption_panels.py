@@ -28,7 +28,7 @@ MEDIUM_COLOURS: Final[Mapping[Medium, str]] = {
 
 
 def amounts(
-    of: BoardSite,
+    site: BoardSite,
     media: tuple[Medium, ...],
     interval: Interval,
     where: Mapping[str, str],
@@ -37,7 +37,7 @@ def amounts(
     """Return a panel with a bar for the consumption of each stored interval.
 
     Args:
-        of: the site and the language.
+        site: the site and the language.
         media: media to show; a medium without stored consumption is not shown.
         interval: length of the stored intervals.
         where: tags of the series.
@@ -53,58 +53,58 @@ def amounts(
     ]
     overrides = {
         CONSUMPTION[medium]: FieldOverride(
-            of.tr("Consumption"),
-            of.consumption_unit(medium),
+            site.tr("Consumption"),
+            site.consumption_unit(medium),
             colour=MEDIUM_COLOURS[medium] if len(media) == 1 else colours.BLUE,
         )
         for medium in media
     }
-    return time_series_bars(text, of.consumption_unit(media[0]), queries, overrides)
+    return time_series_bars(text, site.consumption_unit(media[0]), queries, overrides)
 
 
-def by_day(of: BoardSite, medium: Medium) -> Json:
+def by_day(site: BoardSite, medium: Medium) -> Json:
     """Return a panel with the daily consumption of the chosen scope."""
-    note = of.tr("Sum of the differences of the meters' registers on each local day.")
-    text = PanelText(of.tr(_MEDIA[medium].title), note, no_data_text(of))
-    return amounts(of, (medium,), "day", SCOPE, text)
+    note = site.tr("Sum of the differences of the meters' registers on each local day.")
+    text = PanelText(site.tr(_MEDIA[medium].title), note, no_data_text(site))
+    return amounts(site, (medium,), "day", SCOPE, text)
 
 
-def by_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
+def by_hour(site: BoardSite, medium: Medium, text: PanelText) -> Json:
     """Return a panel with the hourly consumption of the chosen scope."""
-    return amounts(of, (medium,), "hour", SCOPE, text)
+    return amounts(site, (medium,), "hour", SCOPE, text)
 
 
-def least_and_greatest_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
+def least_and_greatest_hour(site: BoardSite, medium: Medium, text: PanelText) -> Json:
     """Return a panel with the smallest and the largest hourly consumption of each day."""
     field = CONSUMPTION[medium]
     query = daily_extremes(
         schema.CONSUMPTION,
         (("max", field, "greatest"), ("min", field, "least")),
         {**SCOPE, "medium": medium, "interval": "hour"},
-        of.site.site.timezone,
+        site.timezone,
     )
     overrides = {
-        "greatest": FieldOverride(of.tr("Highest hour"), colour=colours.VERMILION),
-        "least": FieldOverride(of.tr("Lowest hour"), colour=colours.BLUE),
+        "greatest": FieldOverride(site.tr("Highest hour"), colour=colours.VERMILION),
+        "least": FieldOverride(site.tr("Lowest hour"), colour=colours.BLUE),
     }
-    return time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
+    return time_series_lines(text, site.consumption_unit(medium), [query], overrides, stepped=True)
 
 
-def least_hour(of: BoardSite, medium: Medium, text: PanelText) -> Json:
+def least_hour(site: BoardSite, medium: Medium, text: PanelText) -> Json:
     """Return a panel with the smallest hourly consumption of each day, on a scale of its own."""
     query = daily_extremes(
         schema.CONSUMPTION,
         (("min", CONSUMPTION[medium], "least"),),
         {**SCOPE, "medium": medium, "interval": "hour"},
-        of.site.site.timezone,
+        site.timezone,
     )
-    overrides = {"least": FieldOverride(of.tr("Lowest hour"), colour=colours.BLUE)}
-    panel = time_series_lines(text, of.consumption_unit(medium), [query], overrides, stepped=True)
+    overrides = {"least": FieldOverride(site.tr("Lowest hour"), colour=colours.BLUE)}
+    panel = time_series_lines(text, site.consumption_unit(medium), [query], overrides, stepped=True)
     panel["fieldConfig"]["defaults"]["min"] = 0
     return panel
 
 
-def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
+def coverage_by_day(site: BoardSite, where: Mapping[str, str]) -> Json:
     """Return a panel with coverage and estimated share of each day."""
     query = stored_points(
         schema.CONSUMPTION,
@@ -114,11 +114,11 @@ def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
         "$col $tag_medium",
     )
     overrides = {
-        "/^coverage/": FieldOverride(of.tr("Coverage"), colour=colours.GREEN),
-        "/^estimated/": FieldOverride(of.tr("Estimated"), colour=colours.ORANGE),
+        "/^coverage/": FieldOverride(site.tr("Coverage"), colour=colours.GREEN),
+        "/^estimated/": FieldOverride(site.tr("Estimated"), colour=colours.ORANGE),
     }
     text = panel_text(
-        of,
+        site,
         "Coverage by day",
         "Coverage: share of the day in which readings were accepted without gaps."
         " Estimated: share of the consumption that was distributed over gaps. A year with"
@@ -130,7 +130,7 @@ def coverage_by_day(of: BoardSite, where: Mapping[str, str]) -> Json:
         "percentunit",
         [query],
         overrides,
-        thresholds=good_from(of.coverage_floor),
+        thresholds=good_from(site.coverage_floor),
         stepped=True,
     )
     panel["fieldConfig"]["defaults"] |= {"min": 0, "max": 1}

@@ -26,8 +26,8 @@ def _tags(name: str, period: str, series: str = TARGET_SERIES) -> dict[str, str]
     return {**SCOPE, "indicator": name, "period": period, "series": series}
 
 
-def _overrides(of: BoardSite, *fields: str) -> dict[str, FieldOverride]:
-    known = indicator_overrides(of)
+def _overrides(site: BoardSite, *fields: str) -> dict[str, FieldOverride]:
+    known = indicator_overrides(site)
     return {field: known[field] for field in fields}
 
 
@@ -39,111 +39,115 @@ def _as_text(overrides: dict[str, FieldOverride]) -> dict[str, FieldOverride]:
     }
 
 
-def _text(of: BoardSite, name: str, note: str) -> PanelText:
-    return PanelText(of.indicator_name(name), f"{of.definition(name)} {note}", no_data_text(of))
+def _text(site: BoardSite, name: str, note: str) -> PanelText:
+    return PanelText(
+        site.indicator_name(name), f"{site.definition(name)} {note}", no_data_text(site)
+    )
 
 
-def verdict(of: BoardSite, name: str) -> Json:
+def verdict(site: BoardSite, name: str) -> Json:
     """Return a panel with value, change, verdict and coverage of an indicator in a year."""
-    overrides = _as_text(_overrides(of, "value", "change_pct", "status", "coverage"))
-    note = of.tr(
+    overrides = _as_text(_overrides(site, "value", "change_pct", "status", "coverage"))
+    note = site.tr(
         "Value of this year to date, change from the base year, verdict and coverage. If"
         " the coverage is below its floor, there is no verdict."
     )
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
-    return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+    return stat_panel(_text(site, name, note), site.indicator_unit(name), [query], overrides)
 
 
-def cap(of: BoardSite, name: str) -> Json:
+def cap(site: BoardSite, name: str) -> Json:
     """Return a panel with value, cap, change and verdict of a capped indicator in a year."""
-    overrides = _as_text(_overrides(of, "value", "target", "change_pct", "status"))
-    note = of.tr("Value of this year to date, and the plan's cap.")
+    overrides = _as_text(_overrides(site, "value", "target", "change_pct", "status"))
+    note = site.tr("Value of this year to date, and the plan's cap.")
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
     return stat_panel(
-        _text(of, name, note),
-        of.indicator_unit(name),
+        _text(site, name, note),
+        site.indicator_unit(name),
         [query],
         overrides,
     )
 
 
-def forecast(of: BoardSite, name: str) -> Json:
+def forecast(site: BoardSite, name: str) -> Json:
     """Return a panel with what is expected of an indicator at the end of a running year."""
     overrides = _as_text(
-        _overrides(of, "forecast", "forecast_least", "forecast_greatest", "year_limit")
+        _overrides(site, "forecast", "forecast_least", "forecast_greatest", "year_limit")
     )
-    note = of.tr(
+    note = site.tr(
         "Expected value of the whole year, from this year so far and the remaining days of last"
         " year; the band that contains 80 % of outcomes; and the value that the plan allows for the"
         " year. There is no forecast for a year that is over, or without data of the year before."
     )
     query = latest(schema.INDICATOR, tuple(overrides), _tags(name, "$period"))
-    return stat_panel(_text(of, name, note), of.indicator_unit(name), [query], overrides)
+    return stat_panel(_text(site, name, note), site.indicator_unit(name), [query], overrides)
 
 
-def all_indicators(of: BoardSite) -> Json:
+def all_indicators(site: BoardSite) -> Json:
     """Return a table of all indicators of the chosen scope and year, without a second series."""
     names = {
-        row.id: (f"{of.tr(row.en)} [{unit(row.unit, of.tr)}]", colours.TEXT)
+        row.id: (f"{site.tr(row.en)} [{unit(row.unit, site.tr)}]", colours.TEXT)
         for row in indicators.INDICATORS.values()
     }
     fields = {
         name: override
-        for name, override in indicator_overrides(of).items()
+        for name, override in indicator_overrides(site).items()
         if not name.startswith(("forecast", "year_"))
     }
     for name in ("value", "baseline", "target", "path"):
         fields[name] = msgspec.structs.replace(fields[name], decimals=1)
-    tags = {"indicator": FieldOverride(of.tr("Indicator"), values=names, width=230)}
+    tags = {"indicator": FieldOverride(site.tr("Indicator"), values=names, width=230)}
     where = {**SCOPE, "period": "$period", "series": TARGET_SERIES}
     definitions = [
-        f"- {of.tr(row.en)} [{unit(row.unit, of.tr)}]: {of.tr(row.definition_en)}"
+        f"- {site.tr(row.en)} [{unit(row.unit, site.tr)}]: {site.tr(row.definition_en)}"
         for row in indicators.INDICATORS.values()
     ]
-    note = of.tr(
+    note = site.tr(
         "All indicators of the scope and year. Carbon is computed with the base year's"
         " factor, as the target requires."
     )
     text = PanelText(
-        of.tr("All indicators"),
+        site.tr("All indicators"),
         "\n".join((note, "", *definitions)),
-        no_data_text(of),
+        no_data_text(site),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
     return table_panel(text, "locale", [query], {**tags, **fields})
 
 
-def by_year(of: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
+def by_year(site: BoardSite, name: str, series: str = TARGET_SERIES) -> Json:
     """Return a bar chart with value, glide path and target of each year."""
-    overrides = _overrides(of, "value", "path", "target")
-    note = of.tr(
+    overrides = _overrides(site, "value", "path", "target")
+    note = site.tr(
         "Value of each year, value of the glide path in that year, and target at the end"
         " of the plan."
     )
     query = latest(
         schema.INDICATOR, tuple(overrides), _tags(name, YEAR_PATTERN, series), ("period",)
     )
-    panel = bar_chart(_text(of, name, note), of.indicator_unit(name), query, overrides, "period")
+    panel = bar_chart(
+        _text(site, name, note), site.indicator_unit(name), query, overrides, "period"
+    )
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
-def by_month(of: BoardSite, name: str) -> Json:
+def by_month(site: BoardSite, name: str) -> Json:
     """Return a bar chart with each month of the chosen year and of the base year."""
     overrides = {
-        **_overrides(of, "value"),
-        "baseline": FieldOverride(of.tr("Same month of the base year"), colour=colours.GREY),
+        **_overrides(site, "value"),
+        "baseline": FieldOverride(site.tr("Same month of the base year"), colour=colours.GREY),
     }
-    title = of.tr("{indicator} by month").format(indicator=of.indicator_name(name))
-    note = of.tr("Value of each month of the year, and of the same month of the base year.")
-    text = PanelText(title, f"{of.definition(name)} {note}", no_data_text(of))
+    title = site.tr("{indicator} by month").format(indicator=site.indicator_name(name))
+    note = site.tr("Value of each month of the year, and of the same month of the base year.")
+    text = PanelText(title, f"{site.definition(name)} {note}", no_data_text(site))
     where = {**SCOPE, "indicator": name, "period": "/^$period-[0-9]{2}$/", "series": TARGET_SERIES}
     query = latest(schema.INDICATOR, tuple(overrides), where, ("period",))
-    panel = bar_chart(text, of.indicator_unit(name), query, overrides, "period")
+    panel = bar_chart(text, site.indicator_unit(name), query, overrides, "period")
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
 def ranking(
-    of: BoardSite,
+    site: BoardSite,
     name: str,
     scopes: Mapping[str, str],
     *,
@@ -161,38 +165,38 @@ def ranking(
         "period": "$period",
         "series": TARGET_SERIES,
     }
-    note, unit_id = of.tr("Values of the year to date, largest first."), of.indicator_unit(name)
+    note, unit_id = site.tr("Values of the year to date, largest first."), site.indicator_unit(name)
     if by == "decrease_pct":
-        note, unit_id = of.tr("Decrease since the base year, of the same days."), "percent"
+        note, unit_id = site.tr("Decrease since the base year, of the same days."), "percent"
     query = latest(schema.INDICATOR, (by,), where, ("scope",))
-    panel = bar_gauge(_text(of, name, note), unit_id, query, overrides, value=by)
+    panel = bar_gauge(_text(site, name, note), unit_id, query, overrides, value=by)
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
 def scope_tables(
-    of: BoardSite, name: str, areas: Mapping[str, str], links: tuple[tuple[str, str], ...]
+    site: BoardSite, name: str, areas: Mapping[str, str], links: tuple[tuple[str, str], ...]
 ) -> tuple[Json, ...]:
     """Return a table of the areas, and a table of the institutions if the site has any.
 
     Args:
-        of: the site and the language.
+        site: the site and the language.
         name: id of the indicator.
         areas: names of the areas by id.
         links: title and URL of the link on an area, and of the link on an institution.
     """
-    tables = ((areas, of.tr("Building or area")), (of.institutions, of.tr("Institution")))
+    tables = ((areas, site.tr("Building or area")), (site.institutions, site.tr("Institution")))
     return tuple(
-        scope_table(of, name, scopes, heading, link)
+        scope_table(site, name, scopes, heading, link)
         for (scopes, heading), link in zip(tables, links, strict=True)
         if scopes
     )
 
 
 def scope_table(
-    of: BoardSite, name: str, scopes: Mapping[str, str], heading: str, link: tuple[str, str]
+    site: BoardSite, name: str, scopes: Mapping[str, str], heading: str, link: tuple[str, str]
 ) -> Json:
     """Return a table with value, change, verdict and coverage of an indicator by scope."""
-    fields = _overrides(of, "value", "change_pct", "status", "coverage")
+    fields = _overrides(site, "value", "change_pct", "status", "coverage")
     overrides = {
         "scope": FieldOverride(heading, values=name_values(scopes), link=link, width=150),
         **fields,
@@ -204,12 +208,12 @@ def scope_table(
         "period": "$period",
         "series": TARGET_SERIES,
     }
-    note = of.tr("Select a name to open its board.")
+    note = site.tr("Select a name to open its board.")
     text = PanelText(
-        f"{of.indicator_name(name)} · {heading}",
-        f"{of.definition(name)} {note}",
-        no_data_text(of),
+        f"{site.indicator_name(name)} · {heading}",
+        f"{site.definition(name)} {note}",
+        no_data_text(site),
     )
     query = latest(schema.INDICATOR, tuple(fields), where, ("scope",))
-    panel = table_panel(text, of.indicator_unit(name), [query], overrides)
+    panel = table_panel(text, site.indicator_unit(name), [query], overrides)
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

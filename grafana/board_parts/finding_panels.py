@@ -19,20 +19,20 @@ _ROWS: Final = 200
 _COLOURS: Final = {"info": GREY, "warning": ORANGE, "error": VERMILION}
 
 
-def findings_of_meter(of: BoardSite) -> Json:
+def findings_of_meter(site: BoardSite) -> Json:
     """Return a table of the findings about the chosen meter."""
-    return _findings(of, {"site": "$site", "scope": "$meter"}, shows_meter=False)
+    return _findings(site, {"site": "$site", "scope": "$meter"}, shows_meter=False)
 
 
-def findings_of_site(of: BoardSite) -> Json:
+def findings_of_site(site: BoardSite) -> Json:
     """Return a table of the findings about all meters."""
-    return _findings(of, {"site": "$site"}, shows_meter=True)
+    return _findings(site, {"site": "$site"}, shows_meter=True)
 
 
-def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> Json:
-    tr = of.tr
+def _findings(site: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Findings",
         "Findings about registers, newest first. The doubt is the largest amount by which"
         " the consumption may be wrong. If the doubt is empty, no limit is known.",
@@ -40,7 +40,7 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     )
     meter = FieldOverride(
         tr("Meter"),
-        values=name_values(of.meter_names()),
+        values=name_values(site.meter_names()),
         link=(tr("Open this meter"), board_link("one-meter", "meter")),
         width=170,
         hidden=not shows_meter,
@@ -48,7 +48,7 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     overrides = {
         "Time": FieldOverride(tr("Time"), "time:YYYY-MM-DD HH:mm", width=150),
         "scope": meter,
-        "code": FieldOverride(tr("Finding"), values=register_words(of)),
+        "code": FieldOverride(tr("Finding"), values=register_words(site)),
         schema.UNTIL_MS: FieldOverride(tr("Until"), "time:YYYY-MM-DD HH:mm", width=150),
         schema.DOUBT: FieldOverride(tr("Doubt"), decimals=1, width=110),
     }
@@ -57,19 +57,19 @@ def _findings(of: BoardSite, where: Mapping[str, str], *, shows_meter: bool) -> 
     return table_panel(text, "none", [query], overrides)
 
 
-def register_words(of: BoardSite) -> dict[str, tuple[str, str]]:
+def register_words(site: BoardSite) -> dict[str, tuple[str, str]]:
     """Return name and colour of the findings about registers, by code."""
-    return code_words(of, _WORDS)
+    return code_words(site, _WORDS)
 
 
-def code_words(of: BoardSite, words: Mapping[str, Msgid]) -> dict[str, tuple[str, str]]:
+def code_words(site: BoardSite, words: Mapping[str, Msgid]) -> dict[str, tuple[str, str]]:
     """Return name and colour of kinds of findings, by code.
 
     Args:
-        of: the site.
+        site: the site.
         words: names of the kinds, by code.
     """
-    return {code: (of.tr(words[code]), _COLOURS[KINDS[code].severity]) for code in words}
+    return {code: (site.tr(words[code]), _COLOURS[KINDS[code].severity]) for code in words}
 
 
 #: Short names of findings about registers, by code. A finding without a name is shown by its code.

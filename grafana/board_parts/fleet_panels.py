@@ -23,23 +23,23 @@ _SITE: Final = {"site": "$site"}
 _FAR_BELOW: Final = -36_500.0
 
 
-def agents_online(of: BoardSite) -> Json:
+def agents_online(site: BoardSite) -> Json:
     """Return a panel with the connection state of each agent."""
     text = panel_text(
-        of,
+        site,
         "Agents online",
         "Connection of each agent to the message broker. An agent without a connection"
         " continues to poll, and stores its readings on its own disk.",
         "No agent has ever reported. Start one: jieneng edge run.",
     )
     query = latest_series(schema.AGENT, "online", _SITE, ("agent",), "$tag_agent")
-    overrides = {"/.*/": FieldOverride(values=online_values(of.tr))}
+    overrides = {"/.*/": FieldOverride(values=online_values(site.tr))}
     return stat_panel(text, "none", [query], overrides, beside=True)
 
 
-def ledger(of: BoardSite) -> Json:
+def ledger(site: BoardSite) -> Json:
     """Return a table of each agent's counts of readings: read, stored, pending, ..."""
-    tr = of.tr
+    tr = site.tr
     fields = {
         "read": FieldOverride(tr("Read")),
         "stored": FieldOverride(tr("Stored")),
@@ -49,7 +49,7 @@ def ledger(of: BoardSite) -> Json:
     }
     query = latest(schema.LEDGER, tuple(fields), _SITE, ("agent",))
     text = panel_text(
-        of,
+        site,
         "Account of readings",
         "Number of readings since each agent was installed. Read = stored + set aside +"
         " pending + dropped. Dropped readings are lost.",
@@ -58,44 +58,46 @@ def ledger(of: BoardSite) -> Json:
     return table_panel(text, "locale", [query], {"agent": FieldOverride(tr("Agent")), **fields})
 
 
-def pending(of: BoardSite) -> Json:
+def pending(site: BoardSite) -> Json:
     """Return a panel with the number of readings on the disk of each agent."""
     text = panel_text(
-        of, "Pending readings", "Readings on the agent's disk that are not yet confirmed as stored."
+        site,
+        "Pending readings",
+        "Readings on the agent's disk that are not yet confirmed as stored.",
     )
-    return _of_agents(of, schema.LEDGER, "pending", "locale", text)
+    return _of_agents(site, schema.LEDGER, "pending", "locale", text)
 
 
-def spool_age(of: BoardSite) -> Json:
+def spool_age(site: BoardSite) -> Json:
     """Return a panel with the age of the oldest reading on the disk of each agent."""
     text = panel_text(
-        of,
+        site,
         "Age of the oldest pending batch",
         "Time for which the oldest batch has been waiting on the agent's disk.",
     )
-    return _of_agents(of, schema.AGENT, "spool_age_s", "dthms", text)
+    return _of_agents(site, schema.AGENT, "spool_age_s", "dthms", text)
 
 
-def unacknowledged(of: BoardSite) -> Json:
+def unacknowledged(site: BoardSite) -> Json:
     """Return a panel with the time since the ingest last acknowledged a batch, by agent."""
     text = panel_text(
-        of,
+        site,
         "Published but not acknowledged",
         "Time since the ingest last acknowledged a batch, while the agent publishes"
         " batches; normally 0.",
     )
-    return _of_agents(of, schema.AGENT, "unacknowledged_s", "dthms", text)
+    return _of_agents(site, schema.AGENT, "unacknowledged_s", "dthms", text)
 
 
-def bus_load(of: BoardSite) -> Json:
+def bus_load(site: BoardSite) -> Json:
     """Return a panel with the load of each bus."""
     text = panel_text(
-        of,
+        site,
         "Load of the buses",
         "Share of the time in which a bus was busy. If it is above the dashed line, a"
         " meter that does not answer delays the polls of other meters.",
     )
-    buses = {bus.id: bus.id for bus in of.site.bus}
+    buses = {bus.id: bus.id for bus in site.site.bus}
     query = time_series(schema.BUS, ("load",), _SITE, ("bus",), "$tag_bus")
     panel = time_series_lines(
         text, "percentunit", [query], named_series(buses), thresholds=bad_from(0.8)
@@ -104,9 +106,9 @@ def bus_load(of: BoardSite) -> Json:
     return panel
 
 
-def clocks(of: BoardSite) -> Json:
+def clocks(site: BoardSite) -> Json:
     """Return a table with the clock state and the uptime of each agent."""
-    tr = of.tr
+    tr = site.tr
     # Grafana's own unit of days says "29 weeks".
     days = f"suffix: {tr('{count} d').format(count='').strip()}"
     fields = {
@@ -128,7 +130,7 @@ def clocks(of: BoardSite) -> Json:
     }
     query = latest(schema.AGENT, tuple(fields), _SITE, ("agent",))
     text = panel_text(
-        of,
+        site,
         "Agents",
         "Latest report of each agent. Readings taken while the clock was not trusted are"
         " marked; their times are not changed.",
@@ -137,9 +139,9 @@ def clocks(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], {"agent": FieldOverride(tr("Agent")), **fields})
 
 
-def polls_by_meter(of: BoardSite) -> Json:
+def polls_by_meter(site: BoardSite) -> Json:
     """Return a table with the last poll and the worst poll of each meter."""
-    tr = of.tr
+    tr = site.tr
     answered = yes_values(tr("answered"), tr("no answer"))
     columns = {
         "ok": FieldOverride(tr("Last poll"), values=answered),
@@ -159,7 +161,7 @@ def polls_by_meter(of: BoardSite) -> Json:
         ("meter",),
     )
     text = panel_text(
-        of,
+        site,
         "Polls by meter",
         "Last poll of each meter, and its worst poll of the last hour. A meter that does"
         " not answer is polled less often, so that it does not delay the other meters.",
@@ -167,7 +169,7 @@ def polls_by_meter(of: BoardSite) -> Json:
     )
     name = FieldOverride(
         tr("Meter"),
-        values=name_values(of.meter_names()),
+        values=name_values(site.meter_names()),
         link=(tr("Open this meter"), board_link("one-meter", "meter")),
         width=240,
     )
@@ -176,9 +178,9 @@ def polls_by_meter(of: BoardSite) -> Json:
     return {**panel, "timeFrom": "1h", "hideTimeOverride": True}
 
 
-def receipts(of: BoardSite) -> Json:
+def receipts(site: BoardSite) -> Json:
     """Return a table with the number of each agent's readings that the ingest set aside."""
-    tr = of.tr
+    tr = site.tr
     fields = {
         "held": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
         "replayed": FieldOverride(tr("Replayed")),
@@ -187,7 +189,7 @@ def receipts(of: BoardSite) -> Json:
     }
     query = latest(schema.RECEIPT, tuple(fields), _SITE, ("agent", "machine"))
     text = panel_text(
-        of,
+        site,
         "Quarantine of the ingest",
         "Readings that the ingest set aside. `jieneng ingest quarantine list` shows the"
         " reasons. Once a cause is removed, `jieneng ingest quarantine replay` stores its"
@@ -204,8 +206,8 @@ def _known(thresholds: Thresholds) -> Thresholds:
     return ((None, colours.TEXT), (_FAR_BELOW, first), *others)
 
 
-def _of_agents(of: BoardSite, measurement: str, field: str, unit: str, text: PanelText) -> Json:
-    names = {agent: agent for agent in of.agents}
+def _of_agents(site: BoardSite, measurement: str, field: str, unit: str, text: PanelText) -> Json:
+    names = {agent: agent for agent in site.agents}
     query = time_series(measurement, (field,), _SITE, ("agent",), "$tag_agent")
     panel = time_series_lines(text, unit, [query], named_series(names), stepped=True)
     panel["fieldConfig"]["defaults"]["min"] = 0

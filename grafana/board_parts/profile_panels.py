@@ -34,82 +34,85 @@ def profile_tags(medium: Medium) -> dict[str, str]:
     return {**SCOPE, "medium": medium}
 
 
-def figure_columns(of: BoardSite, medium: Medium, *names: str) -> dict[str, FieldOverride]:
+def figure_columns(site: BoardSite, medium: Medium, *names: str) -> dict[str, FieldOverride]:
     """Return the display options of figures as columns of a table."""
     return {
         name: FieldOverride(
-            of.tr(PROFILE_FIGURES[name].en), _unit(of, medium, name), decimals=2, width=150
+            site.tr(PROFILE_FIGURES[name].en), _unit(site, medium, name), decimals=2, width=150
         )
         for name in names
     }
 
 
-def week(of: BoardSite, medium: Medium) -> Json:
+def week(site: BoardSite, medium: Medium) -> Json:
     """Return a panel with the load of the last seven days, and its usual band."""
     text = PanelText(
-        of.tr(_WEEKS[medium].title),
-        of.tr(
+        site.tr(_WEEKS[medium].title),
+        site.tr(
             "Load of each hour, and the loads that are usual in this hour of the week: the median"
-            " of the last eight weeks, and the band that holds 80 % of the values. Public holidays"
+            " of the last eight weeks, and the band that contains 80 % of the values. Public"
+            " holidays"
             " are left out."
         ),
-        of.tr("An hour of the week needs three measured values in the last eight weeks."),
+        site.tr("An hour of the week needs three measured values in the last eight weeks."),
     )
     amount = CONSUMPTION[medium]
     overrides = {
-        amount: FieldOverride(of.tr("Measured"), colour=MEDIUM_COLOURS[medium]),
-        "median": FieldOverride(of.tr("Usual"), colour=colours.GREEN),
-        "low": FieldOverride(of.tr("Usual, lower end"), dashed=True, colour=colours.GREY),
-        "high": FieldOverride(of.tr("Usual, upper end"), dashed=True, colour=colours.GREY),
+        amount: FieldOverride(site.tr("Measured"), colour=MEDIUM_COLOURS[medium]),
+        "median": FieldOverride(site.tr("Usual"), colour=colours.GREEN),
+        "low": FieldOverride(site.tr("Usual, lower end"), dashed=True, colour=colours.GREY),
+        "high": FieldOverride(site.tr("Usual, upper end"), dashed=True, colour=colours.GREY),
     }
     tags = profile_tags(medium)
     queries = [
         stored_points(schema.CONSUMPTION, (amount,), {**tags, "interval": "hour"}),
         time_series(schema.WEEK_PROFILE, ("median", "low", "high"), tags),
     ]
-    panel = time_series_lines(text, of.unit(LOAD_UNITS[medium]), queries, overrides, stepped=True)
+    panel = time_series_lines(text, site.unit(LOAD_UNITS[medium]), queries, overrides, stepped=True)
     return {**panel, "timeFrom": "7d", "hideTimeOverride": True}
 
 
-def figures_by_month(of: BoardSite, medium: Medium, names: tuple[str, ...]) -> Json:
+def figures_by_month(site: BoardSite, medium: Medium, names: tuple[str, ...]) -> Json:
     """Return a bar chart with figures of the chosen scope, by month."""
     rows = [PROFILE_FIGURES[name] for name in names]
     text = PanelText(
-        " · ".join(of.tr(row.en) for row in rows),
-        "\n\n".join(of.tr(row.definition_en) for row in rows),
-        no_data_text(of),
+        " · ".join(site.tr(row.en) for row in rows),
+        "\n\n".join(site.tr(row.definition_en) for row in rows),
+        no_data_text(site),
     )
     overrides = {
-        row.id: FieldOverride(of.tr(row.en), colour=colour)
+        row.id: FieldOverride(site.tr(row.en), colour=colour)
         for row, colour in zip(rows, _COLOURS, strict=False)
     }
     query = latest(schema.PROFILE, names, profile_tags(medium), ("period",))
-    panel = bar_chart(text, _unit(of, medium, names[0]), query, overrides, "period")
+    panel = bar_chart(text, _unit(site, medium, names[0]), query, overrides, "period")
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
-def nights(of: BoardSite, medium: Medium) -> Json:
+def nights(site: BoardSite, medium: Medium) -> Json:
     """Return a panel with the smallest load of each night; of water, also the leak level."""
     text = panel_text(
-        of,
+        site,
         _NIGHTS[medium].title,
         "Mean load of the hour of the night with the smallest load. The leak level of water is the"
         " 20th percentile of the last seven nights: if it is above 0, water runs in every night.",
     )
     fields = ("least", "leak_level") if medium == "water" else ("least",)
     overrides = {
-        "least": FieldOverride(of.tr("Smallest hour of the night"), colour=MEDIUM_COLOURS[medium]),
-        "leak_level": FieldOverride(of.tr("Leak level"), colour=colours.VERMILION),
+        "least": FieldOverride(
+            site.tr("Smallest hour of the night"), colour=MEDIUM_COLOURS[medium]
+        ),
+        "leak_level": FieldOverride(site.tr("Leak level"), colour=colours.VERMILION),
     }
     query = stored_points(schema.NIGHT, fields, profile_tags(medium))
     shown = {name: overrides[name] for name in fields}
-    unit = of.unit(LOAD_UNITS[medium])
+    unit = site.unit(LOAD_UNITS[medium])
     panel = time_series_lines(text, unit, [query], shown, stepped=True)
     panel["fieldConfig"]["defaults"]["min"] = 0
     return panel
 
 
-def _unit(of: BoardSite, medium: Medium, name: str) -> str:
+def _unit(site: BoardSite, medium: Medium, name: str) -> str:
     """Return Grafana's id of the unit of a figure."""
     row = PROFILE_FIGURES[name]
-    return "percentunit" if row.is_share else of.unit(row.unit_of(medium))
+    return "percentunit" if row.is_share else site.unit(row.unit_of(medium))

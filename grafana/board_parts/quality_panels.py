@@ -21,11 +21,11 @@ _GOOD_SCORE: Final = 95.0
 _LEAST_STORED: Final = 0.90
 
 
-def scores(of: BoardSite) -> Json:
+def scores(site: BoardSite) -> Json:
     """Return a table of the score of each scope and figure, with its parts."""
-    tr = of.tr
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Scores",
         "Quality of the data of the year, 0 to 100: completeness 40, plausibility 25, consistency"
         " 25 and denominators 10 points. An issue costs the share of the figure that it concerns,"
@@ -33,7 +33,7 @@ def scores(of: BoardSite) -> Json:
         "The data were not rated yet; this happens once a day.",
     )
     tags = {
-        "scope": FieldOverride(tr("Scope"), values=name_values(of.scopes), width=150),
+        "scope": FieldOverride(tr("Scope"), values=name_values(site.scopes), width=150),
         "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=120),
     }
     fields = {
@@ -47,18 +47,18 @@ def scores(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], {**tags, **fields}, sort=("score", False))
 
 
-def issues(of: BoardSite) -> Json:
-    """Return a table of the issues of the chosen scope, the most expensive first."""
-    tr = of.tr
+def issues(site: BoardSite) -> Json:
+    """Return a table of the issues of the chosen scope, those with most points first."""
+    tr = site.tr
     text = panel_text(
-        of,
-        "What to mend first",
+        site,
+        "What to correct first",
         "Findings about the data of the chosen scope, by the points that the score gains if they"
         " are mended, and by the share of the figure (energy in kgce, water in m³) that they"
         " concern.",
         "There are no issues.",
     )
-    subjects = {**of.meter_names(), **of.scopes}
+    subjects = {**site.meter_names(), **site.scopes}
     tags = {
         "subject": FieldOverride(
             tr("Meter or scope"),
@@ -66,7 +66,7 @@ def issues(of: BoardSite) -> Json:
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
             width=170,
         ),
-        "code": FieldOverride(tr("Finding"), values=_code_words(of)),
+        "code": FieldOverride(tr("Finding"), values=_code_words(site)),
         "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=120),
     }
     fields = {
@@ -79,19 +79,19 @@ def issues(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], {**tags, **fields}, sort=("points", True))
 
 
-def stored_readings(of: BoardSite) -> Json:
+def stored_readings(site: BoardSite) -> Json:
     """Return a table of the stored share of each point's readings, the worst first."""
-    tr = of.tr
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Stored readings by point",
-        "Share of the readings of a day that were to be polled and are stored, on the latest day"
-        " and on the worst day of the time range. At least 90 % are required.",
+        "Share of the expected readings of a day that are stored, on the latest day and on the"
+        " worst day of the time range. At least 90 % are required.",
         "No meter was polled on a whole day.",
     )
     limit = good_from(_LEAST_STORED)
     overrides = {
-        "meter": FieldOverride(tr("Meter"), values=name_values(of.meter_names()), width=170),
+        "meter": FieldOverride(tr("Meter"), values=name_values(site.meter_names()), width=170),
         "quantity": FieldOverride(tr("Quantity"), width=130),
         "latest": FieldOverride(tr("Latest day"), "percentunit", 1, thresholds=limit),
         "least": FieldOverride(tr("Worst day"), "percentunit", 1, thresholds=limit),
@@ -105,8 +105,8 @@ def stored_readings(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], overrides, sort=("least", False))
 
 
-def _code_words(of: BoardSite) -> Mappings:
-    return register_words(of) | code_words(of, _WORDS)
+def _code_words(site: BoardSite) -> Mappings:
+    return register_words(site) | code_words(site, _WORDS)
 
 
 #: Short names of findings about the data, by code.
@@ -116,7 +116,7 @@ _WORDS: Final[Mapping[str, Msgid]] = {
     "spread_edge": "Estimated at the edges",
     "incomplete_point": "Readings not stored",
     "year_change": "Unlike another year",
-    "unit_slip": "Slip of a unit",
+    "unit_slip": "Wrong unit",
     "flat_line": "Equal days",
     "zero_line": "Counts nothing",
     "copied_months": "Equal months",
@@ -125,8 +125,8 @@ _WORDS: Final[Mapping[str, Msgid]] = {
     "negative_balance": "Negative balance",
     "bill_amount_differs": "Unlike the bill",
     "bill_other_year": "Bill of another year",
-    "bill_in_other_unit": "Slip of a cost",
-    "periods_not_annual": "Parts unlike the year",
+    "bill_in_other_unit": "Cost in a wrong unit",
+    "periods_not_annual": "Sum of parts unlike the year",
     "denominator_change": "Floor area or headcount",
     "no_floor_area": "No floor area",
     "no_headcount": "No headcount",

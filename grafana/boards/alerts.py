@@ -8,9 +8,9 @@ from grafana.panel_layout import PanelRow
 from grafana.variables import site_variable
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Alerts"),
         tr(
@@ -18,28 +18,32 @@ def board(of: BoardSite) -> Json:
             " of the evaluation"
         ),
     )
-    return frame("alerts", text, of, [site_variable(of)], _rows(of), begin="now-7d", refresh="1m")
+    return frame(
+        "alerts", text, site, [site_variable(site)], _rows(site), begin="now-7d", refresh="1m"
+    )
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     meter = (tr("Open this meter"), board_link("one-meter", "meter"))
     fleet = (tr("Open the edge fleet"), f"/d/{uid('edge-fleet')}")
     targets = (tr("Open the targets"), f"/d/{uid('targets-overview')}")
     return [
         PanelRow(
             5,
-            (alerts.firing_by_severity(of), alerts.firing_over_time(of), alerts.rounds(of)),
+            (alerts.firing_by_severity(site), alerts.firing_over_time(site), alerts.rounds(site)),
             tr("Now"),
             widths=(6, 8, 10),
         ),
-        PanelRow(8, (alerts.firing(of, "Alerts of meters", ("meter",), meter),), tr("Firing now")),
-        PanelRow(6, (alerts.firing(of, "Alerts of agents and buses", ("agent", "bus"), fleet),)),
+        PanelRow(
+            8, (alerts.firing(site, "Alerts of meters", ("meter",), meter),), tr("Firing now")
+        ),
+        PanelRow(6, (alerts.firing(site, "Alerts of agents and buses", ("agent", "bus"), fleet),)),
         PanelRow(
             6,
             (
                 alerts.firing(
-                    of,
+                    site,
                     "Alerts of buildings and indicators",
                     ("area", "scope", "indicator"),
                     targets,
@@ -49,11 +53,11 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             8,
             (
-                alerts.noisiest_rules(of),
-                alerts.noisiest_meters(of),
+                alerts.noisiest_rules(site),
+                alerts.noisiest_meters(site),
             ),
             tr("Frequency of alerts, and time to recover"),
         ),
-        PanelRow(9, (alerts.episodes(of),), tr("Alerts that are over")),
-        PanelRow(6, (alerts.marks(of),)),
+        PanelRow(9, (alerts.episodes(site),), tr("Alerts that are over")),
+        PanelRow(6, (alerts.marks(site),)),
     ]

@@ -18,52 +18,55 @@ from jieneng.metering.indicators import BINDING_INDICATORS, CONSUMPTION_INDICATO
 from jieneng.metering.quantities import CONSUMPTION, Medium
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Buildings and institutions"),
         tr("Figures of a building or institution, its meters, and a comparison with the others"),
     )
-    variables = [site_variable(of), scope_variable(of), year_variable(of)]
-    return frame("buildings", text, of, variables, _rows(of), begin="now-60d", refresh="5m")
+    variables = [site_variable(site), scope_variable(site), year_variable(site)]
+    return frame("buildings", text, site, variables, _rows(site), begin="now-60d", refresh="5m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
-    metered = [name for name in CONSUMPTION_INDICATORS if name in of.media]
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
+    metered = [name for name in CONSUMPTION_INDICATORS if name in site.media]
     back = (tr("Targets of this scope"), board_link("targets-overview", "scope"))
     return [
         PanelRow(
             7,
-            tuple(_of_year(verdict(of, name)) for name in BINDING_INDICATORS),
+            tuple(_of_year(verdict(site, name)) for name in BINDING_INDICATORS),
             tr("Binding targets · ${scope:text} · $period"),
         ),
         PanelRow(
             8,
-            tuple(by_day(of, medium) for medium in of.media),
+            tuple(by_day(site, medium) for medium in site.media),
             tr("Consumption by day · ${scope:text}"),
         ),
         PanelRow(
             8,
-            (*(by_month(of, name) for name in metered[:1]), by_year(of, "energy_per_floor_area")),
+            (
+                *(by_month(site, name) for name in metered[:1]),
+                by_year(site, "energy_per_floor_area"),
+            ),
             tr("Months and years · ${scope:text} · $period"),
         ),
         PanelRow(
             7,
-            tuple(ranking(of, name, of.buildings) for name in BINDING_INDICATORS),
+            tuple(ranking(site, name, site.buildings) for name in BINDING_INDICATORS),
             tr("Ranking of the buildings · $period"),
         ),
         PanelRow(
             8,
-            scope_tables(of, "energy_per_capita", of.areas, (back, back)),
+            scope_tables(site, "energy_per_capita", site.areas, (back, back)),
         ),
         PanelRow(
             9,
-            tuple(_meters(of, medium) for medium in of.media[:2]),
+            tuple(_meters(site, medium) for medium in site.media[:2]),
             tr("Meters of all buildings"),
         ),
-        PanelRow(8, (*(_meters(of, medium) for medium in of.media[2:]), *_members(of))),
+        PanelRow(8, (*(_meters(site, medium) for medium in site.media[2:]), *_members(site))),
     ]
 
 
@@ -71,14 +74,14 @@ def _of_year(panel: Json) -> Json:
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
-def _meters(of: BoardSite, medium: Medium) -> Json:
+def _meters(site: BoardSite, medium: Medium) -> Json:
     """Return a table with the latest and the highest daily consumption of a medium's meters."""
-    tr = of.tr
+    tr = site.tr
     field = CONSUMPTION[medium]
     overrides = {
         "scope": FieldOverride(
             tr("Meter"),
-            values=name_values(of.meter_names(medium)),
+            values=name_values(site.meter_names(medium)),
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
         ),
         "latest": FieldOverride(tr("Latest day"), width=100),
@@ -90,24 +93,24 @@ def _meters(of: BoardSite, medium: Medium) -> Json:
         {"site": "$site", "kind": "meter", "medium": medium, "interval": "day"},
         ("scope",),
     )
-    note = of.tr(
+    note = site.tr(
         "Consumption of each meter on the latest day, which may not be over yet, and on"
         " the day with the largest consumption. Select a name to open the meter."
     )
-    text = PanelText(of.tr(_METERS[medium].title), note, no_data_text(of))
+    text = PanelText(site.tr(_METERS[medium].title), note, no_data_text(site))
     return table_panel(
-        text, of.consumption_unit(medium), [query], overrides, sort=("greatest", True)
+        text, site.consumption_unit(medium), [query], overrides, sort=("greatest", True)
     )
 
 
-def _members(of: BoardSite) -> tuple[Json, ...]:
+def _members(site: BoardSite) -> tuple[Json, ...]:
     """Return a panel that lists the buildings of each institution; none without institutions."""
     lines = [
         f"- **{institution.name}**: "
-        + (" / ".join(area.name for area in of.site.area if institution.id in area.institutions))
-        for institution in of.site.institution
+        + (" / ".join(area.name for area in site.site.area if institution.id in area.institutions))
+        for institution in site.site.institution
     ]
-    title = of.tr("Buildings of the institutions")
+    title = site.tr("Buildings of the institutions")
     return (text_panel(title, "\n".join(lines)),) if lines else ()
 
 

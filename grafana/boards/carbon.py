@@ -18,9 +18,9 @@ from jieneng.metering.errors import Msgid
 _BOTH: Final = "/^(fixed|current)$/"
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Carbon"),
         tr(
@@ -28,45 +28,48 @@ def board(of: BoardSite) -> Json:
             " inventory"
         ),
     )
-    variables = [site_variable(of), scope_variable(of), year_variable(of)]
-    return frame("carbon", text, of, variables, _rows(of), begin="now-1y", refresh="15m")
+    variables = [site_variable(site), scope_variable(site), year_variable(site)]
+    return frame("carbon", text, site, variables, _rows(site), begin="now-1y", refresh="15m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     year = {"timeFrom": "10y", "hideTimeOverride": True}
     return [
         PanelRow(
             8,
-            ({**verdict(of, "carbon_per_floor_area"), **year}, _both(of, "carbon_per_floor_area")),
+            (
+                {**verdict(site, "carbon_per_floor_area"), **year},
+                _both(site, "carbon_per_floor_area"),
+            ),
             tr("Target · ${scope:text} · $period"),
             widths=(8, 16),
         ),
         PanelRow(
             8,
             (
-                by_year(of, "carbon_per_floor_area"),
-                _years(of, "fixed", "Total with the base year's factor"),
-                _years(of, "current", "Total with each year's factor"),
+                by_year(site, "carbon_per_floor_area"),
+                _years(site, "fixed", "Total with the base year's factor"),
+                _years(site, "current", "Total with each year's factor"),
             ),
             tr("Years · ${scope:text}"),
         ),
         PanelRow(
             8,
             (
-                ranking(of, "carbon_total", of.buildings),
-                ranking(of, "carbon_per_floor_area", of.buildings),
+                ranking(site, "carbon_total", site.buildings),
+                ranking(site, "carbon_per_floor_area", site.buildings),
             ),
             tr("Ranking of the buildings · $period"),
         ),
-        PanelRow(9, (_both(of, "carbon_total"),)),
+        PanelRow(9, (_both(site, "carbon_total"),)),
     ]
 
 
-def _both(of: BoardSite, name: str) -> Json:
+def _both(site: BoardSite, name: str) -> Json:
     """Return a bar chart of an indicator by year, with each of the two carbon factor series."""
-    tr = of.tr
-    known = indicator_overrides(of)
+    tr = site.tr
+    known = indicator_overrides(site)
     fields = {
         "value": known["value"],
         "baseline": known["baseline"],
@@ -78,9 +81,9 @@ def _both(of: BoardSite, name: str) -> Json:
         " inventory requires this series."
     )
     text = PanelText(
-        f"{of.indicator_name(name)} [{of.indicator_unit(name).removeprefix('suffix:')}]",
-        f"{of.definition(name)} {note}",
-        no_data_text(of),
+        f"{site.indicator_name(name)} [{site.indicator_unit(name).removeprefix('suffix:')}]",
+        f"{site.definition(name)} {note}",
+        no_data_text(site),
     )
     tags = {
         "period": FieldOverride(tr("Year"), "string", width=80),
@@ -89,16 +92,16 @@ def _both(of: BoardSite, name: str) -> Json:
     where = {**SCOPE, "indicator": name, "period": YEAR_PATTERN, "series": _BOTH}
     query = latest(schema.INDICATOR, tuple(fields), where, tuple(tags))
     panel = table_panel(
-        text, of.indicator_unit(name), [query], {**tags, **fields}, sort=("period", True)
+        text, site.indicator_unit(name), [query], {**tags, **fields}, sort=("period", True)
     )
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
-def _years(of: BoardSite, series: str, title: Msgid) -> Json:
-    tr = of.tr
+def _years(site: BoardSite, series: str, title: Msgid) -> Json:
+    tr = site.tr
     overrides = {"value": FieldOverride(tr("Value"), colour=colours.PURPLE)}
-    text = PanelText(of.tr(title), of.definition("carbon_total"), no_data_text(of))
+    text = PanelText(site.tr(title), site.definition("carbon_total"), no_data_text(site))
     where = {**SCOPE, "indicator": "carbon_total", "period": YEAR_PATTERN, "series": series}
     query = latest(schema.INDICATOR, ("value",), where, ("period",))
-    panel = bar_chart(text, of.indicator_unit("carbon_total"), query, overrides, "period")
+    panel = bar_chart(text, site.indicator_unit("carbon_total"), query, overrides, "period")
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}

@@ -20,39 +20,39 @@ from jieneng.metering.quantities import Medium
 _MONTHS: Final = "/^$period-[0-9]{2}$/"
 _SCOPES: Final = "/^(site|area|institution)$/"
 #: Rows of the table of accounts: a year of ten accounts.
-_MOST_ACCOUNT_MONTHS: Final = 120
+_MAX_ACCOUNT_MONTHS: Final = 120
 _LONG: Final[Json] = {"timeFrom": "10y", "hideTimeOverride": True}
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Costs"), tr("Costs by month and price period, average price, largest consumers, bills")
     )
-    variables = [site_variable(of), scope_variable(of), year_variable(of)]
-    return frame("cost", text, of, variables, _rows(of), begin="now-1y", refresh="15m")
+    variables = [site_variable(site), scope_variable(site), year_variable(site)]
+    return frame("cost", text, site, variables, _rows(site), begin="now-1y", refresh="15m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
-    others = [medium for medium in of.media if medium != "electricity"]
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
+    others = [medium for medium in site.media if medium != "electricity"]
     return [
         PanelRow(
             9,
-            (_latest_month(of), _by_price_period(of)),
+            (_latest_month(site), _by_price_period(site)),
             tr("Electricity · ${scope:text} · $period"),
             widths=(6, 18),
         ),
-        PanelRow(8, (_amounts_by_price_period(of), _average_price(of))),
+        PanelRow(8, (_amounts_by_price_period(site), _average_price(site))),
         PanelRow(
             9,
-            (_largest(of), _by_building(of)),
+            (_largest(site), _by_building(site)),
             tr("Buildings in the latest month of $period"),
             widths=(10, 14),
         ),
-        *([PanelRow(8, tuple(_of_medium(of, one) for one in others))] if others else []),
-        PanelRow(8, (_accounts(of),), tr("Accounts and bills · $period")),
+        *([PanelRow(8, tuple(_of_medium(site, one) for one in others))] if others else []),
+        PanelRow(8, (_accounts(site),), tr("Accounts and bills · $period")),
     ]
 
 
@@ -60,20 +60,20 @@ def _where(medium: Medium = "electricity") -> dict[str, str]:
     return {**SCOPE, "kind": _SCOPES, "medium": medium, "period": _MONTHS}
 
 
-def _empty(of: BoardSite) -> str:
-    return of.tr(
+def _empty(site: BoardSite) -> str:
+    return site.tr(
         "No costs in this year. Write accounts and prices into tariffs.toml. Costs are computed"
         " once a day."
     )
 
 
-def _text(of: BoardSite, title: str, description: str) -> PanelText:
-    return PanelText(title, description, _empty(of))
+def _text(site: BoardSite, title: str, description: str) -> PanelText:
+    return PanelText(title, description, _empty(site))
 
 
-def _period_overrides(of: BoardSite, suffix: str) -> Overrides:
+def _period_overrides(site: BoardSite, suffix: str) -> Overrides:
     """Return overrides for the fields of the price periods, in a colour for each."""
-    tr = of.tr
+    tr = site.tr
     return {
         suffix.format("sharp"): FieldOverride(tr("Sharp"), colour=colours.PURPLE),
         suffix.format("peak"): FieldOverride(tr("Peak"), colour=colours.VERMILION),
@@ -90,96 +90,98 @@ def _stacked_months(text: PanelText, unit: str, overrides: Overrides) -> Json:
     return {**panel, **_LONG}
 
 
-def _by_price_period(of: BoardSite) -> Json:
-    tr = of.tr
+def _by_price_period(site: BoardSite) -> Json:
+    tr = site.tr
     text = _text(
-        of,
+        site,
         tr("Cost by month and price period"),
         tr(
             "Consumption of each price period times its price, and the charge for demand; a scope"
-            " bears its share by consumption. The running month is until yesterday."
+            " has its share by consumption. The running month is until yesterday."
         ),
     )
     demand = {"demand_yuan": FieldOverride(tr("Demand"), colour=colours.GREY)}
-    return _stacked_months(text, of.unit("yuan"), {**_period_overrides(of, "{}_yuan"), **demand})
+    return _stacked_months(
+        text, site.unit("yuan"), {**_period_overrides(site, "{}_yuan"), **demand}
+    )
 
 
-def _amounts_by_price_period(of: BoardSite) -> Json:
-    tr = of.tr
+def _amounts_by_price_period(site: BoardSite) -> Json:
+    tr = site.tr
     text = _text(
-        of,
+        site,
         tr("Consumption by month and price period"),
         tr("Consumption in the hours of each price period of the tariff."),
     )
-    return _stacked_months(text, of.unit("kWh"), _period_overrides(of, "energy_{}_kwh"))
+    return _stacked_months(text, site.unit("kWh"), _period_overrides(site, "energy_{}_kwh"))
 
 
-def _latest_month(of: BoardSite) -> Json:
-    tr = of.tr
-    price = of.unit("yuan/kWh")
+def _latest_month(site: BoardSite) -> Json:
+    tr = site.tr
+    price = site.unit("yuan/kWh")
     overrides = {
         schema.COST_YUAN: FieldOverride(tr("Cost"), colour=colours.TEXT),
-        "energy_kwh": FieldOverride(tr("Consumption"), of.unit("kWh"), colour=colours.TEXT),
+        "energy_kwh": FieldOverride(tr("Consumption"), site.unit("kWh"), colour=colours.TEXT),
         "average_price": FieldOverride(tr("Average price"), price, 4, colour=colours.TEXT),
         schema.COVERAGE: FieldOverride(tr("Coverage"), "percentunit", 1, colour=colours.TEXT),
     }
     text = _text(
-        of,
+        site,
         tr("Latest month"),
         tr("Cost of the latest month of the year until yesterday, with the charge for demand."),
     )
     query = latest(schema.COST, tuple(overrides), _where())
-    return {**stat_panel(text, of.unit("yuan"), [query], overrides), **_LONG}
+    return {**stat_panel(text, site.unit("yuan"), [query], overrides), **_LONG}
 
 
-def _average_price(of: BoardSite) -> Json:
-    tr = of.tr
+def _average_price(site: BoardSite) -> Json:
+    tr = site.tr
     overrides = {"average_price": FieldOverride(tr("Average price"), colour=colours.BLUE)}
     text = _text(
-        of,
+        site,
         tr("Average price by month"),
         tr("Cost of energy and demand, divided by the consumption."),
     )
     query = latest(schema.COST, tuple(overrides), _where(), ("period",))
-    return {**bar_chart(text, of.unit("yuan/kWh"), query, overrides, "period"), **_LONG}
+    return {**bar_chart(text, site.unit("yuan/kWh"), query, overrides, "period"), **_LONG}
 
 
-def _largest(of: BoardSite) -> Json:
-    tr = of.tr
-    overrides = {"scope": FieldOverride(values=name_values(of.buildings))}
+def _largest(site: BoardSite) -> Json:
+    tr = site.tr
+    overrides = {"scope": FieldOverride(values=name_values(site.buildings))}
     text = _text(
-        of,
+        site,
         tr("Largest costs of electricity"),
         tr("Cost of each building in the latest month, largest first."),
     )
-    where = {**_where(), "scope": one_of(tuple(of.buildings))}
+    where = {**_where(), "scope": one_of(tuple(site.buildings))}
     query = latest(schema.COST, (schema.COST_YUAN,), where, ("scope",))
-    panel = bar_gauge(text, of.unit("yuan"), query, overrides, value=schema.COST_YUAN)
+    panel = bar_gauge(text, site.unit("yuan"), query, overrides, value=schema.COST_YUAN)
     return {**panel, **_LONG}
 
 
-def _by_building(of: BoardSite) -> Json:
-    tr = of.tr
+def _by_building(site: BoardSite) -> Json:
+    tr = site.tr
     overrides = {
-        "scope": FieldOverride(tr("Building"), values=name_values(of.buildings), width=150),
-        "energy_kwh": FieldOverride(tr("Consumption"), of.unit("kWh")),
+        "scope": FieldOverride(tr("Building"), values=name_values(site.buildings), width=150),
+        "energy_kwh": FieldOverride(tr("Consumption"), site.unit("kWh")),
         schema.COST_YUAN: FieldOverride(tr("Cost"), decimals=0),
-        "average_price": FieldOverride(tr("Average price"), of.unit("yuan/kWh"), 4),
+        "average_price": FieldOverride(tr("Average price"), site.unit("yuan/kWh"), 4),
         "least_yuan": FieldOverride(tr("At least"), decimals=0),
         "greatest_yuan": FieldOverride(tr("At most"), decimals=0),
         schema.COVERAGE: FieldOverride(tr("Coverage"), "percentunit", 1, width=90),
     }
     text = _text(
-        of,
+        site,
         tr("Electricity of the buildings"),
         tr(
-            "Each building pays the account's prices for its own hours. Where a meter is not read"
-            " often enough to know the hours, the cost lies between the least and the greatest."
+            "Each building pays the account's prices for its own hours. If a meter is not read"
+            " often enough to know the hours, the cost is between the least and the greatest one."
         ),
     )
-    where = {**_where(), "scope": one_of(tuple(of.buildings))}
+    where = {**_where(), "scope": one_of(tuple(site.buildings))}
     query = latest(schema.COST, tuple(overrides)[1:], where, ("scope",))
-    panel = table_panel(text, of.unit("yuan"), [query], overrides, sort=(schema.COST_YUAN, True))
+    panel = table_panel(text, site.unit("yuan"), [query], overrides, sort=(schema.COST_YUAN, True))
     return {**panel, **_LONG}
 
 
@@ -190,23 +192,23 @@ _OTHERS: Final[Mapping[Medium, Words]] = {
 }
 
 
-def _of_medium(of: BoardSite, medium: Medium) -> Json:
+def _of_medium(site: BoardSite, medium: Medium) -> Json:
     """Return a bar chart of the cost of a medium by month."""
-    tr = of.tr
+    tr = site.tr
     overrides = {
         schema.COST_YUAN: FieldOverride(tr("Cost"), colour=MEDIUM_COLOURS[medium]),
     }
     text = _text(
-        of,
+        site,
         tr(_OTHERS[medium].title),
         tr("Consumption times price. With steps, each unit costs the average of the month."),
     )
     query = latest(schema.COST, (schema.COST_YUAN,), _where(medium), ("period",))
-    return {**bar_chart(text, of.unit("yuan"), query, overrides, "period"), **_LONG}
+    return {**bar_chart(text, site.unit("yuan"), query, overrides, "period"), **_LONG}
 
 
-def _accounts(of: BoardSite) -> Json:
-    tr = of.tr
+def _accounts(site: BoardSite) -> Json:
+    tr = site.tr
     overrides = {
         "scope": FieldOverride(tr("Account"), "string", width=150),
         "period": FieldOverride(tr("Month"), "string", width=90),
@@ -218,7 +220,7 @@ def _accounts(of: BoardSite) -> Json:
         schema.COVERAGE: FieldOverride(tr("Coverage"), "percentunit", 1, width=90),
     }
     text = _text(
-        of,
+        site,
         tr("Accounts by month"),
         tr(
             "Cost of each account by meters and tariff, and the bills that end in the month. A bill"
@@ -227,6 +229,6 @@ def _accounts(of: BoardSite) -> Json:
     )
     where = {"site": "$site", "kind": "account", "period": _MONTHS}
     tags, fields = tuple(overrides)[:2], tuple(overrides)[2:]
-    query = newest_rows(schema.COST, fields, tags, where, limit=_MOST_ACCOUNT_MONTHS)
-    panel = table_panel(text, of.unit("yuan"), [query], overrides, sort=("period", True))
+    query = newest_rows(schema.COST, fields, tags, where, limit=_MAX_ACCOUNT_MONTHS)
+    panel = table_panel(text, site.unit("yuan"), [query], overrides, sort=("period", True))
     return {**panel, **_LONG}

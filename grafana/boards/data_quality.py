@@ -1,4 +1,4 @@
-"""Board 数据质量: scores, what to mend first, coverage and findings by meter and day."""
+"""Board 数据质量: scores, issues to correct first, coverage and findings by meter and day."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,54 +23,54 @@ _METERS: Final = {"site": "$site", "kind": "meter", "interval": "day"}
 _ROWS: Final = 300
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Data quality"), tr("Coverage and findings by meter and day, up to yesterday")
     )
-    variables = [site_variable(of), scope_variable(of)]
+    variables = [site_variable(site), scope_variable(site)]
     return frame(
         "data-quality",
         text,
-        of,
+        site,
         variables,
-        _rows(of),
+        _rows(site),
         begin="now-30d/d",
         end="now-1d/d",
         refresh="5m",
     )
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     return [
         PanelRow(
             9,
-            (scores(of), issues(of)),
-            tr("Scores, and what to mend first · ${scope:text}"),
+            (scores(site), issues(site)),
+            tr("Scores, and what to correct first · ${scope:text}"),
             widths=(10, 14),
         ),
-        PanelRow(9, (_short_days(of), _by_meter(of)), tr("Meters with missing readings")),
+        PanelRow(9, (_short_days(site), _by_meter(site)), tr("Meters with missing readings")),
         PanelRow(
             7,
-            (findings_of_site(of), _late_days(of)),
+            (findings_of_site(site), _late_days(site)),
             tr("Findings, and late readings"),
             widths=(15, 9),
         ),
-        PanelRow(7, (stored_readings(of),)),
+        PanelRow(7, (stored_readings(site),)),
         PanelRow(
             7,
-            tuple(_area_coverage(of, medium) for medium in of.media),
+            tuple(_area_coverage(site, medium) for medium in site.media),
             tr("Coverage by day · ${scope:text}"),
         ),
     ]
 
 
-def _short_days(of: BoardSite) -> Json:
-    tr = of.tr
+def _short_days(site: BoardSite) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Days with missing readings",
         "Days with a coverage below the floor, newest first. The consumption between two"
         " readings is never lost: it is distributed over the gap between them and marked"
@@ -79,9 +79,9 @@ def _short_days(of: BoardSite) -> Json:
     )
     overrides = {
         "Time": FieldOverride(tr("Day"), "time:YYYY-MM-DD", width=110),
-        "scope": _meter_column(of),
+        "scope": _meter_column(site),
         "coverage": FieldOverride(
-            tr("Coverage"), "percentunit", 1, thresholds=good_from(of.coverage_floor), width=100
+            tr("Coverage"), "percentunit", 1, thresholds=good_from(site.coverage_floor), width=100
         ),
         "estimated": FieldOverride(tr("Estimated"), "percentunit", 1),
     }
@@ -91,16 +91,16 @@ def _short_days(of: BoardSite) -> Json:
         ("scope",),
         _METERS,
         limit=_ROWS,
-        condition=("coverage", "<", of.coverage_floor),
+        condition=("coverage", "<", site.coverage_floor),
     )
     return table_panel(text, "none", [query], overrides)
 
 
-def _by_meter(of: BoardSite) -> Json:
-    tr = of.tr
-    floor = good_from(of.coverage_floor)
+def _by_meter(site: BoardSite) -> Json:
+    tr = site.tr
+    floor = good_from(site.coverage_floor)
     overrides = {
-        "scope": _meter_column(of),
+        "scope": _meter_column(site),
         "latest": FieldOverride(tr("Latest day"), "percentunit", 1, thresholds=floor),
         "least": FieldOverride(tr("Worst day"), "percentunit", 1, thresholds=floor),
         "estimated": FieldOverride(
@@ -118,7 +118,7 @@ def _by_meter(of: BoardSite) -> Json:
         ("scope",),
     )
     text = panel_text(
-        of,
+        site,
         "Coverage by meter",
         "Coverage (share of the day in which readings were accepted without gaps) on the"
         " latest day and on the worst day of the time range, and the largest share of a"
@@ -127,8 +127,8 @@ def _by_meter(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], overrides, sort=("least", False))
 
 
-def _area_coverage(of: BoardSite, medium: Medium) -> Json:
-    text = words_text(of, _COVERAGE[medium], "No meter of this medium in this area.")
+def _area_coverage(site: BoardSite, medium: Medium) -> Json:
+    text = words_text(site, _COVERAGE[medium], "No meter of this medium in this area.")
     query = stored_points(
         schema.CONSUMPTION,
         ("coverage", "estimated"),
@@ -139,10 +139,10 @@ def _area_coverage(of: BoardSite, medium: Medium) -> Json:
         },
     )
     overrides = {
-        "coverage": FieldOverride(of.tr("Coverage"), colour=colours.GREEN),
-        "estimated": FieldOverride(of.tr("Estimated"), colour=colours.ORANGE),
+        "coverage": FieldOverride(site.tr("Coverage"), colour=colours.GREEN),
+        "estimated": FieldOverride(site.tr("Estimated"), colour=colours.ORANGE),
     }
-    floor = good_from(of.coverage_floor)
+    floor = good_from(site.coverage_floor)
     panel = time_series_lines(
         text, "percentunit", [query], overrides, thresholds=floor, stepped=True
     )
@@ -150,16 +150,16 @@ def _area_coverage(of: BoardSite, medium: Medium) -> Json:
     return panel
 
 
-def _late_days(of: BoardSite) -> Json:
-    tr = of.tr
+def _late_days(site: BoardSite) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Days with late readings",
         "Local days with readings that were stored more than six hours late. The"
         " analytics computes these days again automatically.",
         "There are no late readings in this time range.",
     )
-    meter = FieldOverride(tr("Meter"), values=_names(of))
+    meter = FieldOverride(tr("Meter"), values=_names(site))
     overrides = {
         "Time": FieldOverride(tr("Day"), "time:YYYY-MM-DD", width=110),
         "meter": meter,
@@ -171,13 +171,13 @@ def _late_days(of: BoardSite) -> Json:
     return table_panel(text, "none", [query], overrides)
 
 
-def _meter_column(of: BoardSite) -> FieldOverride:
-    link = (of.tr("Open this meter"), board_link("one-meter", "meter"))
-    return FieldOverride(of.tr("Meter"), values=_names(of), link=link, width=170)
+def _meter_column(site: BoardSite) -> FieldOverride:
+    link = (site.tr("Open this meter"), board_link("one-meter", "meter"))
+    return FieldOverride(site.tr("Meter"), values=_names(site), link=link, width=170)
 
 
-def _names(of: BoardSite) -> Mappings:
-    return name_values(of.meter_names())
+def _names(site: BoardSite) -> Mappings:
+    return name_values(site.meter_names())
 
 
 _COVERAGE: Final[Mapping[Medium, Words]] = {

@@ -8,31 +8,31 @@ from grafana.panel_layout import PanelRow
 from grafana.variables import site_variable
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Edge fleet and account of readings"),
         tr("Agents, buses, polls, clocks, and a count of every reading"),
     )
     return frame(
-        "edge-fleet", text, of, [site_variable(of)], _rows(of), begin="now-24h", refresh="30s"
+        "edge-fleet", text, site, [site_variable(site)], _rows(site), begin="now-24h", refresh="30s"
     )
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     return [
-        PanelRow(5, (fleet.agents_online(of), fleet.clocks(of)), tr("Agents"), widths=(8, 16)),
+        PanelRow(5, (fleet.agents_online(site), fleet.clocks(site)), tr("Agents"), widths=(8, 16)),
         PanelRow(
             6,
-            (fleet.ledger(of), fleet.receipts(of)),
+            (fleet.ledger(site), fleet.receipts(site)),
             tr("Account of readings: read = stored + set aside + pending + dropped"),
         ),
         PanelRow(
             7,
-            (fleet.pending(of), fleet.spool_age(of), fleet.unacknowledged(of)),
+            (fleet.pending(site), fleet.spool_age(site), fleet.unacknowledged(site)),
             tr("Transfer to the store"),
         ),
-        PanelRow(10, (fleet.bus_load(of), fleet.polls_by_meter(of)), tr("Buses and polls")),
+        PanelRow(10, (fleet.bus_load(site), fleet.polls_by_meter(site)), tr("Buses and polls")),
     ]

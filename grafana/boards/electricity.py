@@ -17,42 +17,42 @@ from jieneng.metering import schema
 _METER: Final = {"site": "$site", "meter": "$meter"}
 
 
-def board(of: BoardSite) -> Json | None:
+def board(site: BoardSite) -> Json | None:
     """Return the JSON of the board; None for a site that meters no electricity."""
-    if "electricity" not in of.media:
+    if "electricity" not in site.media:
         return None
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Electricity use"), tr("Current and earlier load, peak and base load, phases of a meter")
     )
     variables = [
-        site_variable(of),
-        scope_variable(of),
-        year_variable(of),
-        meter_variable(of, "electricity"),
+        site_variable(site),
+        scope_variable(site),
+        year_variable(site),
+        meter_variable(site, "electricity"),
     ]
-    return frame("electricity", text, of, variables, _rows(of), begin="now-7d", refresh="1m")
+    return frame("electricity", text, site, variables, _rows(site), begin="now-7d", refresh="1m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     return [
-        PanelRow(8, (_mains(of),), tr("Load now")),
+        PanelRow(8, (_mains(site),), tr("Load now")),
         PanelRow(
             7,
-            tuple(_day(of, *row) for row in _DAYS),
+            tuple(_day(site, *row) for row in _DAYS),
             tr("Quarters of an hour · ${scope:text}"),
         ),
         PanelRow(
             8,
-            (by_hour(of, "electricity", _hour_text(of)), _extremes(of)),
+            (by_hour(site, "electricity", _hour_text(site)), _extremes(site)),
             tr("Daily profile, peak and night base load · ${scope:text}"),
         ),
-        PanelRow(8, (by_month(of, "electricity"),), tr("Months · ${scope:text} · $period")),
-        PanelRow(7, _own_generation(of), tr("Photovoltaics and export")),
+        PanelRow(8, (by_month(site, "electricity"),), tr("Months · ${scope:text} · $period")),
+        PanelRow(7, _own_generation(site), tr("Photovoltaics and export")),
         PanelRow(
             8,
-            tuple(_phases(of, *row) for row in (_POWERS, _CURRENTS, _VOLTAGES)),
+            tuple(_phases(site, *row) for row in (_POWERS, _CURRENTS, _VOLTAGES)),
             tr("Phases · ${meter:text}"),
         ),
     ]
@@ -94,56 +94,56 @@ _VOLTAGES: Final = (
 )
 
 
-def _mains(of: BoardSite) -> Json:
+def _mains(site: BoardSite) -> Json:
     mains = {
-        meter.id: of.meter_names()[meter.id]
-        for meter in of.meters("electricity")
+        meter.id: site.meter_names()[meter.id]
+        for meter in site.meters("electricity")
         if meter.parent is None and meter.role == "consumption"
     }
     where = {"site": "$site", "meter": one_of(tuple(mains))}
     query = time_series("electricity", ("power_kw",), where, ("meter",), "$tag_meter")
     text = panel_text(
-        of,
+        site,
         "Power of the mains",
         "Momentary active power of the meters at the top of the meter tree.",
         "No main meter reports its power in this time range.",
     )
-    return time_series_lines(text, of.unit("kW"), [query], named_series(mains))
+    return time_series_lines(text, site.unit("kW"), [query], named_series(mains))
 
 
-def _day(of: BoardSite, words: Words, shift: str | None) -> Json:
-    text = words_text(of, words, "Values of each quarter of an hour are kept for one month.")
-    panel = amounts(of, ("electricity",), "15min", SCOPE, text)
+def _day(site: BoardSite, words: Words, shift: str | None) -> Json:
+    text = words_text(site, words, "Values of each quarter of an hour are kept for one month.")
+    panel = amounts(site, ("electricity",), "15min", SCOPE, text)
     moved = {} if shift is None else {"timeShift": shift}
     return {**panel, "timeFrom": "24h", "hideTimeOverride": True, **moved}
 
 
-def _hour_text(of: BoardSite) -> PanelText:
+def _hour_text(site: BoardSite) -> PanelText:
     return panel_text(
-        of,
+        site,
         "Consumption by hour",
         "Consumption of the scope in each hour: its daily profile.",
         "Hourly values are kept for one month.",
     )
 
 
-def _extremes(of: BoardSite) -> Json:
+def _extremes(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Peak and night base load",
         "Largest and smallest hourly consumption of each local day. The smallest is the"
         " load that remains when the building is empty.",
         "Hourly values are kept for one month.",
     )
-    return least_and_greatest_hour(of, "electricity", text)
+    return least_and_greatest_hour(site, "electricity", text)
 
 
-def _own_generation(of: BoardSite) -> tuple[Json, ...]:
+def _own_generation(site: BoardSite) -> tuple[Json, ...]:
     """Return panels of what the site generates and exports, if it has meters of these."""
-    names = of.meter_names("electricity")
+    names = site.meter_names("electricity")
     panels = []
     for role, words in _FLOWS:
-        ids = [one.id for one in of.meters("electricity") if one.role == role]
+        ids = [one.id for one in site.meters("electricity") if one.role == role]
         if ids:
             query = stored_points(
                 schema.CONSUMPTION,
@@ -160,23 +160,23 @@ def _own_generation(of: BoardSite) -> tuple[Json, ...]:
             )
             overrides = named_series({one: names[one] for one in ids})
             panel = time_series_bars(
-                words_text(of, words), of.unit("kWh"), [query], overrides, stacked=True
+                words_text(site, words), site.unit("kWh"), [query], overrides, stacked=True
             )
             panels.append(panel)
     return tuple(panels)
 
 
-def _phases(of: BoardSite, words: Words, fields: tuple[str, ...]) -> Json:
+def _phases(site: BoardSite, words: Words, fields: tuple[str, ...]) -> Json:
     text = words_text(
-        of,
+        site,
         words,
         "This meter does not report its phases, or has no readings in this time range.",
     )
     shades = (colours.ORANGE, colours.GREEN, colours.VERMILION, colours.GREY)
     overrides = {
-        field: FieldOverride(of.tr(phase.title), colour=shade)
+        field: FieldOverride(site.tr(phase.title), colour=shade)
         for field, phase, shade in zip(fields, _PHASES, shades, strict=False)
     }
     query = time_series("electricity", fields, _METER)
-    panel = time_series_lines(text, of.quantity_unit(fields[0]), [query], overrides)
+    panel = time_series_lines(text, site.quantity_unit(fields[0]), [query], overrides)
     return {**panel, "timeFrom": "24h", "hideTimeOverride": True}

@@ -28,52 +28,54 @@ _RATES = {
 }
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("One meter"), tr("Readings, consumption, coverage, polls and findings of one meter")
     )
-    variables = [site_variable(of), meter_variable(of)]
-    return frame("one-meter", text, of, variables, _rows(of), begin="now-7d", refresh="1m")
+    variables = [site_variable(site), meter_variable(site)]
+    return frame("one-meter", text, site, variables, _rows(site), begin="now-7d", refresh="1m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     hours = panel_text(
-        of,
+        site,
         "Consumption by hour",
         "Growth of the register from hour to hour, corrected for replacements and rollovers.",
     )
     days = panel_text(
-        of,
+        site,
         "Consumption by day",
         "Growth of the register from local midnight to local midnight, corrected for replacements"
         " and rollovers.",
     )
     return [
-        PanelRow(4, (_last_poll(of), _last_values(of)), tr("Now · ${meter:text}"), widths=(8, 16)),
-        PanelRow(8, (_register(of), _rate(of)), tr("Readings · ${meter:text}")),
+        PanelRow(
+            4, (_last_poll(site), _last_values(site)), tr("Now · ${meter:text}"), widths=(8, 16)
+        ),
+        PanelRow(8, (_register(site), _rate(site)), tr("Readings · ${meter:text}")),
         PanelRow(
             8,
             (
-                amounts(of, of.media, "hour", METER, hours),
-                amounts(of, of.media, "day", METER, days),
+                amounts(site, site.media, "hour", METER, hours),
+                amounts(site, site.media, "day", METER, days),
             ),
             tr("Consumption · ${meter:text}"),
         ),
         PanelRow(
             7,
-            (coverage_by_day(of, METER), _polls(of)),
+            (coverage_by_day(site, METER), _polls(site)),
             tr("Quality · ${meter:text}"),
         ),
-        PanelRow(8, (findings_of_meter(of), _marked(of))),
-        PanelRow(7, (alerts_of_meter(of),), tr("Alerts · ${meter:text}")),
+        PanelRow(8, (findings_of_meter(site), _marked(site))),
+        PanelRow(7, (alerts_of_meter(site),), tr("Alerts · ${meter:text}")),
     ]
 
 
-def _last_poll(of: BoardSite) -> Json:
-    tr = of.tr
+def _last_poll(site: BoardSite) -> Json:
+    tr = site.tr
     overrides = {
         "ok": FieldOverride(
             tr("Answer"), "none", values=yes_values(tr("answered"), tr("no answer"))
@@ -82,7 +84,7 @@ def _last_poll(of: BoardSite) -> Json:
         "attempts": FieldOverride(tr("Attempts"), "none", 0, thresholds=bad_from(2)),
     }
     text = panel_text(
-        of,
+        site,
         "Last poll",
         "Last poll of the meter: answered or not, duration, and number of requests.",
         "This meter was not polled in this time range: it is read by hand, or its agent is not"
@@ -92,63 +94,63 @@ def _last_poll(of: BoardSite) -> Json:
     return stat_panel(text, "none", [query], overrides, beside=True)
 
 
-def _last_values(of: BoardSite) -> Json:
+def _last_values(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Latest readings",
         "Latest register value and momentary values of the meter, on the primary side of"
         " its transformers.",
         "This meter has no readings in this time range.",
     )
     queries = [
-        latest(medium, (CONSUMPTION[medium], *_RATES[medium]), _METER) for medium in of.media
+        latest(medium, (CONSUMPTION[medium], *_RATES[medium]), _METER) for medium in site.media
     ]
     overrides = {
         name: msgspec.structs.replace(override, colour=colours.TEXT)
-        for name, override in _value_overrides(of).items()
+        for name, override in _value_overrides(site).items()
     }
     return stat_panel(text, "none", queries, overrides, beside=True)
 
 
-def _register(of: BoardSite) -> Json:
+def _register(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Register",
         "The meter's counter as it was read, on the primary side of its transformers. It"
         " only falls at a rollover or a replacement.",
         "This meter has no readings in this time range.",
     )
-    queries = [time_series(medium, (CONSUMPTION[medium],), _METER) for medium in of.media]
-    return time_series_lines(text, "none", queries, _value_overrides(of))
+    queries = [time_series(medium, (CONSUMPTION[medium],), _METER) for medium in site.media]
+    return time_series_lines(text, "none", queries, _value_overrides(site))
 
 
-def _rate(of: BoardSite) -> Json:
+def _rate(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Power or flow",
         "Momentary power or flow as the meter reports it.",
         "This meter reports no momentary value, or has no readings in this time range.",
     )
-    queries = [time_series(medium, _RATES[medium], _METER) for medium in of.media]
-    return time_series_lines(text, "none", queries, _value_overrides(of))
+    queries = [time_series(medium, _RATES[medium], _METER) for medium in site.media]
+    return time_series_lines(text, "none", queries, _value_overrides(site))
 
 
-def _polls(of: BoardSite) -> Json:
+def _polls(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Duration of polls",
         "Duration of each poll; a poll without an answer lasts until its time-out.",
         "This meter was not polled in this time range.",
     )
     query = time_series(schema.POLL, ("duration_s",), _METER)
-    overrides = {"duration_s": FieldOverride(of.tr("Duration"), colour=colours.SKY)}
+    overrides = {"duration_s": FieldOverride(site.tr("Duration"), colour=colours.SKY)}
     return time_series_lines(text, "s", [query], overrides)
 
 
-def _marked(of: BoardSite) -> Json:
-    tr = of.tr
+def _marked(site: BoardSite) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Readings with a quality code",
         "Quality codes: 1 stale, 2 flat, 4 out of range, 8 too fast, 16 clock not"
         " trusted, 32 read by hand or imported. If several apply to a reading, their sum"
@@ -159,19 +161,19 @@ def _marked(of: BoardSite) -> Json:
         newest_rows(
             medium, (schema.QUALITY,), ("meter",), _METER, limit=100, condition=("quality", ">", 0)
         )
-        for medium in of.media
+        for medium in site.media
     ]
     overrides = {
         "Time": FieldOverride(tr("Time"), width=180),
-        schema.QUALITY: FieldOverride(tr("Quality code"), decimals=0, values=_quality_words(of)),
+        schema.QUALITY: FieldOverride(tr("Quality code"), decimals=0, values=_quality_words(site)),
         "meter": FieldOverride(hidden=True),
     }
     return table_panel(text, "none", queries, overrides)
 
 
-def _quality_words(of: BoardSite) -> Mappings:
+def _quality_words(site: BoardSite) -> Mappings:
     """Return the word for each single quality code. A sum of codes is shown as a number."""
-    tr = of.tr
+    tr = site.tr
     words = {
         Quality.STALE: tr("stale"),
         Quality.FLAT: tr("flat"),
@@ -185,8 +187,8 @@ def _quality_words(of: BoardSite) -> Mappings:
     }
 
 
-def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:
-    tr = of.tr
+def _value_overrides(site: BoardSite) -> dict[str, FieldOverride]:
+    tr = site.tr
     counters = {
         CONSUMPTION[medium]: FieldOverride(
             # Not scaled to MWh: scaling would hide the last digits, and only these change.
@@ -198,8 +200,10 @@ def _value_overrides(of: BoardSite) -> dict[str, FieldOverride]:
     }
     return {
         **counters,
-        "power_kw": FieldOverride(tr("Power"), of.quantity_unit("power_kw"), colour=colours.ORANGE),
+        "power_kw": FieldOverride(
+            tr("Power"), site.quantity_unit("power_kw"), colour=colours.ORANGE
+        ),
         "flow_m3_h": FieldOverride(
-            tr("Flow"), of.quantity_unit("flow_m3_h"), 2, colour=colours.SKY
+            tr("Flow"), site.quantity_unit("flow_m3_h"), 2, colour=colours.SKY
         ),
     }

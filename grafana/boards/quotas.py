@@ -23,62 +23,63 @@ _CHOSEN: Final = {"site": "$site", "scope": "$scope", "indicator": "$limited"}
 _TEN_YEARS: Final = {"timeFrom": "10y", "hideTimeOverride": True}
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Quotas and ranking"),
         tr("Used share of annual quotas and caps, what remains by month, and the best buildings"),
     )
-    variables = [site_variable(of), scope_variable(of), year_variable(of)]
-    if of.quotas.limited:
-        variables.insert(2, limited_variable(of))
-    return frame("quotas", text, of, variables, _rows(of), begin="now-1y", refresh="15m")
+    variables = [site_variable(site), scope_variable(site), year_variable(site)]
+    if site.quotas.limited:
+        variables.insert(2, limited_variable(site))
+    return frame("quotas", text, site, variables, _rows(site), begin="now-1y", refresh="15m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     annual: list[PanelRow] = []
-    if of.quotas.limited:
+    if site.quotas.limited:
         chosen = tr("${limited:text} · ${scope:text} · $period")
         annual = [
-            PanelRow(8, (_all_quotas(of),), tr("Annual quotas and caps · $period")),
-            PanelRow(8, (_use(of), _months(of)), chosen, widths=(8, 16)),
+            PanelRow(8, (_all_quotas(site),), tr("Annual quotas and caps · $period")),
+            PanelRow(8, (_use(site), _months(site)), chosen, widths=(8, 16)),
         ]
     return [
         *annual,
-        *([] if annual and of.quotas.levels else [PanelRow(4, (_how_to_add(of),))]),
+        *([] if annual and site.quotas.levels else [PanelRow(4, (_how_to_add(site),))]),
         PanelRow(
             8,
             tuple(
-                ranking(of, name, of.buildings, by="decrease_pct") for name in BINDING_INDICATORS
+                ranking(site, name, site.buildings, by="decrease_pct")
+                for name in BINDING_INDICATORS
             ),
             tr("Ranking by the decrease since the base year · $period"),
         ),
         *(
-            PanelRow(8, (_levels(of, quota),), tr("Ranking by level of the quota · $period"))
-            for quota in of.quotas.levels
+            PanelRow(8, (_levels(site, quota),), tr("Ranking by level of the quota · $period"))
+            for quota in site.quotas.levels
         ),
     ]
 
 
-def _all_quotas(of: BoardSite) -> Json:
+def _all_quotas(site: BoardSite) -> Json:
     """Return a table of all annual quotas and caps of the site."""
-    tr = of.tr
+    tr = site.tr
     names = {
-        name: (f"{of.indicator_name(name)} [{unit(INDICATORS[name].unit, tr)}]", colours.TEXT)
-        for name in of.quotas.limited
+        name: (f"{site.indicator_name(name)} [{unit(INDICATORS[name].unit, tr)}]", colours.TEXT)
+        for name in site.quotas.limited
     }
     tags = {
         "scope": FieldOverride(
             tr("Scope"),
-            values=name_values(of.scopes),
+            values=name_values(site.scopes),
             link=(tr("Show this scope"), board_link("quotas", "scope")),
         ),
         "indicator": FieldOverride(tr("Indicator"), values=names, width=170),
         "quota": FieldOverride(tr("Quota's id"), width=150),
     }
-    known = _fields(of)
+    known = _fields(site)
     fields = {
         name: known[name]
         for name in (
@@ -87,16 +88,16 @@ def _all_quotas(of: BoardSite) -> Json:
         )
     }
     note = tr(
-        "Each annual quota of quotas.toml and each cap of the plan: the amount of the year, what is"
-        " used, what was allowed for the days so far, what remains for the year and for each day to"
-        " come, the share that is expected to be used at the year's end, and the day on which the"
-        " quota is used up."
+        "Each annual quota of quotas.toml and each cap of the plan: the amount of the year, the"
+        " used amount, the amount allowed for the days so far, the amount that remains for the year"
+        " and for each day to come, the share that is expected to be used at the year's end, and"
+        " the day on which the quota is used up."
     )
-    text = PanelText(tr("All annual quotas and caps"), note, no_data_text(of))
+    text = PanelText(tr("All annual quotas and caps"), note, no_data_text(site))
     where = {
         "site": "$site",
-        "scope": one_of(of.quotas.scopes),
-        "indicator": one_of(of.quotas.limited),
+        "scope": one_of(site.quotas.scopes),
+        "indicator": one_of(site.quotas.limited),
         "period": "$period",
     }
     query = latest(schema.ANNUAL_QUOTA, tuple(fields), where, tuple(tags))
@@ -104,49 +105,49 @@ def _all_quotas(of: BoardSite) -> Json:
     return {**panel, **_TEN_YEARS}
 
 
-def _use(of: BoardSite) -> Json:
+def _use(site: BoardSite) -> Json:
     """Return a panel with the used share of the chosen annual quota, and what remains."""
-    known = _fields(of)
+    known = _fields(site)
     overrides = {
         name: known[name]
         for name in ("used_pct", "forecast_pct", "remains", "remains_per_day", "short_days")
     }
-    note = of.tr(
-        "Used share of the year's quota, share that is expected to be used at the year's end, what"
-        " remains for the year and for each day to come, and the days at the end of the year for"
-        " which the quota is not expected to last."
+    note = site.tr(
+        "Used share of the year's quota, share that is expected to be used at the year's end,"
+        " amount that remains for the year and for each day to come, and the days at the end of the"
+        " year for which the quota is not expected to last."
     )
-    text = PanelText(of.tr("Use of the quota"), note, _no_quota(of))
+    text = PanelText(site.tr("Use of the quota"), note, _no_quota(site))
     query = latest(schema.ANNUAL_QUOTA, tuple(overrides), {**_CHOSEN, "period": "$period"})
     return {**stat_panel(text, "locale", [query], overrides), **_TEN_YEARS}
 
 
-def _months(of: BoardSite) -> Json:
+def _months(site: BoardSite) -> Json:
     """Return a bar chart with each month's part of the chosen annual quota, and its use."""
-    tr = of.tr
+    tr = site.tr
     overrides = {
         "amount": FieldOverride(tr("Part of the quota"), colour=colours.GREY),
         "used": FieldOverride(tr("Used"), colour=colours.BLUE),
     }
     note = tr("Each month's part of the annual quota, and the consumption of the month.")
-    text = PanelText(tr("Months of the quota"), note, _no_quota(of))
+    text = PanelText(tr("Months of the quota"), note, _no_quota(site))
     where = {**_CHOSEN, "period": "/^$period-[0-9]{2}$/"}
     query = latest(schema.ANNUAL_QUOTA, tuple(overrides), where, ("period",))
     return {**bar_chart(text, "locale", query, overrides, "period"), **_TEN_YEARS}
 
 
-def _decrease(of: BoardSite, name: str) -> Json:
+def _decrease(site: BoardSite, name: str) -> Json:
     """Return a panel with the buildings by their decrease of an indicator, largest first."""
-    return ranking(of, name, of.buildings, by="decrease_pct")
+    return ranking(site, name, site.buildings, by="decrease_pct")
 
 
-def _levels(of: BoardSite, quota: LevelQuota) -> Json:
+def _levels(site: BoardSite, quota: LevelQuota) -> Json:
     """Return a table of the buildings by their rank in a quota."""
-    tr = of.tr
+    tr = site.tr
     overrides = {
         "scope": FieldOverride(
             tr("Building or area"),
-            values=name_values(of.scopes),
+            values=name_values(site.scopes),
             link=(tr("Open this building"), board_link("buildings", "scope")),
         ),
         "rank": FieldOverride(tr("Rank"), "none", 0, width=70),
@@ -156,7 +157,7 @@ def _levels(of: BoardSite, quota: LevelQuota) -> Json:
         "percentile": FieldOverride(tr("Percentile"), "none", 0, width=90),
         "peers": FieldOverride(tr("Buildings compared"), "none", 0, width=120),
         "coverage": FieldOverride(
-            tr("Coverage"), "percentunit", 1, thresholds=good_from(of.coverage_floor), width=90
+            tr("Coverage"), "percentunit", 1, thresholds=good_from(site.coverage_floor), width=90
         ),
     }
     note = tr(
@@ -164,17 +165,17 @@ def _levels(of: BoardSite, quota: LevelQuota) -> Json:
         " best level that it reaches, and its rank, the lowest value first. The percentile compares"
         " buildings of the same use, from five on."
     )
-    text = PanelText(quota.name, note, no_data_text(of))
+    text = PanelText(quota.name, note, no_data_text(site))
     fields = tuple(name for name in overrides if name != "scope")
     where = {"site": "$site", "quota": quota.id, "period": "$period"}
     query = latest(schema.QUOTA_LEVEL, fields, where, ("scope",))
-    panel = table_panel(text, of.unit(quota.unit), [query], overrides, sort=("rank", False))
+    panel = table_panel(text, site.unit(quota.unit), [query], overrides, sort=("rank", False))
     return {**panel, **_TEN_YEARS}
 
 
-def _fields(of: BoardSite) -> dict[str, FieldOverride]:
+def _fields(site: BoardSite) -> dict[str, FieldOverride]:
     """Return the display options of the fields of annual quotas."""
-    tr = of.tr
+    tr = site.tr
     shares = bad_from(90, worse=100)
     return {
         "amount": FieldOverride(tr("Quota")),
@@ -194,14 +195,14 @@ def _fields(of: BoardSite) -> dict[str, FieldOverride]:
     }
 
 
-def _no_quota(of: BoardSite) -> str:
-    return of.tr("This scope has no annual quota or cap of this kind in this year.")
+def _no_quota(site: BoardSite) -> str:
+    return site.tr("This scope has no annual quota or cap of this kind in this year.")
 
 
-def _how_to_add(of: BoardSite) -> Json:
+def _how_to_add(site: BoardSite) -> Json:
     return text_panel(
-        of.tr("How to add quotas"),
-        of.tr(
+        site.tr("How to add quotas"),
+        site.tr(
             "Levels of buildings are rows `[[quota]]`, and annual quotas are rows"
             " `[[annual_quota]]` of `quotas.toml`; docs/rules.md explains the keys. Then build the"
             " boards again."

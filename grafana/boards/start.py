@@ -14,49 +14,49 @@ from grafana.variables import site_variable, year_variable
 from jieneng.metering.indicators import BINDING_INDICATORS
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(tr("Start page"), tr("All boards, and the state of the site"))
-    variables = [site_variable(of), year_variable(of)]
-    return frame("start", text, of, variables, _rows(of), begin="now-24h", refresh="5m")
+    variables = [site_variable(site), year_variable(site)]
+    return frame("start", text, site, variables, _rows(site), begin="now-24h", refresh="5m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     return [
-        PanelRow(7, tuple(_of_site(of, name) for name in BINDING_INDICATORS), of.site.site.name),
+        PanelRow(7, tuple(_of_site(site, name) for name in BINDING_INDICATORS), site.name),
         PanelRow(
             9,
-            tuple(text_panel(tr(words.title), _links(of, rows)) for words, rows in _READERS),
+            tuple(text_panel(tr(words.title), _links(site, rows)) for words, rows in _READERS),
             tr("Boards"),
         ),
         PanelRow(
             4,
-            (total_firing(of), *((agents_online(of),) if of.agents else ())),
-            widths=(6, 18) if of.agents else (),
+            (total_firing(site), *((agents_online(site),) if site.agents else ())),
+            widths=(6, 18) if site.agents else (),
         ),
     ]
 
 
-def _of_site(of: BoardSite, name: str) -> Json:
-    panel = verdict(of, name)
+def _of_site(site: BoardSite, name: str) -> Json:
+    panel = verdict(site, name)
     for target in panel["targets"]:
-        target["query"] = target["query"].replace("'$scope'", f"'{of.site.id}'")
+        target["query"] = target["query"].replace("'$scope'", f"'{site.id}'")
     return {**panel, "timeFrom": "10y", "hideTimeOverride": True}
 
 
-def _links(of: BoardSite, rows: tuple[tuple[str, Words], ...]) -> str:
+def _links(site: BoardSite, rows: tuple[tuple[str, Words], ...]) -> str:
     is_there = {
-        "gas-and-heat": bool({"gas", "heat"}.intersection(of.media)),
-        "electricity": "electricity" in of.media,
-        "water": "water" in of.media,
-        "profiles": bool({"electricity", "water"}.intersection(of.media)),
-        "sub-items": bool(of.parents),
+        "gas-and-heat": bool({"gas", "heat"}.intersection(site.media)),
+        "electricity": "electricity" in site.media,
+        "water": "water" in site.media,
+        "profiles": bool({"electricity", "water"}.intersection(site.media)),
+        "sub-items": bool(site.parents),
     }
     return "\n\n".join(
         f"**[{text.title}](/d/{uid(key)})**  \n{text.description}"
-        for key, text in ((key, words_text(of, words)) for key, words in rows)
+        for key, text in ((key, words_text(site, words)) for key, words in rows)
         if is_there.get(key, True)
     )
 

@@ -56,25 +56,27 @@ _EXTREMES: Final = (
 _METER: Final = {"site": "$site", "scope": "$parent", "interval": "day"}
 
 
-def board(of: BoardSite) -> Json | None:
+def board(site: BoardSite) -> Json | None:
     """Return the JSON of the board; None for a site without sub-meters."""
-    if not of.parents:
+    if not site.parents:
         return None
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Sub-items and balance"),
         tr("Consumption by sub-item, and the part that no sub-meter measures"),
     )
-    variables = [site_variable(of), scope_variable(of), parent_variable(of)]
-    return frame("sub-items", text, of, variables, _rows(of), begin="now-30d", refresh="5m")
+    variables = [site_variable(site), scope_variable(site), parent_variable(site)]
+    return frame("sub-items", text, site, variables, _rows(site), begin="now-30d", refresh="5m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
-    media = [m for m in of.media if any(of.site.meters[one].medium == m for one in of.parents)]
-    rests = [_rests(of, medium) for medium in media]
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
+    media = [
+        m for m in site.media if any(site.site.meters[one].medium == m for one in site.parents)
+    ]
+    rests = [_rests(site, medium) for medium in media]
     rows = [
-        PanelRow(8, (_measured_and_rest(of),), tr("Balance of a meter · ${parent:text}")),
+        PanelRow(8, (_measured_and_rest(site),), tr("Balance of a meter · ${parent:text}")),
         *(
             PanelRow(8, tuple(rests[first : first + 2]), title)
             for first, title in (
@@ -84,17 +86,17 @@ def _rows(of: BoardSite) -> list[PanelRow]:
             if rests[first : first + 2]
         ),
     ]
-    if any(meter.item for meter in of.meters("electricity")):
+    if any(meter.item for meter in site.meters("electricity")):
         rows[:0] = [
             PanelRow(
                 9,
-                (_scope_items_by_day(of), _scope_items(of)),
+                (_scope_items_by_day(site), _scope_items(site)),
                 tr("Sub-items of electricity · ${scope:text}"),
                 widths=(15, 9),
             ),
             PanelRow(
                 9,
-                (_items_by_day(of), _items(of)),
+                (_items_by_day(site), _items(site)),
                 tr("Sub-items of electricity, all meters of the site"),
                 widths=(15, 9),
             ),
@@ -102,17 +104,17 @@ def _rows(of: BoardSite) -> list[PanelRow]:
     return rows
 
 
-def _item_names(of: BoardSite) -> dict[str, str]:
-    return {item: of.tr(words.title) for item, words in _ITEM_NAMES.items()}
+def _item_names(site: BoardSite) -> dict[str, str]:
+    return {item: site.tr(words.title) for item, words in _ITEM_NAMES.items()}
 
 
-def _scope_item_names(of: BoardSite) -> dict[str, str]:
-    return {**_item_names(of), schema.NO_ITEM: of.tr("Without a sub-item")}
+def _scope_item_names(site: BoardSite) -> dict[str, str]:
+    return {**_item_names(site), schema.NO_ITEM: site.tr("Without a sub-item")}
 
 
-def _scope_items_by_day(of: BoardSite) -> Json:
+def _scope_items_by_day(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Sub-items by day",
         "Consumption of the scope by sub-item, and the part without a sub-item. Together they are"
         " the consumption of the scope. If a meter of the part without a sub-item is unknown, this"
@@ -120,32 +122,32 @@ def _scope_items_by_day(of: BoardSite) -> Json:
         "No meter of a sub-item in this scope has data in this time range.",
     )
     query = stored_points(schema.CONSUMPTION, ("energy_kwh",), _SCOPE_ITEMS, ("kind",), "$tag_kind")
-    overrides = named_series(_scope_item_names(of))
-    return time_series_bars(text, of.unit("kWh"), [query], overrides, stacked=True)
+    overrides = named_series(_scope_item_names(site))
+    return time_series_bars(text, site.unit("kWh"), [query], overrides, stacked=True)
 
 
-def _scope_items(of: BoardSite) -> Json:
-    tr = of.tr
+def _scope_items(site: BoardSite) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Daily consumption of the sub-items",
         "Consumption of the scope on the latest day, which may not be over yet, and on the days"
         " with the largest and the smallest consumption.",
         "No meter of a sub-item in this scope has data in this time range.",
     )
     overrides = {
-        "kind": FieldOverride(tr("Sub-item"), values=name_values(_scope_item_names(of))),
+        "kind": FieldOverride(tr("Sub-item"), values=name_values(_scope_item_names(site))),
         "latest": FieldOverride(tr("Latest day"), width=105),
         "greatest": FieldOverride(tr("Highest day"), width=105),
         "least": FieldOverride(tr("Lowest day"), width=105),
     }
     query = extremes(schema.CONSUMPTION, _EXTREMES, _SCOPE_ITEMS, ("kind",))
-    return table_panel(text, of.unit("kWh"), [query], overrides, sort=("greatest", True))
+    return table_panel(text, site.unit("kWh"), [query], overrides, sort=("greatest", True))
 
 
-def _items_by_day(of: BoardSite) -> Json:
+def _items_by_day(site: BoardSite) -> Json:
     text = panel_text(
-        of,
+        site,
         "Sub-items by day",
         "Consumption of the meters of each sub-item. If a meter of another sub-item is"
         " below such a meter, its consumption is deducted, so that each kilowatt-hour is"
@@ -159,21 +161,21 @@ def _items_by_day(of: BoardSite) -> Json:
         ("scope",),
         "$tag_scope",
     )
-    overrides = named_series(_item_names(of))
-    return time_series_bars(text, of.unit("kWh"), [query], overrides, stacked=True)
+    overrides = named_series(_item_names(site))
+    return time_series_bars(text, site.unit("kWh"), [query], overrides, stacked=True)
 
 
-def _items(of: BoardSite) -> Json:
-    tr = of.tr
+def _items(site: BoardSite) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Daily consumption of the sub-items",
         "Consumption on the latest day, which may not be over yet, and on the days with"
         " the largest and the smallest consumption.",
         "No meter of a sub-item has data in this time range.",
     )
     overrides = {
-        "scope": FieldOverride(tr("Sub-item"), values=name_values(_item_names(of))),
+        "scope": FieldOverride(tr("Sub-item"), values=name_values(_item_names(site))),
         "latest": FieldOverride(tr("Latest day"), width=105),
         "greatest": FieldOverride(tr("Highest day"), width=105),
         "least": FieldOverride(tr("Lowest day"), width=105),
@@ -184,13 +186,13 @@ def _items(of: BoardSite) -> Json:
         {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"},
         ("scope",),
     )
-    return table_panel(text, of.unit("kWh"), [query], overrides, sort=("greatest", True))
+    return table_panel(text, site.unit("kWh"), [query], overrides, sort=("greatest", True))
 
 
-def _measured_and_rest(of: BoardSite) -> Json:
-    tr = of.tr
+def _measured_and_rest(site: BoardSite) -> Json:
+    tr = site.tr
     text = panel_text(
-        of,
+        site,
         "Consumption of a meter, and the part that no sub-meter measures",
         "Daily consumption of the meter, and the rest: its consumption minus that of the"
         " meters directly below it. If the rest is below 0, a sub-meter, its ratio or its"
@@ -198,8 +200,8 @@ def _measured_and_rest(of: BoardSite) -> Json:
         " the rest is unknown, too.",
     )
     lines = {}
-    for medium in of.media:
-        unit = of.consumption_unit(medium)
+    for medium in site.media:
+        unit = site.consumption_unit(medium)
         lines[f"meter {medium}"] = FieldOverride(tr("Measured"), unit, colour=colours.BLUE)
         lines[f"rest {medium}"] = FieldOverride(tr("Rest"), unit, colour=colours.VERMILION)
     queries = [
@@ -210,15 +212,15 @@ def _measured_and_rest(of: BoardSite) -> Json:
             ("kind", "medium"),
             "$tag_kind $tag_medium",
         )
-        for medium in of.media
+        for medium in site.media
     ]
     return time_series_lines(text, "short", queries, lines, stepped=True)
 
 
-def _rests(of: BoardSite, medium: Medium) -> Json:
-    tr = of.tr
+def _rests(site: BoardSite, medium: Medium) -> Json:
+    tr = site.tr
     field = CONSUMPTION[medium]
-    names = {one: name for one, name in of.meter_names(medium).items() if one in of.parents}
+    names = {one: name for one, name in site.meter_names(medium).items() if one in site.parents}
     overrides = {
         "scope": FieldOverride(
             tr("Meter"),
@@ -237,9 +239,9 @@ def _rests(of: BoardSite, medium: Medium) -> Json:
         {"site": "$site", "kind": "rest", "medium": medium, "interval": "day"},
         ("scope",),
     )
-    text = words_text(of, _RESTS[medium], "No meter of this medium has sub-meters with data.")
+    text = words_text(site, _RESTS[medium], "No meter of this medium has sub-meters with data.")
     return table_panel(
-        text, of.consumption_unit(medium), [query], overrides, sort=("greatest", True)
+        text, site.consumption_unit(medium), [query], overrides, sort=("greatest", True)
     )
 
 

@@ -22,60 +22,62 @@ from jieneng.metering.indicators import (
 )
 
 
-def board(of: BoardSite) -> Json:
+def board(site: BoardSite) -> Json:
     """Return the JSON of the board."""
-    tr = of.tr
+    tr = site.tr
     text = BoardText(
         tr("Targets at a glance"),
         tr("Binding indicators, caps, glide paths, consumption by month and day, buildings"),
     )
-    variables = [site_variable(of), scope_variable(of), year_variable(of)]
-    return frame("targets-overview", text, of, variables, _rows(of), begin="now-90d", refresh="5m")
+    variables = [site_variable(site), scope_variable(site), year_variable(site)]
+    return frame(
+        "targets-overview", text, site, variables, _rows(site), begin="now-90d", refresh="5m"
+    )
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
-    metered = [name for name in CONSUMPTION_INDICATORS if name in of.media]
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
+    metered = [name for name in CONSUMPTION_INDICATORS if name in site.media]
     institution = (tr("Show this institution"), board_link("targets-overview", "scope"))
     building = (tr("Open this building"), board_link("buildings", "scope"))
     return [
         PanelRow(
             7,
-            tuple(_of_year(verdict(of, name)) for name in BINDING_INDICATORS),
+            tuple(_of_year(verdict(site, name)) for name in BINDING_INDICATORS),
             tr("Binding targets · ${scope:text} · $period"),
         ),
         PanelRow(
             6,
-            tuple(_of_year(forecast(of, name)) for name in BINDING_INDICATORS),
+            tuple(_of_year(forecast(site, name)) for name in BINDING_INDICATORS),
             tr("Expected at the end of $period · ${scope:text}"),
         ),
         PanelRow(
             8,
-            scope_tables(of, "energy_per_floor_area", of.buildings, (building, institution)),
+            scope_tables(site, "energy_per_floor_area", site.buildings, (building, institution)),
             tr("Buildings and institutions · $period"),
         ),
         PanelRow(
             6,
-            tuple(_of_year(cap(of, name)) for name in CAPPED_INDICATORS),
+            tuple(_of_year(cap(site, name)) for name in CAPPED_INDICATORS),
             tr("Caps · ${scope:text} · $period"),
         ),
         PanelRow(
             8,
-            tuple(by_year(of, name) for name in BINDING_INDICATORS),
+            tuple(by_year(site, name) for name in BINDING_INDICATORS),
             tr("Years against the glide path · ${scope:text}"),
         ),
         PanelRow(
             8,
-            tuple(by_month(of, name) for name in metered),
+            tuple(by_month(site, name) for name in metered),
             tr("Consumption by month · ${scope:text} · $period"),
         ),
         PanelRow(
             7,
-            tuple(by_day(of, medium) for medium in of.media),
+            tuple(by_day(site, medium) for medium in site.media),
             tr("Consumption by day · ${scope:text}"),
         ),
         PanelRow(
-            11, (_of_year(all_indicators(of)),), tr("All indicators · ${scope:text} · $period")
+            11, (_of_year(all_indicators(site)),), tr("All indicators · ${scope:text} · $period")
         ),
     ]
 

@@ -13,27 +13,27 @@ from grafana.verdicts import name_values
 from jieneng.metering import schema
 
 
-def board(of: BoardSite) -> Json | None:
+def board(site: BoardSite) -> Json | None:
     """Return the JSON of the board; None for a site that meters no water."""
-    if "water" not in of.media:
+    if "water" not in site.media:
         return None
-    tr = of.tr
+    tr = site.tr
     text = BoardText(tr("Water use"), tr("Consumption, and the flow at night, which reveals leaks"))
-    variables = [site_variable(of), scope_variable(of), year_variable(of)]
-    return frame("water", text, of, variables, _rows(of), begin="now-14d", refresh="5m")
+    variables = [site_variable(site), scope_variable(site), year_variable(site)]
+    return frame("water", text, site, variables, _rows(site), begin="now-14d", refresh="5m")
 
 
-def _rows(of: BoardSite) -> list[PanelRow]:
-    tr = of.tr
+def _rows(site: BoardSite) -> list[PanelRow]:
+    tr = site.tr
     night = panel_text(
-        of,
+        site,
         "Night flow",
         "Smallest hourly consumption of each local day. In a building that is empty at night,"
         " it should be near 0. If it rises and stays high, there is a leak.",
         "Hourly values are kept for one month.",
     )
     hours = panel_text(
-        of,
+        site,
         "Consumption by hour",
         "Consumption of the scope in each hour: its daily profile.",
         "Hourly values are kept for one month.",
@@ -43,32 +43,32 @@ def _rows(of: BoardSite) -> list[PanelRow]:
         PanelRow(
             8,
             (
-                {**verdict(of, "water_per_capita"), **year},
-                least_hour(of, "water", night),
-                _night_by_meter(of),
+                {**verdict(site, "water_per_capita"), **year},
+                least_hour(site, "water", night),
+                _night_by_meter(site),
             ),
             tr("Target and night flow · ${scope:text}"),
             widths=(5, 10, 9),
         ),
         PanelRow(
             8,
-            (by_hour(of, "water", hours), by_day(of, "water")),
+            (by_hour(site, "water", hours), by_day(site, "water")),
             tr("Hours and days · ${scope:text}"),
         ),
         PanelRow(
             8,
-            (by_month(of, "water"), by_year(of, "water_per_capita")),
+            (by_month(site, "water"), by_year(site, "water_per_capita")),
             tr("Months and years · ${scope:text} · $period"),
         ),
     ]
 
 
-def _night_by_meter(of: BoardSite) -> Json:
-    tr = of.tr
+def _night_by_meter(site: BoardSite) -> Json:
+    tr = site.tr
     overrides = {
         "scope": FieldOverride(
             tr("Meter"),
-            values=name_values(of.meter_names("water")),
+            values=name_values(site.meter_names("water")),
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
         ),
         "least": FieldOverride(tr("Lowest hour"), decimals=3, width=120),
@@ -81,10 +81,10 @@ def _night_by_meter(of: BoardSite) -> Json:
         ("scope",),
     )
     text = panel_text(
-        of,
+        site,
         "Lowest hour of each meter",
         "Smallest consumption of the meter in any hour of the time range. If it is never"
         " near 0, there is a leak behind the meter, or a use of water by day and night.",
         "Hourly values are kept for one month.",
     )
-    return table_panel(text, of.unit("m3"), [query], overrides, sort=("least", True))
+    return table_panel(text, site.unit("m3"), [query], overrides, sort=("least", True))

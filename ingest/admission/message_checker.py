@@ -208,10 +208,10 @@ def _refused_whole(topic: str, agent: str, payload: bytes, error: WireError) -> 
     is_readable = error.reason not in _UNREADABLE
     head = _head(payload) if agent and is_readable and topic.endswith("/batch") else None
     if head is None:  # its agent, if there is one, gets no acknowledgement
-        most_bytes = (
+        max_bytes = (
             _MAX_UNKNOWN_SENDER_BYTES if not agent and is_readable else _MAX_UNREADABLE_BYTES
         )
-        item = cut_item(topic, agent, error.reason, detail, payload, most_bytes)
+        item = cut_item(topic, agent, error.reason, detail, payload, max_bytes)
         return CheckedMessage(
             topic=topic, agent=agent, rejection=error.reason, to_quarantine=(item,)
         )

@@ -50,15 +50,15 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cut_item(
-    topic: str, agent: str, reason: str, detail: str, payload: bytes, most_bytes: int = 4096
+    topic: str, agent: str, reason: str, detail: str, payload: bytes, max_bytes: int = 4096
 ) -> QuarantineItem:
-    """Return the item of a message that is not acknowledged, cut to `most_bytes`."""
+    """Return the item of a message that is not acknowledged, cut to `max_bytes`."""
     return QuarantineItem(
         topic=topic[:_MAX_TEXT],
         agent=agent,
         reason=reason,
         detail=detail[:_MAX_TEXT],
-        payload=payload[:most_bytes],
+        payload=payload[:max_bytes],
         size=len(payload),
     )
 

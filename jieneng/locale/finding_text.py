@@ -16,6 +16,7 @@ import msgspec
 from jieneng.locale import Translate
 from jieneng.locale.number_texts import number, register, share, unit
 from jieneng.metering.findings import Finding
+from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.site import Site
 
 
@@ -123,6 +124,7 @@ class _SentenceFormatter(Formatter):
             "unit": lambda name: unit(name, translate),
             "word": lambda name: _word(name, translate),
             "words": self._words,
+            "indicator": lambda name: _indicator_name(name, translate),
         }
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -130,6 +132,12 @@ class _SentenceFormatter(Formatter):
 
     def _words(self, names: str) -> str:
         return self._translate(", ").join(_word(name, self._translate) for name in names.split())
+
+
+def _indicator_name(name: str, translate: Translate) -> str:
+    """Return the name of an indicator; its id if no row has the id."""
+    row = INDICATORS.get(name)
+    return name if row is None else translate(row.en)
 
 
 def _word(name: str, translate: Translate) -> str:

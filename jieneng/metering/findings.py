@@ -29,6 +29,7 @@ and, after a colon, the way in which the value is shown:
 | unit | `kgCO2/m2` | kgCO₂/m² |
 | word | a medium, or a kind of factor | its word in the reader's language |
 | words | several of these, with spaces between them | their words, with commas |
+| indicator | id of an indicator | its name in the reader's language |
 """
 
 from collections.abc import Mapping
@@ -398,9 +399,10 @@ _ROWS: Final = (
     FindingKind(
         code="like_for_like",
         severity="info",
-        en="{subject:name}: by the areas that existed in both periods (like-for-like), the change"
-        " against the base is {change:number} %.",
-        zh="{subject:name}：按两期均存在的区域同口径对比，较基期变化 {change:number}%",
+        en="{subject:name}, {indicator:indicator}: by the areas that existed in both periods"
+        " (like-for-like), the change against the base is {change:number} %.",
+        zh="{subject:name}，{indicator:indicator}：按两期均存在的区域同口径对比，较基期变化"
+        " {change:number}%",
     ),
     FindingKind(
         code="negative_formula",

@@ -122,7 +122,7 @@ def answers(
     ]
 
 
-def most_points(board: Json, panel: Json, *, series_by_tag: Mapping[str, int]) -> int:
+def max_points(board: Json, panel: Json, *, series_by_tag: Mapping[str, int]) -> int:
     """Return the greatest number of values that a panel can ask for.
 
     Args:
@@ -133,12 +133,12 @@ def most_points(board: Json, panel: Json, *, series_by_tag: Mapping[str, int]) -
     span = time_range(board, panel, 0)
     length = span.end_ms - span.start_ms
     return sum(
-        _most_rows(target["query"], panel, length, series_by_tag) * _columns(target["query"])
+        _max_rows(target["query"], panel, length, series_by_tag) * _columns(target["query"])
         for target in panel["targets"]
     )
 
 
-def _most_rows(query: str, panel: Json, length: int, series_by_tag: Mapping[str, int]) -> int:
+def _max_rows(query: str, panel: Json, length: int, series_by_tag: Mapping[str, int]) -> int:
     if limit := re.search(r"LIMIT (\d+)$", query):
         return int(limit[1])
     groups = re.search(r"GROUP BY (.*?)(?: fill| tz|$)", query)

@@ -8,7 +8,7 @@ import pytest
 
 from jieneng.site_folder import SiteFolder
 from tests.boards import simulated_site
-from tests.boards.board_queries import Json, Server, answers, most_points, panels, variables
+from tests.boards.board_queries import Json, Server, answers, max_points, panels, variables
 from tests.boards.conftest import write
 from tests.servers import Influx2
 
@@ -122,11 +122,12 @@ def test_no_panel_asks_for_more_than_fifty_thousand_points_of_a_thousand_meters(
 ) -> None:
     series = {"scope": 1000, "meter": 1000, "medium": 4, "agent": 30, "bus": 60, "machine": 3}
     # An annual quota limits one indicator of one scope.
-    series |= {"period": 72, "indicator": 10, "series": 3, "quota": 1}
+    series |= {"period": 72, "indicator": 10, "series": 3, "quota": 1, "figure": 2}
+    series["quantity"] = 20
     # A thousand alerts that fired within 40 days: older ones have no points.
     series |= {"rule": 1, "subject": 1000, "severity": 1, "copy": 3}
     asked = {
-        f"{name}: {panel['title']}": most_points(board, panel, series_by_tag=series)
+        f"{name}: {panel['title']}": max_points(board, panel, series_by_tag=series)
         for name, board in boards.items()
         for panel in panels(board)
     }
@@ -138,7 +139,8 @@ def test_the_calculated_points_are_not_fewer_than_those_that_come(
 ) -> None:
     meters = len(site_folder.site.meter)
     series = {"scope": meters, "meter": meters, "medium": 1, "agent": 2, "bus": 6, "machine": 1}
-    series |= {"period": 30, "indicator": 10, "series": 2, "quota": 1}
+    series |= {"period": 30, "indicator": 10, "series": 2, "quota": 1, "figure": 2}
+    series["quantity"] = 20
     series |= {"rule": 26, "subject": 50, "severity": 3, "copy": 1}
     for board in boards.values():
         chosen = variables(board, server)
@@ -148,7 +150,7 @@ def test_the_calculated_points_are_not_fewer_than_those_that_come(
                 for _, found in answers(board, panel, server, chosen, now_ms)
                 for one in found
             )
-            assert come <= most_points(board, panel, series_by_tag=series), panel["title"]
+            assert come <= max_points(board, panel, series_by_tag=series), panel["title"]
 
 
 def test_the_account_of_the_data_source_reads_and_never_writes(

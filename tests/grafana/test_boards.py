@@ -55,7 +55,7 @@ def test_a_file_in_the_folder_of_boards_is_a_board(
 ) -> None:
     folder = tmp_path / "boards"
     folder.mkdir()
-    (folder / "water_of_a_day.py").write_text('def board(of):\n    return {"title": "用水"}\n')
+    (folder / "water_of_a_day.py").write_text('def board(site):\n    return {"title": "用水"}\n')
     (folder / "shared_rows.py").write_text("ROWS = ()\n")
     monkeypatch.setattr(boards, "__path__", [*boards.__path__, str(folder)])
     assert set(build.board_functions()) == {*BOARDS, "water-of-a-day"}

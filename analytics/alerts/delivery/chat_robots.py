@@ -116,12 +116,12 @@ def request_body(robot: Robot, title: str, body: str) -> dict[str, object]:
     }
 
 
-def _cut(text: str, most_bytes: int) -> str:
+def _cut(text: str, max_bytes: int) -> str:
     encoded = text.encode()
-    if len(encoded) <= most_bytes:
+    if len(encoded) <= max_bytes:
         return text
     mark = "…"
-    return encoded[: most_bytes - len(mark.encode())].decode(errors="ignore") + mark
+    return encoded[: max_bytes - len(mark.encode())].decode(errors="ignore") + mark
 
 
 class _Answer(msgspec.Struct):

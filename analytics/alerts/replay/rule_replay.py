@@ -71,15 +71,15 @@ class RuleReplay:
     Args:
         rule: the rule.
         context: the parts of the site that the replay needs.
-        most_fires: number of firings after which no more notices are planned.
+        max_fires: number of firings after which no more notices are planned.
     """
 
     def __init__(
-        self, rule: AlertRule, context: ReplayContext, *, most_fires: int = MAX_FIRES
+        self, rule: AlertRule, context: ReplayContext, *, max_fires: int = MAX_FIRES
     ) -> None:
         self._rule = rule
         self._context = context
-        self._most_fires = most_fires
+        self._max_fires = max_fires
         self._rules = replace(context.rules, rules=(rule,), disabled=())
         self._states: Mapping[str, Alert] = {}
         self._episodes: list[Alert] = []
@@ -111,7 +111,7 @@ class RuleReplay:
 
     @property
     def _is_cut(self) -> bool:
-        return len(self._episodes) > self._most_fires
+        return len(self._episodes) > self._max_fires
 
     def _go_to(self, time_ms: int, values: SignalValues) -> SignalValues:
         """Advance to the time of an event and plan; return the values after it."""

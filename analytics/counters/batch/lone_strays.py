@@ -1,26 +1,29 @@
-"""Set aside zeros and spikes that are surely wrong, without a search for the best path.
+"""Set aside zeros and spikes that are certainly wrong, without a search for the best path.
 
-The usual dirt is a zero or a spike between two good readings. For it the search of `reading_runs`
-can end only one way, and this module says so after a few passes over the readings.
+Most wrong readings are a single zero or spike between two good readings. For these the search of
+`reading_runs` has only one possible result, which this module finds with a few passes over the
+readings.
 
-Law: the result is that of `believed_register`, to the bit. Where that is not proven, there is none.
+Law: the result is exactly that of `believed_register`. If this is not proven, there is no result.
 
-What is accepted: zeros, and readings that are higher than the positive reading after them, are
+Accepted readings: zeros, and readings that are higher than the positive reading after them, are
 strays. All other readings are plain (`plain_register`), the first and the last one included. A
 spike has no other spike beside it, is above the next two good readings by more than the resolution,
 and is far from the register's modulus.
 
 Why the best path consists of exactly the good readings:
 
-1. All zeros are removed before the search: the step between the good readings around is plausible
-   (law 3 of `stray_readings`). So is a spike that means "no value": it is above both neighbours.
+1. All zeros are removed before the search: the step between the good readings before and after them
+   is plausible (law 3 of `stray_readings`). A spike that means "no value" is removed too, because
+   it is above both neighbours.
 2. Each other spike is a run of its own. After it the register falls. If the step to it is
    plausible, it is cut from the run before it, at the level of the good run after it (law 1 of
    `reading_runs`). Its evidence is 0, and all spikes together have a score below 0.5.
 3. Good runs follow one another without a reset. So a path that only leaves some of them out has a
-   lower score. A path over a spike goes on with a fall, which is no rollover, so it is a reset and
-   costs 1. Or it goes on with a later good reading above the spike. Then it leaves out the two next
-   good readings at least, for each spike one and one more, and gains less than it loses.
+   lower score. A path that contains a spike either goes on with a fall, which is not a rollover, so
+   it is a reset and costs 1. Or it goes on with a later good reading above the spike. Then it
+   leaves out at least the two next good readings (one for each spike, and one more), and loses more
+   than it gains.
 4. The first and the last good run have an evidence of 0.5. So a path does not gain by beginning
    after the first one, or by ending before the last one, with spikes only.
 """
@@ -43,9 +46,10 @@ if TYPE_CHECKING:
 #: Smallest evidence of the first and the last good run (point 4).
 _FIRM: Final = 0.5
 _READINGS_MIN: Final = 3
-#: Largest number of readings for which the scores of strays stay below this (point 2).
+#: Largest number of readings for which the sum of the scores of spikes is below 0.5 (point 2).
 _READINGS_MAX: Final = 500_000
-#: Distance from the next reading at which a spike surely falls: a share of it, and resolutions.
+#: Smallest fall from a spike to the next reading: a share of the spike, and a number of
+#: resolutions.
 _SURE_SHARE: Final = 1e-8
 _SURE_RESOLUTIONS: Final = 2.0
 #: Share of the modulus below which a fall is no rollover.
@@ -53,7 +57,7 @@ _NEVER: Final = 0.4999
 
 
 class StrayFreeRegister(NamedTuple):
-    """A register whose readings are believed, but for some strays.
+    """A register whose readings are believed, except for some strays.
 
     Attributes:
         line: line of the good readings.
@@ -102,7 +106,7 @@ def without_lone_strays(
     devices: MeterDevices,
     window: tuple[int, int],
 ) -> StrayFreeRegister | None:
-    """Return the register of a meter that has only lone strays; None if it may have other dirt.
+    """Return the register of a meter with lone strays only; None if other readings may be wrong.
 
     Args:
         times_ms: shape (n,), times of the readings [UTC, ms].
@@ -171,7 +175,7 @@ def _good_runs(dirty: _Dirty) -> _GoodRuns:
 
 
 def _is_proven(dirty: _Dirty, runs: _GoodRuns) -> bool:
-    """Return True if the best path surely consists of exactly the good readings."""
+    """Return True if the best path is proven to consist of exactly the good readings."""
     device, ratio = dirty.plain.device, dirty.plain.ratio
     good, spikes = dirty.plain.line.stored, dirty.spikes / ratio
     if min(runs.evidence[0], runs.evidence[-1]) < _FIRM:
@@ -194,7 +198,8 @@ def _is_cut(
 ) -> bool:
     """Return True if a run may be split at the level of an earlier spike.
 
-    Runs are split at levels of the 32 runs before only. Between two spikes there is at least one.
+    Runs are split only at levels of the 32 runs before. There is at least one run between two
+    spikes.
     """
     low, high = good[runs.first[number]], good[runs.end[number] - 1]
     earlier = spikes[max(number - LOOK_BACK_RUNS, 0) : number]

@@ -1,20 +1,20 @@
 """Recognise a meter whose readings are all believed, without a search for the best path.
 
-Most meters have no dirt in most windows. For them the rules of `believed_register` can decide only
-one thing, and this module says so after a few passes over the readings.
+Most meters have no wrong readings in most windows. For them the rules of `believed_register` have
+only one possible result, which this module finds with a few passes over the readings.
 
 Laws:
 
-1. The test is sufficient, not necessary. What it accepts, `believed_register` accepts reading by
-   reading, without a finding. Whatever it does not accept is left to `believed_register`.
+1. The test is sufficient, not necessary. If it accepts the readings, `believed_register` believes
+   each of them, without a finding. All other readings are left to `believed_register`.
 2. Accepted readings are positive, rise in time, never fall, and grow by no more than the nameplate
    allows since the reading before (less a billionth, for rounding). So there is one run, no reading
    is a stray zero, and the path is this run.
 3. A number that means "no value" is kept between readings that do not fall. So only the first and
    the last reading are compared with such numbers. For the numbers of a meter's own model, the
-   whole range of the register is.
-4. One device with one transformer ratio is there for all readings, and no recorded initial or final
-   value lies in the window.
+   whole range of the readings is compared.
+4. All readings are of one device with one transformer ratio, and no recorded initial or final value
+   is in the window.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,7 +35,7 @@ _LEFT_FOR_ROUNDING: Final = 1e-9
 
 
 class PlainRegister(NamedTuple):
-    """A register without any doubt.
+    """A register whose readings are all believed.
 
     Attributes:
         line: line of all readings.
@@ -96,7 +96,7 @@ def plain_register(
 def _only_device(
     devices: MeterDevices, span: tuple[int, int], window: tuple[int, int]
 ) -> Device | None:
-    """Return the device that is there for all readings, with one ratio; None if there is none."""
+    """Return the only device of all readings, with one ratio; None if there are several."""
     if devices.resets is not None:
         return None
     for device in devices.devices:

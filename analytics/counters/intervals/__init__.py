@@ -1,7 +1,7 @@
-"""Divide the growth of a believed register among intervals. Pure, on numpy arrays.
+"""Distribute the increase of a believed register over intervals. Pure, on numpy arrays.
 
 In: a believed register as a line of readings and spans (`register_line`), and the edges of the
 intervals. Out: the register at the edges (`edge_search`), the estimated part there (`edge_spread`),
-and the consumption of intervals in which the knowledge changes (`interval_pieces`). Laws: those of
+and the consumption of intervals that are only partly known (`interval_pieces`). Laws: those of
 `consumption`, which joins these modules.
 """

@@ -2,5 +2,5 @@
 
 `reset_pattern` recognises such a register by its readings. `reset_lives` splits the register of a
 meter for which `site.toml` declares the resets. Law: the consumption of a period of the resets is
-never counted twice, and what was not read at its end is estimated and marked.
+never counted twice; the consumption between the last reading and the reset is estimated and marked.
 """

@@ -25,7 +25,7 @@ from analytics.figures.indicator_results import IndicatorResult, PeriodInputs
 from analytics.figures.roll_up import Scope, scopes
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
-from jieneng.metering.indicators import Indicator
+from jieneng.metering.indicators import BINDING_INDICATORS, Indicator
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Area, Site, descendants
 
@@ -66,13 +66,11 @@ class LikeForLike(msgspec.Struct, frozen=True):
 def area_changes(site: Site, periods: Sequence[Period]) -> list[AreaChange]:
     """Return the areas that existed in a part of the periods, but not in all of their time."""
     found = []
-    metered = _metered_media(site)
-    media = frozenset(meter.medium for meter in site.meter)
     for area in site.area:
         change = _change(site, area, periods)
         if change is not None:
             kind, day = change
-            found.append(AreaChange(area.id, kind, day, media - metered[area.id]))
+            found.append(AreaChange(area.id, kind, day, _unmetered_media(site, area.id)))
     return found
 
 
@@ -81,8 +79,8 @@ def like_for_like_scopes(
 ) -> tuple[dict[str, tuple[AreaChange, ...]], list[Scope]]:
     """Return the scopes, reduced to the areas that existed throughout.
 
-    Scopes without such an area have no such comparison. Areas that joined or left, and areas inside
-    them, have none either.
+    Only scopes in which an area joined or left are returned. Areas that joined or left themselves,
+    and areas inside them, are not.
 
     Returns:
         The changes by scope id, and the scopes with these ids.
@@ -136,21 +134,28 @@ def like_for_like_comparison(
 def like_for_like_findings(
     scope: Scope, indicator: Indicator, changes: Sequence[AreaChange], compared: FigureComparison
 ) -> Iterator[Finding]:
-    """Yield a finding for each area that joined or left, and one with the result."""
+    """Yield a finding for each area that joined or left, and one with the result.
+
+    The result is a finding for the indicators of binding targets only: a scope has many others.
+    """
     for change in changes:
         yield Finding.of(f"area_{change.kind}", change.area, day=change.day)
         media = [medium for medium in indicator.media if medium in change.unmetered]
         if media:
             yield Finding.of("left_out_unmetered", change.area, media=" ".join(media))
-    if compared.change_pct is not None:
-        yield Finding.of(LIKE_FOR_LIKE, scope.id, change=compared.change_pct)
+    if compared.change_pct is not None and indicator.id in BINDING_INDICATORS:
+        yield Finding.of(
+            LIKE_FOR_LIKE, scope.id, indicator=indicator.id, change=compared.change_pct
+        )
 
 
 def _change(
     site: Site, area: Area, periods: Sequence[Period]
 ) -> tuple[Literal["joined", "left"], date] | None:
     """Return how and when an area joined or left; None if it existed in all periods or in none."""
-    begin = _first_day(site, area) or date.min
+    first = min(period.start for period in periods)
+    last = max(period.end for period in periods)
+    begin = _first_day(site, area, first) or date.min
     end = area.closed + timedelta(days=1) if area.closed is not None else date.max
     switches = area.counts if isinstance(area.counts, tuple) else ()
     steps = sorted({begin, end, *(row.from_ for row in switches)})
@@ -166,8 +171,6 @@ def _change(
     ]
     if all(inside) or not any(inside):
         return None
-    last = max(period.end for period in periods)
-    first = min(period.start for period in periods)
     turns = [day for day in steps if first < day < last and exists(day) != exists(_before(day))]
     return ("joined" if exists(turns[0]) else "left"), turns[0]
 
@@ -176,12 +179,11 @@ def _before(day: date) -> date:
     return day - timedelta(days=1)
 
 
-def _first_day(site: Site, area: Area) -> date | None:
-    """Return the first day of an area (law 3); None if it is unknown."""
-    if not area.floor_area_m2:
+def _first_day(site: Site, area: Area, first: date) -> date | None:
+    """Return the first day of an area (law 3); None if it has no beginning known after `first`."""
+    if not area.floor_area_m2 or area.floor_area_m2[0].from_ <= first:
         return None
-    parents = {one.id: one.parent for one in site.area}
-    inside = set(descendants(parents, [area.id]))
+    inside = _inside(site, area.id)
     meters = [meter for meter in site.read_meters.values() if meter.areas[0] in inside]
     if any(meter.installed is None for meter in meters):
         return None
@@ -189,14 +191,15 @@ def _first_day(site: Site, area: Area) -> date | None:
     return min([area.floor_area_m2[0].from_, *installed])
 
 
-def _metered_media(site: Site) -> dict[str, set[Medium]]:
-    """Return the media for which a meter lies in an area or in its sub-areas, by area id."""
+def _unmetered_media(site: Site, area_id: str) -> frozenset[Medium]:
+    """Return the media of the site for which no meter lies in an area or in its sub-areas."""
+    inside = _inside(site, area_id)
+    return frozenset(
+        {meter.medium for meter in site.meter}
+        - {meter.medium for meter in site.meter if not inside.isdisjoint(meter.areas)}
+    )
+
+
+def _inside(site: Site, area_id: str) -> set[str]:
     parents = {area.id: area.parent for area in site.area}
-    return {
-        area.id: {
-            meter.medium
-            for meter in site.meter
-            if not set(meter.areas).isdisjoint(descendants(parents, [area.id]))
-        }
-        for area in site.area
-    }
+    return set(descendants(parents, [area_id]))

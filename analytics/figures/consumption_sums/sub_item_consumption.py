@@ -4,9 +4,9 @@ Laws:
 
 1. The consumption of a scope is the sum of its sub-items and of the part without one. So each
    kilowatt-hour of a scope is in exactly one of them.
-2. A meter without a sub-item has that of the nearest meter above it that has one.
-3. What leaves a scope through a meter, for example to a shop that is let out, is deducted from the
-   sub-item of the meter above it. Generation and export have no sub-item.
+2. A meter without a sub-item has the sub-item of the nearest meter above it that has one.
+3. Energy that leaves a scope through a meter, for example to a shop that is let out, is deducted
+   from the sub-item of the meter above that meter. Generation and export have no sub-item.
 4. A virtual meter that is only shown adds to its sub-item. The same amount is deducted from the
    part without a sub-item, which contains the meters of its formula.
 5. If a meter of the part without a sub-item is unknown, the part is unknown.
@@ -54,7 +54,7 @@ def sub_item_consumption(
 ) -> Iterator[tuple[dict[str, str], dict[Interval, Consumption]]]:
     """Yield (tags, consumption) of the sub-items of each scope by day, and of the part without one.
 
-    Scopes without a sub-item have none of these series.
+    For scopes without a sub-item, there are no such series.
 
     Args:
         scopes: scopes of the site.

@@ -4,8 +4,8 @@ Laws:
 
 1. Costs are written once a local day: of the running month, of the two months before it, and of all
    months whose consumption was computed again since.
-2. The points of a month are deleted before they are written, so that what became unknown is not
-   kept. For a site without accounts, nothing is deleted or written.
+2. The points of a month are deleted before they are written, so that outdated values are not kept
+   if a cost becomes unknown. For a site without accounts, nothing is deleted or written.
 """
 
 from collections.abc import Collection, Iterable

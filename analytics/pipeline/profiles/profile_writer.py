@@ -6,7 +6,8 @@ Laws:
    and the usual week of these weeks for today and the seven days before.
 2. Earlier months are written if days in them were computed again, or if they have no profiles and
    lie in the last year: one month in each call, so that a call stays short.
-3. What is written replaces what was stored for this time: nothing outdated remains.
+3. Stored points of the same time are deleted before points are written, so that no outdated points
+   remain.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -45,7 +46,7 @@ class ProfileWriter:
         self._waiting: list[str] | None = None
 
     async def update(self, today: date, changed: Collection[date]) -> None:
-        """Write the profiles of a new day, and those of an earlier month that waits for it.
+        """Write the profiles of a new day, and those of an earlier month that is due (law 2).
 
         Args:
             today: the present local day.

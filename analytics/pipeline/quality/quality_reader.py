@@ -91,7 +91,7 @@ async def _other_years(
 async def _rests(
     consumption: ConsumptionStore, elapsed: Period
 ) -> "Mapping[str, NDArray[np.float64]]":
-    """Return the consumption by day that no meter below measures, by id of the meter above."""
+    """Return the daily consumption behind each meter that no meter below it measures, by its id."""
     rows = await consumption.day_rows(
         elapsed.start, elapsed.end, sorted(set(CONSUMPTION.values())), kind="rest"
     )

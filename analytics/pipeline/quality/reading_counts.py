@@ -5,8 +5,8 @@ Laws:
 1. The store counts; no reading is transferred.
 2. A count is kept in the measurement `completeness`, because readings may be deleted later and a
    year has many. The latest seven days are counted again each time: late readings may arrive.
-3. A quantity of which no reading is stored in the whole period, other than the consumption, is one
-   that the device lacks. It is not expected.
+3. If no reading of a quantity is stored in the whole period, the device does not have the quantity,
+   so no readings are expected. This does not apply to the consumption.
 4. Days before the first poll of the site are not counted: their readings were imported.
 """
 
@@ -132,7 +132,7 @@ class ReadingCounts:
         edges: "NDArray[np.int64]",
         is_new: "NDArray[np.bool_]",
     ) -> None:
-        """Write the counts of the days that were counted anew."""
+        """Write the counts of the days that were counted again."""
         found = [
             Point(
                 schema.COMPLETENESS,

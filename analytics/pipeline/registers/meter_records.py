@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Window: TypeAlias = tuple[int, int]
 
 #: Largest number of meters that a query names: it must fit into a URL.
-MOST_NAMED: Final = 50
+MAX_NAMED: Final = 50
 #: Number of queries into which the readings of some meters are divided, if they are few.
 QUERIES_AT_ONCE: Final = 4
 #: Initial length of the context on each side of a window [ms], which is enough for hourly or more
@@ -104,8 +104,8 @@ def recorded_days(
 ) -> "dict[str, NDArray[np.bool_]]":
     """Return a mask of the days that may contain readings or imports, by meter id.
 
-    A virtual meter has them on the days on which any meter in its formula has them. It is left out
-    if the records of a meter in its formula are not given.
+    A virtual meter has records on the days on which any meter in its formula has records. It is
+    left out if the records of a meter in its formula are not given.
 
     Args:
         site: the site.
@@ -121,20 +121,20 @@ def recorded_days(
 
 def meters_named(site: str, meters: Sequence[str]) -> Where:
     """Return the tags of the series of some meters; of all meters of the site if they are many."""
-    return {"site": site, "meter": tuple(meters)} if len(meters) <= MOST_NAMED else {"site": site}
+    return {"site": site, "meter": tuple(meters)} if len(meters) <= MAX_NAMED else {"site": site}
 
 
 def named_parts(keys: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """Yield meters in parts for one query each; a server answers several at once."""
     rows = list(keys.items())
-    size = min(MOST_NAMED, -(-len(rows) // QUERIES_AT_ONCE))
+    size = min(MAX_NAMED, -(-len(rows) // QUERIES_AT_ONCE))
     for start in range(0, len(rows), size):
         yield dict(rows[start : start + size])
 
 
 def scopes_named(meters: Collection[str] | None) -> dict[str, tuple[str, ...]]:
-    """Return the tags of the stored results of some meters; none if all or many are meant."""
-    return {} if meters is None or len(meters) > MOST_NAMED else {"scope": tuple(meters)}
+    """Return the tags of the stored results of some meters; no tags for all or many meters."""
+    return {} if meters is None or len(meters) > MAX_NAMED else {"scope": tuple(meters)}
 
 
 class RecordReader:

@@ -5,8 +5,8 @@ Laws:
 1. The same readings give the same digits for any division into windows, and for any division of the
    meters. For this, readings before and after a window are read as well (its context), until
    readings farther away can't change the result (`stable_ms`).
-2. The registers of many meters come from one query. The memory needed is limited: the readings of
-   some meters in one window.
+2. The registers of many meters come from one query. Memory holds at most the readings of some
+   meters in one window.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ _CONTEXT_GROWTH: Final = 4
 #: Number of readings at which the context stops growing. Some registers are never stable: those
 #: with zeros only, or with values that contradict each other.
 _CONTEXT_READINGS: Final = 250_000
-#: The same number for a context of zeros only. An unused meter may have years of zeros.
+#: Number of readings at which a context of zeros stops growing. An unused meter may have years of
+#: zeros.
 _CONTEXT_ZEROS: Final = 20_000
 #: Readings that are read at once, as far as they can be estimated (16 bytes each).
 READINGS_AT_ONCE: Final = 2_000_000
@@ -236,7 +237,7 @@ class RegisterReader:
                 times, values = readings[key]
                 if outcome.stable_ms is not None:
                     found[key] = outcome.stable_ms[0] if sign > 0 else outcome.stable_ms[1]
-                elif len(times) > _most_readings(values):
+                elif len(times) > _max_readings(values):
                     found[key] = read_to_ms
                 elif sign * (read_to_ms - last_ms) > 0:
                     found[key] = last_ms
@@ -272,7 +273,7 @@ class _Context(msgspec.Struct, frozen=True):
         early = low > start_ms and read_from_ms > first_ms
         late = high < end_ms and read_to_ms <= last_ms
         within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
-        if not (early or late) or len(times) - within > _most_readings(values):
+        if not (early or late) or len(times) - within > _max_readings(values):
             return None
         return _Context(
             self.before_ms * (_CONTEXT_GROWTH if early else 1),
@@ -298,6 +299,6 @@ def _chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Seque
         yield chunk
 
 
-def _most_readings(values: "NDArray[np.float64]") -> int:
+def _max_readings(values: "NDArray[np.float64]") -> int:
     """Return the number of readings at which a context with these values stops growing."""
     return _CONTEXT_READINGS if np.nan_to_num(values).any() else _CONTEXT_ZEROS

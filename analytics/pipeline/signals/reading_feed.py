@@ -170,10 +170,10 @@ class ReadingFeed:
         self.is_behind = bool(left) or end_ms < now_ms
         return taken
 
-    def _chunk_ms(self, most_readings: int) -> int:
+    def _chunk_ms(self, max_readings: int) -> int:
         """Return the time in which all subjects together have about a given number of readings."""
         per_ms = float((1.0 / self._interval_ms).sum()) or 1e-9
-        return min(int(most_readings / per_ms) + OVERLAP_MS + FUTURE_MS, LOOKBACK_MS)
+        return min(int(max_readings / per_ms) + OVERLAP_MS + FUTURE_MS, LOOKBACK_MS)
 
     def _unread(self, found: Readings) -> Readings:
         return found.chosen(found.times_ms > self._newest_ms[found.rows])
@@ -225,8 +225,8 @@ class ReadingFeed:
             return parts, {**{r: t for r, t in returning.items() if r not in rows}, **left}
         parts, left = [], {}
         for row, since_ms in returning.items():
-            most_ms = _MAX_READINGS // len(returning) * int(self._interval_ms[row])
-            to_ms = min(end_ms, since_ms + most_ms)
+            max_ms = _MAX_READINGS // len(returning) * int(self._interval_ms[row])
+            to_ms = min(end_ms, since_ms + max_ms)
             parts.append(self._unread(await self._reader.read(since_ms, to_ms, row)))
             if to_ms < end_ms:
                 left[row] = to_ms

@@ -1,7 +1,7 @@
 """Render the rating of data quality: tables for the terminal, part of the page, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. The tables
-show the issues of the whole site once, the most expensive first; JSON and CSV have all of them.
+show the issues of the whole site once, those with most points first; JSON and CSV have all of them.
 """
 
 import csv
@@ -23,7 +23,7 @@ from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 
-#: Number of issues that a table shows: where the figure gains most.
+#: Number of issues that a table shows.
 _FIRST: Final = 10
 #: Number of points, and of days, that the table of completeness shows.
 _LISTED: Final = 10
@@ -93,8 +93,8 @@ def part_word(part: Part, translate: Translate) -> str:
 
 
 def issue_table(report: QualityReport, labels: Labels, translate: Translate) -> Table:
-    """Return the table of the issues whose mending raises the scores of the first scope most."""
-    title = translate("What to mend first: {scope}")
+    """Return the table of the issues with most points in the first scope."""
+    title = translate("What to correct first: {scope}")
     results = first_scope(report)
     scope = labels.name(results[0].scope) if results else figure_texts.UNKNOWN
     table = _table(title.format(scope=scope))
@@ -145,7 +145,7 @@ def completeness_table(report: QualityReport, labels: Labels, translate: Transla
     table = _table(translate("Stored readings"))
     table.add_column(translate("Meter or scope"), overflow="fold")
     table.add_column(translate("Quantity or day"), overflow="fold")
-    for heading in (translate("Expected"), translate("Stored"), translate("Share")):
+    for heading in (translate("To be polled"), translate("Stored"), translate("Share")):
         table.add_column(heading, justify="right", no_wrap=True)
     for rows in (_short(report.points), _short(report.days)):
         table.add_section()

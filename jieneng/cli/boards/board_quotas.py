@@ -1,4 +1,4 @@
-"""Take what boards show of quotas from the rules of a site."""
+"""Take the quotas that boards show from the rules of a site."""
 
 from analytics.figures.quota_rows.annual_quota import TOTALS, all_annual_quotas
 from analytics.figures.rule_files import Rules

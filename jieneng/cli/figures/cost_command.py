@@ -9,8 +9,8 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
 
 @click.command(
     help=tr(
-        "Print what energy and water cost, by account and scope, with the tariffs of tariffs.toml,"
-        " and compare bills with the meters."
+        "Print the costs of energy and water, by account and scope, with the tariffs of"
+        " tariffs.toml, and compare bills with the meters."
     ),
     epilog=examples(
         "jieneng cost --period 2026-06",

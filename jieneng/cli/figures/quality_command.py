@@ -8,7 +8,7 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
 
 
 @click.command(
-    help=tr("Rate the data behind the figures of a period, and say what to mend first."),
+    help=tr("Rate the data behind the figures of a period, and list what to correct first."),
     epilog=examples(
         "jieneng quality --period 2025",
         "jieneng quality --period 2025 --scope block-1 --format json",

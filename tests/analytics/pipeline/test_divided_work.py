@@ -128,7 +128,7 @@ async def test_meters_and_days_are_computed_in_any_division(
     together = await backfilled(folders[0])
     assert {key[0] for key in together} == {schema.CONSUMPTION, schema.FINDING}
     monkeypatch.setattr(register_reader, "READINGS_AT_ONCE", 1)
-    monkeypatch.setattr(meter_records, "MOST_NAMED", 2)
+    monkeypatch.setattr(meter_records, "MAX_NAMED", 2)
     assert await backfilled(folders[1], months=1) == together
     monkeypatch.setattr(consumption_windows, "VALUES_AT_ONCE", 1)
     assert await backfilled(folders[2]) == together

@@ -112,6 +112,26 @@ async def test_late_readings_of_a_meter_reach_it(tmp_path: Path, store: Store) -
     assert await stored(store, "net") == [144.0] * 4
 
 
+async def test_a_marked_late_day_gives_what_computing_everything_gives(
+    tmp_path: Path, store: Store
+) -> None:
+    """A late reading of the canteen moves its consumption from 2 to 3 March."""
+    await write(store, "main", range(97), 10.0)
+    await write(store, "canteen", [*range(25), *range(60, 97)], 4.0)
+    analytics = pipeline(tmp_path, METERS + NET, store)
+    await analytics.compute_missing_days(LAST, silent)
+    await write(store, "canteen", [40], 2.5)
+    midnight_ms = periods.midnight_ms(date(2025, 3, 2), ZoneInfo("Asia/Shanghai"))
+    await store.write([schema.late_day_point("centre", "canteen", midnight_ms, NOW_MS)])
+    await analytics.recompute_marked(FIRST, LAST)
+    series = [("net", "meter"), ("canteen", "meter"), ("special", "item"), ("main", "rest")]
+    series += [("block", "area"), ("block", "special"), ("block", "no_item")]
+    found = [await stored(store, name, kind=kind) for name, kind in series]
+    await analytics.backfill(FIRST, LAST, silent)
+    assert found == [await stored(store, name, kind=kind) for name, kind in series]
+    assert found[0] != [144.0] * 4
+
+
 async def test_a_new_virtual_meter_gets_its_past_by_itself(tmp_path: Path, store: Store) -> None:
     await write(store, "main", range(97), 10.0)
     await write(store, "canteen", range(97), 4.0)

@@ -26,7 +26,7 @@ def test_each_format_rates_the_data(site: Path) -> None:
     arguments = ("quality", "--site", site, "--period", "2021")
     table = jieneng(*arguments)
     assert table.returncode == 0, table.stderr
-    assert "What to mend first" in table.stdout
+    assert "What to correct first" in table.stdout
     rated = json.loads(jieneng(*arguments, "--format", "json").stdout)
     [energy] = [
         one

@@ -110,7 +110,7 @@ def test_a_replay_gives_the_notices_of_the_service(
 
 def test_a_rule_that_fires_too_often_is_counted_to_its_end_without_notices() -> None:
     rule = a_rule(severity="critical", remind_s=0)
-    replay = RuleReplay(rule, a_context(rule, flap_count=1000, flap_s=1), most_fires=10)
+    replay = RuleReplay(rule, a_context(rule, flap_count=1000, flap_s=1), max_fires=10)
     for chunk in chunks([[6.0, 4.0, 4.0, 4.0] * 200], 40):
         replay.take(chunk)
     result = replay.result()

@@ -155,7 +155,7 @@ def sprinkled(draw: st.DrawFn) -> MeterReadings:
     return MeterReadings(devices, times, values, draw(st.sampled_from([None, (0, 20 * DAY_MS)])))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(sprinkled())
 def test_strays_here_and_there_have_the_result_of_the_search(meter: MeterReadings) -> None:
     assert_each_as_alone([meter])

@@ -105,11 +105,14 @@ def test_areas_that_joined_or_left_are_deducted_on_both_sides(tmp_path: Path) ->
 
 def test_the_figure_names_what_joined_and_left_and_what_like_for_like_reads(tmp_path: Path) -> None:
     of = site(CLOSED + ANNEX + ANNEX_METER)
-    total = figures(tmp_path, of)["centre", "electricity"]
-    found = {(one.code, one.subject): dict(one.values) for one in total.findings}
+    figure = figures(tmp_path, of)["centre", "energy_per_floor_area"]
+    found = {(one.code, one.subject): dict(one.values) for one in figure.findings}
     assert found["area_joined", "annex"] == {"day": date(2023, 6, 15)}
     assert found["area_left", "shop"] == {"day": date(2025, 1, 1)}
-    assert found["like_for_like", "centre"] == {"change": total.comparisons[0].change_pct}
+    assert found["like_for_like", "centre"] == {
+        "indicator": "energy_per_floor_area",
+        "change": figure.comparisons[0].change_pct,
+    }
 
 
 def test_an_area_without_a_meter_stays_in_and_is_told(tmp_path: Path) -> None:
