@@ -79,8 +79,8 @@ def like_for_like_scopes(
 ) -> tuple[dict[str, tuple[AreaChange, ...]], list[Scope]]:
     """Return the scopes, reduced to the areas that existed throughout.
 
-    Scopes without such an area have no such comparison. Areas that joined or left, and areas inside
-    them, have none either.
+    Only scopes in which an area joined or left are returned. Areas that joined or left themselves,
+    and areas inside them, are not.
 
     Returns:
         The changes by scope id, and the scopes with these ids.
