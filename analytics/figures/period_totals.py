@@ -65,17 +65,29 @@ class PeriodTotals(msgspec.Struct, frozen=True):
         return min(float(self.importance @ self.bounded / self.importance.sum()), 1.0)
 
 
-def period_totals(weight: "NDArray[np.float64]", metered: "MeterConsumption") -> PeriodTotals:
+def mean_of_meters(metered: "MeterConsumption") -> float:
+    """Return the mean consumption of the known meters over a period; 1 if it is 0."""
+    known = np.isfinite(metered.amount).any(axis=1)
+    of_meters = zero_where_unknown(metered.amount).sum(axis=1)[known]
+    mean = float(of_meters.mean()) if len(of_meters) else 0.0
+    return mean if mean > 0 else 1.0
+
+
+def period_totals(
+    weight: "NDArray[np.float64]", metered: "MeterConsumption", mean: float | None = None
+) -> PeriodTotals:
     """Return the totals of a scope's meters over a period.
 
     Args:
         weight: shape (meters, days), result of `boundary_weights`; at least one weight is not 0.
         metered: consumption of the meters on the same days.
+        mean: `mean_of_meters` for more meters than these; None for the mean of these meters.
     """
     is_member = weight != 0
     days = is_member.sum(axis=1)
     amount, unread = _amount(weight, metered), _unread(weight, metered)
-    importance = _importance(metered, amount, days)
+    mean = mean_of_meters(metered) if mean is None else mean
+    importance = _importance(mean * days / metered.amount.shape[1], amount)
     return PeriodTotals(
         amount,
         (metered.coverage * is_member).sum(axis=1) / np.maximum(days, 1),
@@ -128,17 +140,13 @@ def _missing(
 
 
 def _importance(
-    metered: "MeterConsumption", amount: "NDArray[np.float64]", days: "NDArray[np.int64]"
+    in_scope: "NDArray[np.float64]", amount: "NDArray[np.float64]"
 ) -> "NDArray[np.float64]":
     """Return the weight of each meter in the coverage of the scope.
 
-    The weight is the meter's consumption. If it is unknown, the weight is the consumption of the
-    average meter in the same number of days.
+    The weight is the meter's consumption. If it is unknown, the weight is `in_scope`: the
+    consumption of the average meter in the same number of days.
     """
-    known = np.isfinite(metered.amount)
-    of_meters = zero_where_unknown(metered.amount).sum(axis=1)[known.any(axis=1)]
-    mean = float(of_meters.mean()) if len(of_meters) else 0.0
-    in_scope = (mean if mean > 0 else 1.0) * days / metered.amount.shape[1]
     importance: NDArray[np.float64] = np.where(
         np.isfinite(amount),
         np.maximum(np.abs(amount), _MIN_COVERAGE_WEIGHT * in_scope),

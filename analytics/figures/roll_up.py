@@ -128,8 +128,10 @@ def boundary_weights(
     weight = np.zeros((len(flows), len(days)))
     for span, structure in scope.structure.spans(days):
         areas = counted_areas(scope, structure)
+        near = structure.near_areas(areas)
         for number, flow in enumerate(flows):
-            if flow.kind in counted:  # only consumption meters have export registers that count
+            # Only consumption meters have export registers that count.
+            if flow.meter.id in near and flow.kind in counted:
                 sign = _EXPORT_SIGN if flow.is_export else 1.0
                 weight[number, span] = sign * _boundary_weight(flow.meter, areas, structure)
     return weight
@@ -180,17 +182,15 @@ def scope_rows(
     These are the flows whose meter, or its parent, is in an area of the scope. For many scopes this
     takes far less time than the weights of all flows in each scope.
     """
-    rows_of_area: dict[str, set[int]] = {}
-    for _, structure in scopes[0].structure.spans(days):
-        for number, flow in enumerate(flows):
-            place = structure.places[flow.meter.id]
-            rows_of_area.setdefault(place.area, set()).add(number)
-            if place.parent is not None:
-                rows_of_area.setdefault(structure.places[place.parent].area, set()).add(number)
-    return [
-        sorted(set().union(*(rows_of_area.get(area, ()) for area in scope.areas)))
-        for scope in scopes
-    ]
+    rows: dict[str, list[int]] = {}
+    for number, flow in enumerate(flows):
+        rows.setdefault(flow.meter.id, []).append(number)
+    structures = [structure for _, structure in scopes[0].structure.spans(days)]
+    found = []
+    for scope in scopes:
+        near = set().union(*(structure.near_areas(scope.areas) for structure in structures))
+        found.append(sorted(number for meter in near for number in rows.get(meter, ())))
+    return found
 
 
 def mean_amount(meters: Iterable[Consumption], size: int) -> "NDArray[np.float64]":

@@ -28,7 +28,12 @@ from analytics.figures.figure import FactorSeries
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from analytics.figures.meter_doubts import PeriodFindings, confirmed_days, medium_doubts
-from analytics.figures.period_totals import PeriodTotals, estimated_by_day, period_totals
+from analytics.figures.period_totals import (
+    PeriodTotals,
+    estimated_by_day,
+    mean_of_meters,
+    period_totals,
+)
 from analytics.figures.roll_up import (
     Scope,
     boundary_weights,
@@ -189,20 +194,21 @@ def scope_inputs(
     purchased: dict[CarbonSource, NDArray[np.float64]] = {}
     estimated_purchased: dict[CarbonSource, NDArray[np.float64]] = {}
     edges = edges_ms(period.start, period.end, "day", site.zone)
-    for medium, metered in consumption.days_of(period).items():
-        flows = metered.flows(site)
-        weight = boundary_weights(scope, flows, period_days, counted.energy)
-        if not weight.any():
+    for medium, all_meters in consumption.days_of(period).items():
+        whole = boundary_weights(scope, all_meters.flows(site), period_days, counted.energy)
+        if not whole.any():
             continue
-        totals = period_totals(weight, metered)
-        registers = metered.without_exports()
+        rows = _rows_that_count(whole, all_meters, site)
+        weight, metered = whole[rows], all_meters.rows(rows)
+        flows, registers = metered.flows(site), metered.without_exports()
+        totals = period_totals(weight, metered, mean_of_meters(all_meters))
         doubt_weight = operand_weights(weight, flows, site)[: len(registers.meters)]
         doubts = medium_doubts(found, registers, doubt_weight, totals.scope_amount, edges)
         coverage[medium] = totals.scope_coverage
         medium_findings[medium] = (
             *_meter_findings(metered.meters, totals, coverage_floor),
             *_removed_findings(medium, metered, weight),
-            *_sub_item_findings(scope, registers.meters, period_days),
+            *_sub_item_findings(scope, all_meters.without_exports().meters, period_days),
             *_balance_findings(scope, medium, totals),
             *_rest_findings(scope, balances.get(medium, ()), period_days[-1], totals.scope_amount),
             *doubts.findings,
@@ -257,6 +263,20 @@ def scope_inputs(
             if has_denominator(scope, name) and getattr(inputs, name) != 0  # 0: closed, or let out
         ),
     )
+
+
+def _rows_that_count(
+    weight: "NDArray[np.float64]", metered: MeterConsumption, site: Site
+) -> list[int]:
+    """Return the rows with a weight in a scope, and those of the meters in their formulas."""
+    rows = set(np.flatnonzero(weight.any(axis=1)).tolist())
+    numbers = {meter: number for number, meter in enumerate(metered.without_exports().meters)}
+    waiting = [metered.meters[row] for row in rows]
+    while waiting:
+        terms = [term.meter for term in site.meters[waiting.pop()].terms]
+        waiting += terms
+        rows.update(numbers[meter] for meter in terms)
+    return sorted(rows)
 
 
 def _supplies(

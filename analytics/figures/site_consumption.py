@@ -80,6 +80,15 @@ class MeterConsumption(msgspec.Struct, frozen=True):
         meters, *columns, _ = msgspec.structs.astuple(self)
         return MeterConsumption(meters[registers], *(column[registers] for column in columns))
 
+    def rows(self, numbers: Sequence[int]) -> "MeterConsumption":
+        """Return the rows of the given numbers, which must ascend."""
+        meters, *columns, exports = msgspec.structs.astuple(self)
+        registers = len(meters) - exports
+        chosen = [column[list(numbers)] for column in columns]
+        part = MeterConsumption(tuple(meters[number] for number in numbers), *chosen)
+        of_exports = sum(number >= registers for number in numbers)
+        return msgspec.structs.replace(part, exports=of_exports)
+
     def between(self, first: int, end: int) -> "MeterConsumption":
         """Return the intervals from index `first` up to, not including, `end`."""
         meters, *columns, exports = msgspec.structs.astuple(self)

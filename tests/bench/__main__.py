@@ -19,6 +19,7 @@ from tests.bench import (
     simulators,
     store,
 )
+from tests.bench.analytics import site_figures
 from tests.boards import board_bench
 from tests.e2e import alert_latency
 
@@ -31,6 +32,7 @@ _ROOMS = {
     "ingest": ingest,
     "import": importing,
     "counters": counters,
+    "site-figures": site_figures,
     "bus": bus,
     "simulators": simulators,
     "boards": board_bench,

@@ -19,7 +19,7 @@ Laws:
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -60,11 +60,17 @@ class DayStructure(msgspec.Struct, frozen=True):
         let_areas: for each area that is let out, by its id: the ids of this area and of all areas
             inside it. An area that is let out counts only in its own figures.
         closed_areas: ids of closed areas, and of all areas inside them.
+        near: for each area with meters, ids of the meters that are in it, or whose parent is.
     """
 
     places: dict[str, MeterPlace]
     let_areas: dict[str, frozenset[str]]
     closed_areas: frozenset[str]
+    near: dict[str, frozenset[str]]
+
+    def near_areas(self, areas: Iterable[str]) -> set[str]:
+        """Return the ids of the meters that are in any of the areas, or whose parent is."""
+        return set().union(*(self.near.get(area, ()) for area in areas))
 
 
 class SiteStructure:
@@ -100,14 +106,21 @@ class SiteStructure:
 
     def _structure(self, day: date) -> DayStructure:
         closed = [area.id for area in self.site.area if area.closed and area.closed < day]
+        places = {meter.id: self._place(meter, day) for meter in self.site.meter}
+        near: dict[str, set[str]] = {}
+        for meter, place in places.items():
+            for one in (place, places.get(place.parent or "")):
+                if one is not None:
+                    near.setdefault(one.area, set()).add(meter)
         return DayStructure(
-            {meter.id: self._place(meter, day) for meter in self.site.meter},
+            places,
             {
                 area.id: frozenset(descendants(self._area_parents, [area.id]))
                 for area in self.site.area
                 if not area.counts_on(day)
             },
             frozenset(descendants(self._area_parents, closed)),
+            {area: frozenset(meters) for area, meters in near.items()},
         )
 
     def _place(self, meter: Meter, day: date) -> MeterPlace:

@@ -35,7 +35,9 @@ _LEAST_NEGATIVE: Final = 0.001
 
 def virtual_meters(site: Site) -> list[Meter]:
     """Return the virtual meters of a site, each after those in its own formula."""
-    terms = {meter.id: [term.meter for term in meter.terms] for meter in site.meter if meter.terms}
+    terms = {
+        meter.id: [term.meter for term in meter.terms] for meter in site.meter if meter.formula
+    }
     order = TopologicalSorter(terms).static_order()
     return [site.meters[meter_id] for meter_id in order if meter_id in terms]
 
