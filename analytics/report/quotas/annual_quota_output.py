@@ -17,9 +17,9 @@ from rich.text import Text
 from analytics.figures.quotas.annual_quota_results import (
     STEPS_PCT,
     AnnualQuotaResult,
-    QuotaMonth,
     QuotaStep,
 )
+from analytics.figures.quotas.quota_months import QuotaMonth
 from analytics.report import figure_texts
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
