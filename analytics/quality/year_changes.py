@@ -1,7 +1,7 @@
 """Compare the consumption of meters with the same days of another year. Pure.
 
 A change of one meter is judged by the changes of the other meters of its medium: weather, holidays
-and closed offices change all of them. A fixed limit of 10 % flagged 1,844 of 2,080 records of a
+and closed offices change all of them. A fixed limit of 10 % flagged 1,844 of 2,080 records of one
 city.
 """
 

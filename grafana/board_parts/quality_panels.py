@@ -54,7 +54,7 @@ def issues(site: BoardSite) -> Json:
         site,
         "What to correct first",
         "Findings about the data of the chosen scope, by the points that the score gains if they"
-        " are mended, and by the share of the figure (energy in kgce, water in m³) that they"
+        " are corrected, and by the share of the figure (energy in kgce, water in m³) that they"
         " concern.",
         "There are no issues.",
     )
