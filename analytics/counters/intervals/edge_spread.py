@@ -62,7 +62,7 @@ def spread_over_edges(
 def _over_line(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
     """Return the spread at each edge, as if there were no imports (laws 1 and 2)."""
     times = line.times_ms
-    if len(times) - len(line.inserted) < 2:
+    if len(times) - len(line.inserted) < 2 or not len(line.known):
         return np.zeros(len(edges_ms))
     if len(line.inserted):
         read = np.delete(np.arange(len(times)), line.inserted)

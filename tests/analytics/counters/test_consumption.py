@@ -100,6 +100,16 @@ def test_imported_consumption_is_used_as_it_is() -> None:
     assert consumption.coverage.tolist() == [1, 1, 0, 1]
 
 
+def test_a_replacement_on_record_without_any_reading_leaves_imports_as_they_are() -> None:
+    """The register has only the two recorded values, both at 06:00, and no time between them."""
+    old = Device(until_ms=6 * HOUR_MS, final=500.0)
+    new = Device(from_ms=6 * HOUR_MS, initial=3.0)
+    register = believed_register(hours(), np.zeros(0), MeterDevices("m", (old, new)))
+    consumption = consumption_between(register, hours(0, 12, 24), imported((0, 24, 48.0)))
+    assert consumption.amount.tolist() == [24.0, 24.0]
+    assert np.isnan(consumption_between(register, hours(0, 24)).amount).all()
+
+
 def test_imported_consumption_goes_before_the_register_where_it_is() -> None:
     register = believed_register(hours(*range(25)), np.arange(25.0) * 10.0, MeterDevices("m"))
     consumption = consumption_between(register, hours(0, 24), imported((0, 8, 100.0)))

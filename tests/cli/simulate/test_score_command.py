@@ -228,7 +228,7 @@ def test_what_can_not_be_compared_is_told_in_a_sentence(
 ) -> None:
     done = score("--site", faultless, "--truth", tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "no truth of a run" in done.stderr
+    assert "does not contain the truth of a run" in done.stderr
     other = Path(shutil.copytree(truth, tmp_path / "other"))
     file = other / "run.json"
     file.write_text(file.read_text().replace("huaian-centre", "elsewhere"))

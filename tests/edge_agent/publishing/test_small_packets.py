@@ -123,7 +123,7 @@ async def test_batches_that_were_too_large_before_are_cut_in_the_spool(
     assert not (await spool.ends(10)).oldest
     (alone,) = said(logs, "can't be cut")
     (cut,) = said(logs, "larger than the broker accepts, and are cut")
-    assert alone.startswith(f"{len(large.payload)} bytes, and the broker takes at most ")
+    assert alone.startswith(f"{len(large.payload)} bytes, and the broker accepts at most ")
     if version == "5":
         most = LIMIT - 10 - len(mqtt_messages.topic(SITE, AGENT, "batch"))
         assert cut.endswith(f" bytes, and it takes at most {most}")

@@ -143,5 +143,5 @@ async def test_what_was_read_before_the_machine_started_again_is_counted_and_not
     log = [
         msgspec.json.decode(line) for line in (tmp_path / "services.log").read_text().splitlines()
     ]
-    said = [one for one in log if "earlier start of the machine" in one["event"]]
+    said = [one for one in log if "before a restart of the machine" in one["event"]]
     assert [one["dropped"] for one in said] == [book["pending"]]

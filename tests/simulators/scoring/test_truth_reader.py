@@ -102,9 +102,9 @@ def test_a_torn_last_line_is_left_out_and_said(
 
 
 def test_a_folder_without_a_run_is_no_truth(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no truth of a run"):
+    with pytest.raises(UsageError, match="does not contain the truth of a run"):
         read_truth(tmp_path)
-    with pytest.raises(UsageError, match="no truth of a run"):
+    with pytest.raises(UsageError, match="does not contain the truth of a run"):
         read_truth(tmp_path / "nowhere")
 
 
