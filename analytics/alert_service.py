@@ -31,7 +31,7 @@ from analytics.alerts.delivery.notice_routes import NoticeRoutes
 from analytics.alerts.delivery.outbox_entry import QueuedNotice
 from analytics.alerts.intake import Intake
 from analytics.alerts.lead import STALE_MS, Claim, Lead
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.alert_evaluator import AlertEvaluator
 from analytics.pipeline.alerting.alert_store import AlertStore, Round
 from analytics.pipeline.alerting.state_writes import StateWrites

@@ -25,13 +25,13 @@ from analytics.alerts.alert_rule import (
     AlertRules,
     AlertsFile,
     Grouping,
-    Hours,
     Maintenance,
     Receiver,
 )
 from analytics.alerts.checking.routing_check import RoutingContext, at, routing_problems
 from analytics.alerts.checking.rule_check import RuleContext, rule_problems, switches_off
 from analytics.alerts.checking.rule_warnings import WarningContext, alert_warnings
+from analytics.calendar.working_hours import Hours
 from jieneng import config_file
 from jieneng.locale import languages
 from jieneng.metering.catalog.meter_model import Model

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.alerts.signals.hours import FULL
+from analytics.calendar.hour_grid import FULL
 from jieneng.metering.site import Meter
 
 if TYPE_CHECKING:

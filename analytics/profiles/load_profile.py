@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
-from analytics.alerts.signals.hours import HourConsumption
 from analytics.alerts.signals.night_and_idle import night_flow
+from analytics.calendar.hour_grid import HourConsumption
 from analytics.figures.figure import rounded
 from analytics.figures.roll_up import ScopeKind
 from analytics.periods import Interval, Period

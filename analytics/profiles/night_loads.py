@@ -19,7 +19,7 @@ from analytics.profiles.known_quantiles import known_quantile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analytics.alerts.signals.hours import HourConsumption
+    from analytics.calendar.hour_grid import HourConsumption
 
 #: Number of nights of a leak level, and the least number of these that must be known.
 LEAK_NIGHTS: Final = 7

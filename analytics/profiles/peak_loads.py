@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from analytics.alerts.signals.hours import HOUR_MS
+from analytics.calendar.hour_grid import HOUR_MS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

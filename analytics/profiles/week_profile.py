@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from analytics.alerts.signals.hours import HOUR_MS, HourConsumption
+from analytics.calendar.hour_grid import HOUR_MS, HourConsumption
 from analytics.profiles.known_quantiles import known_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analytics.alerts.signals.hours import HourGrid
+    from analytics.calendar.hour_grid import HourGrid
 
 #: Shares of the values below the ends of the band.
 _LOW: Final = 0.1

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from analytics.alerts.alert_rule import ClockSpan
+from analytics.calendar.working_hours import ClockSpan
 from analytics.periods import months_later
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Id, NotNegative, Positive

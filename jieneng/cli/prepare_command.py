@@ -178,8 +178,8 @@ def _base_year_ms(folder: "SiteFolder", now_ms: int) -> int | None:
     """Return the start of the base year of this year's plan [UTC, ms]; None if there is no plan."""
     from datetime import UTC, datetime, time
 
-    from analytics.app import load_rules
     from analytics.periods import calendar_year
+    from analytics.site_analytics import load_rules
     from jieneng.metering.errors import ConfigError
 
     with suppress(ConfigError):  # `jieneng check` reports errors in the rules

@@ -240,7 +240,7 @@ def _rule_problems(site_dir: Path, site: "Site | None") -> list[Problem]:
 
     What they refer to in `site.toml` is checked only with a sound site.
     """
-    from analytics.app import load_rules
+    from analytics.site_analytics import load_rules
     from analytics.tariffs.tariff_files import load_tariffs
 
     problems = list[Problem]()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analytics import app, periods
+from analytics import app, figure_queries, periods
 from analytics.alert_service import AlertService
 from analytics.pipeline.pipeline import Pipeline
 from analytics.settings import AlertSettings, AnalyticsSettings
@@ -123,7 +123,7 @@ async def test_indicators_need_nothing_but_readings(small: SiteFolder) -> None:
     async with opened(small, settings.store) as store:
         await write_hours(store, start, range(24 * 366 + 1))
     clock = At(start + 370 * 24 * HOUR_MS)
-    figures = await app.indicators(small, settings, "2024", "block", clock)
+    figures = await figure_queries.indicators(small, settings, "2024", "block", clock)
     found = {one.indicator: one for one in figures}
     assert found["electricity"].value == 2.0 * 24 * 366
     assert found["electricity"].coverage == 1.0

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from analytics.app import load_rules
 from analytics.figures.factors import Factor, FactorsFile
 from analytics.figures.quota_rows.annual_quota import AnnualQuota
 from analytics.figures.quota_rows.quota import Quota
 from analytics.figures.targets import Baseline, Cap, Plan, PlanFile, Target
 from analytics.settings import AnalyticsSettings
+from analytics.site_analytics import load_rules
 from analytics.tariffs.tariff import TariffsFile
 from ingest.settings import IngestSettings
 from jieneng import cli, config_file

@@ -16,13 +16,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.alerts.alert_rule import Hours
-from analytics.app import cost_writer, load_rules
+from analytics.calendar.working_hours import Hours
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.pipeline.quality.quality_writer import QualityWriter
 from analytics.pipeline.quotas.quota_writer import QuotaWriter
+from analytics.site_analytics import cost_writer, load_rules
 from jieneng.metering import reading, schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point

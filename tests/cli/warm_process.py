@@ -26,6 +26,7 @@ from jieneng import site_folder
 #: Modules that commands import when they run.
 _COMMON_MODULES: Final = (
     "analytics.app",
+    "analytics.figure_queries",
     "analytics.report.page",
     "edge_agent.commissioning.bus_time_budget",
     "edge_agent.settings",

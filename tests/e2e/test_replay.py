@@ -10,8 +10,8 @@ import pytest
 
 import edge_agent.app
 import ingest.app
-from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from edge_agent.settings import AgentHead, AgentSettings, BusOverride
 from ingest.settings import IngestSettings
 from jieneng.metering import schema

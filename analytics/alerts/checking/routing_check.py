@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from analytics.alerts.alert_rule import AlertsFile, Hours, Maintenance, Receiver, Route
+from analytics.alerts.alert_rule import AlertsFile, Maintenance, Receiver, Route
 from analytics.alerts.checking.id_check import repeated_ids, unknown_ids
+from analytics.calendar.working_hours import Hours
 from jieneng import value_problems
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.site import Site

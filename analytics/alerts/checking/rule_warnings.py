@@ -13,7 +13,6 @@ from analytics.alerts.alert_rule import (
     SEVERITIES,
     AlertRule,
     AlertsFile,
-    Hours,
     Maintenance,
     Receiver,
     Route,
@@ -21,7 +20,8 @@ from analytics.alerts.alert_rule import (
 from analytics.alerts.checking.routing_check import at
 from analytics.alerts.checking.rule_check import is_share
 from analytics.alerts.rule_subjects import subjects, watched_meters
-from analytics.alerts.working_calendar import years_without_holidays
+from analytics.calendar.working_calendar import years_without_holidays
+from analytics.calendar.working_hours import Hours
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem

@@ -16,7 +16,7 @@ import msgspec
 
 from analytics.alerts.alert import Notice
 from analytics.alerts.alert_rule import AlertRules, Route
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import Medium

@@ -27,7 +27,7 @@ from analytics.alerts.planning.due_events import DueEvents
 from analytics.alerts.planning.notice_groups import notice_of, ready_groups
 from analytics.alerts.planning.notice_state import is_open, unwatched_episode, with_new_events
 from analytics.alerts.planning.silences import Silences
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.periods import local_day
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.site import Site

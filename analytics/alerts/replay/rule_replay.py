@@ -25,7 +25,7 @@ from analytics.alerts.evaluation import advance
 from analytics.alerts.planning.due_events import RECOVERY_WAIT_MS
 from analytics.alerts.planning.notice_plan import plan_notices
 from analytics.alerts.planning.notice_state import is_open
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from jieneng.metering.site import Site
 
 #: Number of firings beyond which a rule is of no use to anybody.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from analytics.alerts.signals.hours import FULL
+from analytics.calendar.hour_grid import FULL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analytics.alerts.signals.hours import HOUR_MS, HourConsumption
+from analytics.calendar.hour_grid import HOUR_MS, HourConsumption
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

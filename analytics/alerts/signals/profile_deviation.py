@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analytics.alerts.signals.hours import HourConsumption, HourGrid
+from analytics.calendar.hour_grid import HourConsumption, HourGrid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

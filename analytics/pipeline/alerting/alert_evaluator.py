@@ -17,7 +17,7 @@ from analytics.alerts.alert_rule import AlertRules
 from analytics.alerts.evaluation import advance
 from analytics.alerts.intake import Intake, without_unknown_ages
 from analytics.alerts.planning.notice_plan import NoticePlanner
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.intake_reader import IntakeReader
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.site_folder import SiteFolder

@@ -15,7 +15,7 @@ from analytics.alerts.replay.limit_ladder import ladder
 from analytics.alerts.replay.replay_summary import KnownValues, ReplaySummary, summarise
 from analytics.alerts.replay.rule_replay import ReplayContext, RuleReplay
 from analytics.alerts.signals.signal_table import FUNCTIONS, ComputedSignal
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_replay import SignalReplay
 from jieneng.metering.errors import NoData
 from jieneng.site_folder import SiteFolder

@@ -13,7 +13,7 @@ from datetime import date
 import msgspec
 
 from analytics import periods
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.costs.account_costs import account_cost
 from analytics.costs.account_days import AccountDays, account_days
 from analytics.costs.account_members import account_members

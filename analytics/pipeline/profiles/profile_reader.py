@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics import periods
-from analytics.alerts.alert_rule import Hours
-from analytics.alerts.signals.hours import FULL, HourConsumption, hour_grid
 from analytics.alerts.signals.night_and_idle import night_flow
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.hour_grid import FULL, HourConsumption, hour_grid
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
 from analytics.figures.boundary.flows import Flow, flows_of
 from analytics.figures.interval_series import MeterIntervals
 from analytics.figures.roll_up import Scope, boundary_weights, roll_up, scopes

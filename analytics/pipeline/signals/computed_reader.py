@@ -23,11 +23,11 @@ import numpy as np
 
 from analytics import periods
 from analytics.alerts.alert import SignalValues
-from analytics.alerts.signals.hours import FULL, HOUR_MS, HourConsumption, hour_grid
 from analytics.alerts.signals.meter_balance import BALANCE_DAYS
 from analytics.alerts.signals.profile_deviation import PROFILE_DAYS
 from analytics.alerts.signals.signal_table import ComputedSource
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.hour_grid import FULL, HOUR_MS, HourConsumption, hour_grid
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_values import ComputedRule
 from analytics.pipeline.signals.hour_resolution import HourResolution
 from analytics.pipeline.signals.stored_series import IndicatorDays, StoredSeries

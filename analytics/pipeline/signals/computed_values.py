@@ -14,10 +14,10 @@ import numpy as np
 
 from analytics.alerts.alert import SignalValues
 from analytics.alerts.alert_rule import AlertRule
-from analytics.alerts.signals.hours import HourConsumption
 from analytics.alerts.signals.signal_rounds import Mask
 from analytics.alerts.signals.signal_table import ComputedSignal
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.hour_grid import HourConsumption
+from analytics.calendar.working_calendar import WorkingCalendar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

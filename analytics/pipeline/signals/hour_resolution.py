@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from analytics.alerts.signals.hours import HourGrid
+from analytics.calendar.hour_grid import HourGrid
 from analytics.figures.boundary.flows import CountedFlows, flows_of
 from analytics.figures.boundary.virtual_meters import operands_read
 from analytics.figures.roll_up import boundary_weights, scopes

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from analytics.alerts.signals.hours import HourConsumption, HourGrid
+from analytics.calendar.hour_grid import HourConsumption, HourGrid
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.interval_series import IntervalSeries, MeterIntervals
 from analytics.figures.roll_up import scopes

@@ -16,7 +16,7 @@ from analytics.alerts.signals.poll_failures import POLL_HOLD_MS
 from analytics.alerts.signals.sampling import HELD_INTERVALS
 from analytics.alerts.signals.signal_rounds import Mask, SignalRows
 from analytics.alerts.signals.signal_table import AgeSignal, ComputedSignal, SampledSignal
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_values import ComputedRule
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.quantities import QUANTITIES

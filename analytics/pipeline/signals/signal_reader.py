@@ -20,7 +20,7 @@ from analytics.alerts.alert import SignalValues
 from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.signals.signal_rounds import SignalRounds
 from analytics.alerts.signals.signal_table import FUNCTIONS, AgeSignal, SampledSignal
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_reader import ComputedReader
 from analytics.pipeline.signals.computed_values import ComputedRule
 from analytics.pipeline.signals.hour_resolution import HourResolution

@@ -22,7 +22,6 @@ import numpy as np
 from analytics import periods
 from analytics.alerts.alert import SignalValues
 from analytics.alerts.alert_rule import AlertRule
-from analytics.alerts.signals.hours import HourConsumption, hour_grid
 from analytics.alerts.signals.profile_deviation import PROFILE_DAYS
 from analytics.alerts.signals.sampling import HELD_INTERVALS, Readings, joined, row_time_keys
 from analytics.alerts.signals.signal_rounds import SignalRounds
@@ -32,7 +31,8 @@ from analytics.alerts.signals.signal_table import (
     ComputedSignal,
     SampledSignal,
 )
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.hour_grid import HourConsumption, hour_grid
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.computed_reader import day_values
 from analytics.pipeline.signals.newest_messages import NewestMessages
 from analytics.pipeline.signals.reading_feed import FeedSource, FieldReader

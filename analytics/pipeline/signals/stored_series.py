@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 
 from analytics import periods
-from analytics.alerts.signals.hours import HourConsumption, HourGrid
 from analytics.alerts.signals.indicator_days import VERDICTS
 from analytics.alerts.signals.meter_balance import DayBalance
+from analytics.calendar.hour_grid import HourConsumption, HourGrid
 from analytics.figures.site_consumption import align_to_grid
 from analytics.periods import Period
 from analytics.pipeline.consumption_store import ConsumptionStore

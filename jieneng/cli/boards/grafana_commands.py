@@ -170,8 +170,8 @@ def board_site(
 ) -> "tuple[BoardSite, AnalyticsSettings, AlertRules]":
     """Return a site as its boards show it, the settings of its analytics, and its alert rules."""
     from analytics.alerts.alert_files import load_alert_rules
-    from analytics.app import load_rules
     from analytics.settings import AnalyticsSettings
+    from analytics.site_analytics import load_rules
     from grafana.board_site import BoardSite
     from jieneng.cli.boards.board_quotas import board_quotas
     from jieneng.cli.boards.grafana_receivers import watched_rules

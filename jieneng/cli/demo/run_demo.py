@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.live import Live
 
 from analytics.alerts.alert_files import load_alert_rules
-from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.cli.demo import demo_alerts, demo_history
 from jieneng.cli.demo import demo_folder as folders
 from jieneng.cli.demo.demo_processes import Service, wait_until

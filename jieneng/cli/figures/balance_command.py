@@ -60,7 +60,7 @@ def balance(
 ) -> None:
     from rich.console import Console
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report.analyses import balance_output
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
@@ -72,7 +72,7 @@ def balance(
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     translate = translator(preferred(folder.site.site.language))
     found = run_once(
-        app.balances(folder, settings, period, step, tolerance, scope, SystemClock())  # type: ignore[arg-type]  # step: choices of --by
+        figure_queries.balances(folder, settings, period, step, tolerance, scope, SystemClock())  # type: ignore[arg-type]  # step: choices of --by
     )
     if form == "json":
         click.echo(balance_output.to_json(found))

@@ -36,7 +36,7 @@ def carbon(
 ) -> None:
     from rich.console import Console
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report.analyses import carbon_output
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
@@ -47,7 +47,7 @@ def carbon(
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
-    splits = run_once(app.carbon(folder, settings, period, base, scope, SystemClock()))
+    splits = run_once(figure_queries.carbon(folder, settings, period, base, scope, SystemClock()))
     if form == "json":
         click.echo(carbon_output.to_json(splits, translate, names))
     elif form == "csv":

@@ -38,7 +38,7 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
 def cost(site_dir: Path, config_file: Path, period: str, scope: str | None, form: str) -> None:
     from rich.console import Console
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report.analyses import cost_output
     from analytics.settings import AnalyticsSettings
     from analytics.tariffs.tariff_files import load_tariffs
@@ -55,7 +55,7 @@ def cost(site_dir: Path, config_file: Path, period: str, scope: str | None, form
         click.echo(text, err=form != "table")
     translate = translator(preferred(folder.site.site.language))
     names = cost_output.with_tariffs(labels(folder.site), tariffs)
-    results = run_once(app.costs(folder, settings, period, scope, SystemClock()))
+    results = run_once(figure_queries.costs(folder, settings, period, scope, SystemClock()))
     if form == "json":
         click.echo(cost_output.to_json(results, translate, names))
     elif form == "csv":

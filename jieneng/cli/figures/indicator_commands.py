@@ -39,7 +39,7 @@ def indicators(
 ) -> None:
     from rich.console import Console
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report import confirmation, csv_output, figure_json, terminal_tables
     from analytics.report.analyses import comparison_output
     from analytics.settings import AnalyticsSettings
@@ -53,7 +53,9 @@ def indicators(
     names = labels(folder.site)
     translate = translator(preferred(folder.site.site.language))
     figures = run_once(
-        app.indicators(folder, settings, period, scope, SystemClock(), require_data=form == "table")
+        figure_queries.indicators(
+            folder, settings, period, scope, SystemClock(), require_data=form == "table"
+        )
     )
     if form == "json":
         click.echo(figure_json.to_json(figures, translate, names))
@@ -93,7 +95,7 @@ def indicators(
     help=tr("Folder for the files."),
 )
 def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report import csv_output, figure_json, page
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
@@ -107,7 +109,7 @@ def report(site_dir: Path, config_file: Path, period: str, out: Path) -> None:
         )
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    data = run_once(app.report(folder, settings, period, SystemClock()))
+    data = run_once(figure_queries.report(folder, settings, period, SystemClock()))
     language = preferred(folder.site.site.language)
     translate = translator(language)
     texts = {

@@ -42,7 +42,7 @@ def profile(
 ) -> None:
     from rich.console import Console
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report.profiles import profile_export, profile_tables
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
@@ -56,7 +56,7 @@ def profile(
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
     found = run_once(
-        app.profiles(folder, settings, period, SystemClock(), scope=scope, meter=meter)
+        figure_queries.profiles(folder, settings, period, SystemClock(), scope=scope, meter=meter)
     )
     if form == "json":
         click.echo(profile_export.to_json(found, translate, names))

@@ -41,7 +41,7 @@ def publish(
 ) -> None:
     import msgspec
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.publications import publication_files
     from analytics.publications.restatement import changed_inputs, differences
     from analytics.settings import AnalyticsSettings
@@ -59,7 +59,9 @@ def publish(
         raise UsageError(
             "name the person responsible for the figures of {period}: --by NAME.", period=period
         )
-    now, again = run_once(app.publication(folder, settings, period, SystemClock(), published))
+    now, again = run_once(
+        figure_queries.publication(folder, settings, period, SystemClock(), published)
+    )
     if published is None:
         _write(site_dir, msgspec.structs.replace(now, by=by))
         return

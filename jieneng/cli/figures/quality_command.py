@@ -29,7 +29,7 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
 def quality(site_dir: Path, config_file: Path, period: str, scope: str | None, form: str) -> None:
     from rich.console import Console
 
-    from analytics import app
+    from analytics import figure_queries
     from analytics.report.analyses import quality_output
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
@@ -40,7 +40,7 @@ def quality(site_dir: Path, config_file: Path, period: str, scope: str | None, f
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
-    rated = run_once(app.quality(folder, settings, period, scope, SystemClock()))
+    rated = run_once(figure_queries.quality(folder, settings, period, scope, SystemClock()))
     if form == "json":
         click.echo(quality_output.to_json(rated, translate, names))
     elif form == "csv":

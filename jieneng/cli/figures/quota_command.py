@@ -65,7 +65,7 @@ def quotas(
     form: str,
     strict: bool,
 ) -> None:
-    from analytics import app
+    from analytics import figure_queries
     from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
     from jieneng.locale import preferred, translator
@@ -75,7 +75,9 @@ def quotas(
     folder = load(site_dir)
     settings = read_settings(site_dir / config_file, AnalyticsSettings)
     translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
-    levels, annual_quotas = run_once(app.quotas(folder, settings, period, scope, SystemClock()))
+    levels, annual_quotas = run_once(
+        figure_queries.quotas(folder, settings, period, scope, SystemClock())
+    )
     if form == "table" and not (annual_quotas if annual else levels):
         click.echo(tr(_NONE))
     elif annual:

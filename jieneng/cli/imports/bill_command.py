@@ -137,7 +137,7 @@ def _outcome(report: "BillReport", options: "ImportOptions") -> Iterator[str]:
 
 def _metered(folder: "SiteFolder", bills: Sequence["Bill"]) -> "list[MeteredAmount]":
     """Return the consumption of the meters in the time of their bills."""
-    from analytics import app
+    from analytics import figure_queries
     from analytics.pipeline.metered_amounts import MeterPeriod
     from analytics.settings import AnalyticsSettings
     from jieneng.site_folder import read_settings
@@ -150,7 +150,7 @@ def _metered(folder: "SiteFolder", bills: Sequence["Bill"]) -> "list[MeteredAmou
         MeterPeriod(bill.series.meter, _day(bill.start_ms, zone), _day(bill.end_ms, zone))
         for bill in bills
     ]
-    return run_once(app.metered(folder, settings, wanted, SystemClock()))
+    return run_once(figure_queries.metered(folder, settings, wanted, SystemClock()))
 
 
 def _day(time_ms: int, zone: "ZoneInfo") -> date:

@@ -26,7 +26,7 @@ from analytics.alerts.planning.notice_plan import NoticePlanner
 from analytics.alerts.planning.notice_state import is_open
 from analytics.alerts.signals.sampling import Readings, SignalInput, steps_of
 from analytics.alerts.signals.signal_table import FUNCTIONS, SampledSignal
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.alerting.alert_points import alert_from_fields, alert_point
 from jieneng.metering.quantities import QUANTITIES
 from jieneng.metering.site import Site

@@ -12,11 +12,11 @@ from analytics.alerts.alert_rule import (
     AlertRule,
     AlertsFile,
     Grouping,
-    Hours,
     Maintenance,
     Receiver,
     Route,
 )
+from analytics.calendar.working_hours import Hours
 from jieneng import config_file
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.site_folder import SiteFolder

@@ -7,7 +7,7 @@ import pytest
 
 from analytics.alerts.alert_files import load_alert_rules
 from analytics.alerts.evaluation import advance
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.site_folder import SiteFolder

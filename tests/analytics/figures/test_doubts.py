@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.app import load_rules
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.assessment import assess
 from analytics.figures.figure import Figure
@@ -16,6 +15,7 @@ from analytics.figures.roll_up import scopes
 from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
 from analytics.periods import calendar_year, midnight_ms
 from analytics.settings import AnalyticsSettings
+from analytics.site_analytics import load_rules
 from jieneng.metering.findings import Confirmation, Finding
 from jieneng.metering.site import Site
 from tests.analytics.sites import site

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.figures.assessment import assess
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
@@ -16,6 +15,7 @@ from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
 from analytics.periods import calendar_year
 from analytics.settings import AnalyticsSettings
+from analytics.site_analytics import load_rules
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 from tests.analytics.sites import site

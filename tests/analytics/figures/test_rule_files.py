@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.app import load_rules
 from analytics.figures.factors import daily_factor
 from analytics.figures.figure import Convention
 from analytics.figures.rule_files import Rules
@@ -21,6 +20,7 @@ from analytics.figures.targets import (
 )
 from analytics.periods import calendar_year, parse
 from analytics.settings import AnalyticsSettings
+from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
 
 FACTOR = """

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline import consumption_windows
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.registers import meter_records, register_reader
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, EXPORT
 from jieneng.metering.schema import Point, late_day_point

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.counters.register_finding import RegisterFinding
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.schema import Point

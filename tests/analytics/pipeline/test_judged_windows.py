@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 from jieneng.storage import Store, StoreSettings, open_store

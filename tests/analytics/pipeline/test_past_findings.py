@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.registers import register_reader
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.errors import StoreUnavailable, UsageError
 from jieneng.metering.findings import Finding

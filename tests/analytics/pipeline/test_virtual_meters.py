@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 from jieneng.site_folder import load

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from analytics.alerts.signals.hours import HourConsumption
 from analytics.alerts.signals.night_and_idle import night_flow
+from analytics.calendar.hour_grid import HourConsumption
 from analytics.profiles.night_loads import days_off_share, leak_levels, night_base_load
 from analytics.profiles.peak_loads import peak_loads
 from analytics.profiles.week_profile import week_profiles

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from analytics.app import load_rules
 from analytics.publications import publication_files
 from analytics.publications.publication import Publication
 from analytics.publications.published_sums import sum_findings
+from analytics.site_analytics import load_rules
 from tests.analytics.sites import site
 
 

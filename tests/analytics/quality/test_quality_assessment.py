@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from analytics.app import load_rules
 from analytics.figures.assessment import assess
 from analytics.figures.roll_up import scopes
 from analytics.figures.site_consumption import SiteConsumption
@@ -16,6 +15,7 @@ from analytics.periods import Period, calendar_year
 from analytics.quality.consistency_checks import BilledAmount
 from analytics.quality.quality_assessment import QualityInputs, assess_quality
 from analytics.quality.quality_score import QualityResult
+from analytics.site_analytics import load_rules
 from jieneng.metering.site import Site
 from tests.analytics.figures.forecasts.test_forecast import cambridge
 from tests.analytics.figures.test_figures import A_DAY, AFTER, CENTRE, measured

@@ -9,7 +9,7 @@ from analytics.alerts.alert import Alert
 from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.evaluation import advance
 from analytics.alerts.planning.notice_plan import NoticePlanner
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering import schema
 from jieneng.metering.reading import PollReport, Sample

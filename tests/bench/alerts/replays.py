@@ -10,7 +10,7 @@ import numpy as np
 from analytics.alerts.alert import Alert
 from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.evaluation import advance
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering.schema import Point
 from jieneng.storage import StoreSettings, open_store

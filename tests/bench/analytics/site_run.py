@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.schema import Point, late_day_point
 from jieneng.site_folder import SiteFolder, load

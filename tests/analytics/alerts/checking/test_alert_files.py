@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from analytics.alerts.alert_files import examine_alerts, load_alert_rules, packaged_alert_rules
-from analytics.alerts.alert_rule import Grouping, Hours
+from analytics.alerts.alert_rule import Grouping
+from analytics.calendar.working_hours import Hours
 from jieneng.metering.alert_signals import SIGNALS
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from analytics.alerts.alert_rule import AlertRules, Hours, Receiver, Route, Severity
+from analytics.alerts.alert_rule import AlertRules, Receiver, Route, Severity
 from analytics.alerts.delivery.notice_routes import NoticeRoutes
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
 from jieneng.metering.site import Site
 from tests.analytics.alerts.delivery.notices import notice
 from tests.analytics.sites import folder

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.alerts.alert import Alert, AlertMark, Notice, SignalValues
-from analytics.alerts.alert_rule import AlertRule, AlertRules, Hours
+from analytics.alerts.alert_rule import AlertRule, AlertRules
 from analytics.alerts.evaluation import advance
 from analytics.alerts.planning.notice_plan import NoticePlanner
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
 from tests.analytics.alerts.case_player import stored_and_read
 

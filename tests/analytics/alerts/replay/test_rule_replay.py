@@ -18,7 +18,7 @@ from analytics.alerts.planning.notice_plan import plan_notices
 from analytics.alerts.replay.limit_ladder import ladder
 from analytics.alerts.replay.replay_summary import KnownValues, summarise
 from analytics.alerts.replay.rule_replay import ReplayContext, RuleReplay
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from jieneng.site_folder import load
 
 _EXAMPLE: Final = Path(__file__).parents[4] / "jieneng" / "sites" / "example"

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from analytics.alerts.alert_rule import Hours
-from analytics.alerts.signals.hours import HourConsumption, hour_grid
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.hour_grid import HourConsumption, hour_grid
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from analytics.alerts.alert_rule import Hours
 from analytics.alerts.signals.indicator_days import coverage, greatest_of_quotas, path_excess
 from analytics.alerts.signals.meter_balance import DayBalance, imbalance
 from analytics.alerts.signals.night_and_idle import idle_load, night_flow
 from analytics.alerts.signals.signal_table import FUNCTIONS
+from analytics.calendar.working_hours import Hours
 from jieneng.metering.alert_signals import SIGNALS
 from tests.analytics.alerts.signals.made_hours import SHANGHAI, at_hour, made_hours
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from analytics.app import load_rules
 from analytics.figures.assessment import assess
 from analytics.figures.comparisons.like_for_like import area_changes
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.periods import calendar_year, parse
+from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site
 from tests.analytics.figures.test_figures import measured

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.roll_up import scopes
+from analytics.site_analytics import load_rules
 from jieneng.metering.site import Site
 from tests.analytics.figures.test_figures import A_DAY, CENTRE, measured
 from tests.analytics.sites import site

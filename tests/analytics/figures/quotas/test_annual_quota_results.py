@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.figures.quota_rows.annual_quota import AnnualQuota
 from analytics.figures.quotas.annual_quota_results import (
     AnnualQuotaResult,
@@ -21,6 +20,7 @@ from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import calendar_year
+from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
 from tests.analytics.figures.test_figures import CENTRE, measured
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import scopes
 from analytics.periods import calendar_year
+from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site
 from tests.analytics.figures.test_figures import A_DAY, CENTRE, measured

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analytics import periods
-from analytics.app import cost_writer
+from analytics.site_analytics import cost_writer
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.interval_series import IntervalSeries, joined
 from analytics.figures.roll_up import scopes
 from analytics.pipeline.intervals.interval_reader import IntervalReader
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store

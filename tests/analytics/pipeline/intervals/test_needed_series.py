@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.figures import indicator_values
 from analytics.figures.figure import Figure
 from analytics.figures.indicator_values import IndicatorFunction, IndicatorInputs
 from analytics.figures.interval_series import SeriesNeed
 from analytics.pipeline.pipeline import Pipeline
+from analytics.site_analytics import load_rules
 from jieneng.metering import indicators, schema
 from jieneng.metering.indicators import Indicator
 from jieneng.metering.schema import Point

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.alerts.alert_rule import Hours
-from analytics.app import load_rules
+from analytics.calendar.working_hours import Hours
 from analytics.periods import Period
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.profiles.load_profile import LoadProfile
+from analytics.site_analytics import load_rules
 from jieneng.metering.errors import UsageError
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store

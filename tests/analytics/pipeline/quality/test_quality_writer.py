@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.quality.quality_writer import QualityWriter
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 from jieneng.storage import Store

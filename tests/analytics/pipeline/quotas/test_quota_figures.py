@@ -4,9 +4,9 @@ from datetime import date
 from pathlib import Path
 
 from analytics import periods
-from analytics.app import load_rules
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.quotas.quota_writer import QuotaWriter
+from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from analytics.alerts.alert_rule import AlertRule, AlertRules
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.metering import schema
 from jieneng.metering.errors import StoreUnavailable

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from analytics import periods
-from analytics.alerts.alert_rule import Hours
-from analytics.alerts.signals.hours import HourGrid, hour_grid
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.hour_grid import HourGrid, hour_grid
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
 from analytics.pipeline.signals.hour_resolution import HourResolution
 from jieneng.metering import schema
 from jieneng.metering.schema import Point

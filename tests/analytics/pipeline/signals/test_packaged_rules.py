@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analytics.alerts.alert_files import load_alert_rules
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.pipeline.signals.signal_reader import SignalReader
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store

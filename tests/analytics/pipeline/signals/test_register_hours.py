@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from analytics import periods
-from analytics.alerts.alert_rule import Hours
-from analytics.alerts.signals.hours import FULL, hour_grid
-from analytics.alerts.working_calendar import WorkingCalendar
-from analytics.app import load_rules
+from analytics.calendar.hour_grid import FULL, hour_grid
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.signals.register_hours import RegisterHours
 from analytics.pipeline.signals.stored_series import StoredSeries
+from analytics.site_analytics import load_rules
 from jieneng.storage import Store
 from tests.analytics.alerts.signals.made_hours import SHANGHAI
 from tests.analytics.pipeline.signals.stored_messages import (

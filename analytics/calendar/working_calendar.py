@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import chinese_calendar
 import numpy as np
 
-from analytics.alerts.alert_rule import Hours, When
+from analytics.calendar.working_hours import Hours, When
 from analytics.periods import local_day
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.alerts.alert_rule import Hours, When
-from analytics.alerts.working_calendar import WorkingCalendar, years_without_holidays
+from analytics.calendar.working_calendar import WorkingCalendar, years_without_holidays
+from analytics.calendar.working_hours import Hours, When
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")

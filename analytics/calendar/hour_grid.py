@@ -1,4 +1,4 @@
-"""Define consumption by hour, the input of the signals of hours and nights. Pure."""
+"""Lay out the hours of local days, with working hours and nights, and consumption by them. Pure."""
 
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from analytics import periods
-from analytics.alerts.working_calendar import WorkingCalendar
+from analytics.calendar.working_calendar import WorkingCalendar
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

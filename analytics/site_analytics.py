@@ -1,0 +1,132 @@
+"""Open the analytics of a site: its rules, its store and its pipeline."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from analytics.alerts.alert_files import load_alert_rules
+from analytics.calendar.working_calendar import WorkingCalendar
+from analytics.calendar.working_hours import Hours
+from analytics.figure_service import BEGIN, ignore_progress, local_today
+from analytics.figures.rule_files import Rules, merge_rules
+from analytics.pipeline.costs.cost_reader import CostReader
+from analytics.pipeline.costs.cost_writer import CostWriter
+from analytics.pipeline.pipeline import Pipeline
+from analytics.pipeline.profiles.profile_reader import ProfileReader
+from analytics.rule_documents import rule_documents
+from analytics.settings import AnalyticsSettings
+from analytics.tariffs.tariff_files import load_tariffs
+from jieneng.clock import Clock
+from jieneng.metering.errors import ConfigError, Problem
+from jieneng.metering.site import Site
+from jieneng.site_folder import SiteFolder
+from jieneng.storage import Store, open_store
+
+_DEFAULTS: Final = AnalyticsSettings()
+
+
+def load_rules(
+    path: Path, settings: AnalyticsSettings = _DEFAULTS, site: Site | None = None
+) -> Rules:
+    """Return the packaged rules; rows in the site's folder replace packaged rows of the same id.
+
+    Args:
+        path: folder of the site.
+        settings: settings of the analytics.
+        site: the site, to check the ids of scopes in the rules; None to accept any id.
+
+    Raises:
+        ConfigError: lists all mistakes in `factors.toml`, `plan.toml` and `quotas.toml`.
+    """
+    problems = list[Problem]()
+    try:
+        loaded = merge_rules(
+            rule_documents(path, "factors.toml", problems),
+            rule_documents(path, "plan.toml", problems),
+            rule_documents(path, "quotas.toml", problems),
+            convention=settings.convention,
+            coverage_floor=settings.coverage_floor,
+            scope_ids=None if site is None else _scope_ids(site),
+        )
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return loaded
+
+
+def _scope_ids(site: Site) -> tuple[str, ...]:
+    """Return the ids of the site, its areas and its institutions."""
+    return (site.id, *(one.id for one in site.area), *(one.id for one in site.institution))
+
+
+@asynccontextmanager
+async def opened(
+    folder: SiteFolder, settings: AnalyticsSettings, *, prepare: bool = True
+) -> AsyncIterator[tuple[Store, Pipeline]]:
+    """Open the store and the pipeline of a site.
+
+    Args:
+        folder: the site.
+        settings: settings of the analytics.
+        prepare: False for the service, which prepares the store once it is available.
+
+    Raises:
+        ConfigError: lists all mistakes in the rules.
+    """
+    rules = load_rules(folder.path, settings, folder.site)
+    store = open_store(settings.store, folder.path)
+    try:
+        if prepare:
+            await store.prepare()
+        yield store, Pipeline(folder, rules, store, detail_days=settings.detail_days)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def opened_up_to_date(
+    folder: SiteFolder, settings: AnalyticsSettings, clock: Clock
+) -> AsyncIterator[tuple[Store, Pipeline]]:
+    """Open the store and the pipeline of a site, with all consumption computed up to today.
+
+    Raises:
+        ConfigError: lists all mistakes in the rules.
+    """
+    async with opened(folder, settings) as (store, pipeline):
+        await compute_outdated(pipeline, local_today(folder, clock))
+        yield store, pipeline
+
+
+async def compute_outdated(pipeline: Pipeline, today: date) -> None:
+    """Compute the days up to today that are missing or marked for computing.
+
+    Missing days come first, because they are mostly consecutive. This also handles the marks on
+    these days.
+    """
+    await pipeline.compute_missing_days(today, ignore_progress)
+    await pipeline.recompute_marked(BEGIN, today)
+
+
+def cost_reader(folder: SiteFolder, store: Store) -> CostReader:
+    """Return the reader of a site's costs. A site without accounts needs no working calendar."""
+    tariffs = load_tariffs(folder.path, folder.site)
+    hours = load_alert_rules(folder.path, folder.site).hours if tariffs.accounts else Hours()
+    return CostReader(folder, tariffs, WorkingCalendar(hours, folder.site.zone), store)
+
+
+def cost_writer(folder: SiteFolder, store: Store) -> CostWriter:
+    """Return the writer of a site's costs.
+
+    Raises:
+        ConfigError: lists all mistakes in `tariffs.toml` or `alerts.toml`.
+    """
+    return CostWriter(folder.site, cost_reader(folder, store), store)
+
+
+def profile_reader(folder: SiteFolder, pipeline: Pipeline, store: Store) -> ProfileReader:
+    """Return the reader of a site's load profiles."""
+    hours = load_alert_rules(folder.path, folder.site).hours
+    return ProfileReader(folder, pipeline.rules, hours, store)
