@@ -77,7 +77,7 @@ def test_a_written_sum_is_read_back(factors: dict[str, int]) -> None:
         (('formula = "main - canten"',), "canten, which is not a meter. Did you mean canteen?"),
         (('formula = "main-water"',), "Write a space before a minus"),
         (('formula = "main - water"',), "names water, which measures water"),
-        (('formula = "main * canteen"',), "can't be read from here on: * canteen"),
+        (('formula = "main * canteen"',), 'can\'t be read from "* canteen" on.'),
         (('formula = "main + net"',), "form a circle: net > net"),
         (('formula = "main"', "ct = [{from = 2020-01-01, value = 2.0}]"), "the key ct"),
         (('formula = "main"', 'role = "generation"'), "can't have the key role"),
