@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import pytest
 
+from jieneng.storage.retention import shard_s
 from tests.patience import PATIENCE_S
 
 
@@ -215,7 +216,13 @@ class Influx2(Server):
     def make_bucket(self, name: str, *, retention_s: int = 0) -> None:
         """Make a bucket that `/query` knows as a database of the same name."""
         (org,) = self.call("GET", f"/api/v2/orgs?org={self.org}")["orgs"]
-        rules = [{"type": "expire", "everySeconds": retention_s}] if retention_s else []
+        rules = [
+            {
+                "type": "expire",
+                "everySeconds": retention_s,
+                "shardGroupDurationSeconds": shard_s(retention_s),
+            }
+        ]
         bucket = self.call(
             "POST", "/api/v2/buckets", orgID=org["id"], name=name, retentionRules=rules
         )

@@ -70,7 +70,8 @@ class InfluxStore:
             raise
         for answer in answers:
             # InfluxDB 2.x answers "not implemented" with status 200; the bucket may exist.
-            if (words := answer.first_error) and "not implemented" not in words:
+            known = ("not implemented", influxql.POLICY_CONFLICT)
+            if (words := answer.first_error) and not any(one in words for one in known):
                 raise self._http.unavailable(words)
 
     async def write(self, points: Sequence[Point]) -> WriteResult:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from jieneng.storage.point_rules import EARLIEST_MS, LATEST_MS
+from jieneng.storage.retention import shard_s
 from jieneng.storage.store import SeriesColumns, SeriesSpan, TextSeries, Where
 
 if TYPE_CHECKING:
@@ -67,9 +68,16 @@ class ResponseChunk(msgspec.Struct):
 decode: Final = msgspec.json.Decoder(ResponseChunk).decode
 
 
+#: Words of InfluxDB's answer if a database exists with shards of another length.
+POLICY_CONFLICT: Final = "conflicts with an existing policy"
+
+
 def create_database(name: str) -> str:
-    """Return the statement that creates a database if it does not exist."""
-    return f"CREATE DATABASE {identifier(name)}"
+    """Return the statement that creates a database if it does not exist.
+
+    A server that has the database with shards of another length answers `POLICY_CONFLICT`.
+    """
+    return f"CREATE DATABASE {identifier(name)} WITH SHARD DURATION {shard_s(0)}s"
 
 
 def show_retention(database: str) -> str:

@@ -13,6 +13,25 @@ from jieneng.storage.store import Store
 
 #: Longest shard of a finite retention in InfluxDB 1.x and 2.x, and a day [ms].
 _SHARD_MS: Final = 8 * 86_400_000
+_DAY_S: Final = 86_400
+#: Shortest retention [s] and the length of its shards [s], the defaults of InfluxDB.
+_SHARDS_S: Final = ((180 * _DAY_S, 7 * _DAY_S), (2 * _DAY_S, _DAY_S), (0, 3600))
+
+
+def shard_s(kept_s: int) -> int:
+    """Return the length of the shards of a new database [s].
+
+    A server opens each shard that a query or a write touches. Figures compare years, so shards of a
+    database without end have a quarter of a year: a year of ten meters is read and written in two
+    thirds of the time that it takes with InfluxDB's weeks. With an end, shards are short, because
+    only whole shards are deleted.
+
+    Args:
+        kept_s: retention [s]; 0 for no end.
+    """
+    if not kept_s:
+        return 91 * _DAY_S
+    return next(length_s for least_s, length_s in _SHARDS_S if kept_s >= least_s)
 
 
 class ShortRetention(msgspec.Struct, frozen=True):

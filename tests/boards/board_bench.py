@@ -13,6 +13,7 @@ from grafana import build
 from grafana.board_site import BoardSite
 from jieneng.locale import translator
 from jieneng.metering.site import Area, Bus, Meter, Site, SiteInfo
+from jieneng.storage import influxql
 from tests.bench.result import Result
 from tests.boards.board_queries import Json, Server, answers, panels, variables
 from tests.servers import Influx
@@ -36,7 +37,7 @@ def results() -> Iterator[Result]:
         influx = Influx(Path(folder))
         influx.start()
         server = Server(influx.url, "boards")
-        server.ask('CREATE DATABASE "boards"')
+        server.ask(influxql.create_database("boards"))
         _write(server, _lines(site))
         for name, board in boards.items():
             taken_s = _seconds(board, server)

@@ -2,12 +2,14 @@
 
 import asyncio
 import urllib.request
+from urllib.parse import quote
 
 import pytest
 
 from grafana import build
 from jieneng.cli.boards.grafana_commands import board_site
 from jieneng.site_folder import SiteFolder
+from jieneng.storage import influxql
 from tests.boards import simulated_site
 from tests.boards.board_queries import Json, Server
 from tests.boards.memory_store import MemoryStore
@@ -45,7 +47,7 @@ def now_ms(site_folder: SiteFolder) -> int:
 def server(influx: Influx, lines: list[bytes]) -> Server:
     """InfluxDB 1.x with the data of the simulated site."""
     made = Server(influx.url, DATABASE)
-    post(made, f"query?q=CREATE+DATABASE+{DATABASE}", b"")
+    post(made, f"query?q={quote(influxql.create_database(DATABASE))}", b"")
     write(made, lines)
     return made
 

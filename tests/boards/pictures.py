@@ -27,6 +27,7 @@ import aiohttp
 
 from grafana import build
 from jieneng.cli.boards.grafana_commands import board_site
+from jieneng.storage import influxql
 from tests.boards import simulated_site
 from tests.boards.board_queries import Json, Server, answers, panels, time_range, variables
 from tests.boards.conftest import DATABASE, write
@@ -115,7 +116,7 @@ def _fetch(out: Path, language: str, wanted: Sequence[str] | None) -> dict[str, 
         influx = Influx(path / "influx")
         influx.start()
         server = Server(influx.url, DATABASE)
-        server.ask(f'CREATE DATABASE "{DATABASE}"')
+        server.ask(influxql.create_database(DATABASE))
         write(server, list(store.lines()))
         of, *_ = board_site(folder.path, language)
         boards = build.site_boards(of)

@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from jieneng.metering.errors import ConfigError, StoreUnavailable
 from jieneng.metering.schema import Point
@@ -244,3 +244,15 @@ async def test_a_missing_password_file_is_the_configuration_s_fault() -> None:
     async with opened("http://127.0.0.1:1", username="u", password_file="/no/such") as store:  # noqa: S106 - a path
         with pytest.raises(ConfigError, match="/no/such"):
             await store.prepare()
+
+
+async def test_a_database_with_shards_of_another_length_is_used_as_it_is(influx: Influx) -> None:
+    """An earlier version created it, or a person."""
+    name = f"old{uuid4().hex}"
+    async with opened(influx.url, database=name) as store:
+        async with ClientSession() as session:
+            query = {"q": f'CREATE DATABASE "{name}" WITH SHARD DURATION 7d'}
+            async with session.post(f"{influx.url}/query", params=query) as answer:
+                assert answer.status == 200
+        await store.prepare()
+        assert (await store.write(points(3))).written == 3

@@ -40,12 +40,15 @@ async def shorten(
     """Shorten a retention as a person does, who does not ask `ingest prepare`."""
     name = store._settings.database
     if server == "influx":
-        statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
+        statement = (
+            f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d SHARD DURATION 7d'
+        )
         await store._query("POST", statement)
         return
     influx2: Influx2 = request.getfixturevalue("influx2")
     (bucket,) = influx2.call("GET", f"/api/v2/buckets?name={name}")["buckets"]
-    rules = [{"type": "expire", "everySeconds": days * 86400}]
+    kept = {"everySeconds": days * 86400, "shardGroupDurationSeconds": 7 * 86400}
+    rules = [{"type": "expire", **kept}]
     influx2.call("PATCH", f"/api/v2/buckets/{bucket['id']}", retentionRules=rules)
 
 

@@ -36,7 +36,7 @@ def formula_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> 
             terms = meter.terms
         except FormulaError as error:
             yield Problem(
-                text="the formula of meter {meter} can't be read from \"{rest}\" on.",
+                text='the formula of meter {meter} can\'t be read from "{rest}" on.',
                 fix="Write a sum of meters, each with a constant factor at most, for example: "
                 'formula = "main - canteen - 0.5 * chiller"',
                 values={"meter": meter.id, **error.values},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jieneng.metering.errors import StoreUnavailable, UsageError
 from jieneng.storage.influx_http import AccessRefused
 from jieneng.storage.preparing.steps import ACCOUNTS, Account, Done, Note, Secret, Steps
+from jieneng.storage.retention import shard_s
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient
@@ -137,9 +138,12 @@ class _Bucket:
     def _rules(self) -> list[Any]:
         from influxdb_client import BucketRetentionRules
 
-        if not self._options.retention_s:
-            return []
-        return [BucketRetentionRules(type="expire", every_seconds=self._options.retention_s)]
+        kept_s = self._options.retention_s or 0
+        return [
+            BucketRetentionRules(
+                type="expire", every_seconds=kept_s, shard_group_duration_seconds=shard_s(kept_s)
+            )
+        ]
 
     async def _make_bucket(self) -> None:
         self._bucket = await self._call(

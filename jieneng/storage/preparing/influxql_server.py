@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from jieneng.storage import influxql
 from jieneng.storage.influx_http import AccessRefused, InfluxHttp
 from jieneng.storage.preparing.steps import ACCOUNTS, Account, Done, Note, Secret, Steps
+from jieneng.storage.retention import shard_s
 
 #: Names of rights in GRANT, by (reads, writes), and in SHOW GRANTS, by the name in GRANT.
 _GRANTED_RIGHTS = {(True, False): "READ", (False, True): "WRITE", (True, True): "ALL"}
@@ -64,7 +65,8 @@ async def _retention(admin: InfluxHttp, steps: Steps, *, has_database: bool) -> 
     duration = f"{wanted_s}s" if wanted_s else "INF"
     statement = (
         f"ALTER RETENTION POLICY {influxql.identifier(str(policy))} "
-        f"ON {influxql.identifier(options.database)} DURATION {duration}"
+        f"ON {influxql.identifier(options.database)} DURATION {duration} "
+        f"SHARD DURATION {shard_s(wanted_s)}s"
     )
     return await steps.do(
         "retention of {database}: {days} days (0: without end)",
