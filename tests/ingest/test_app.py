@@ -462,8 +462,8 @@ async def test_a_retention_that_deletes_readings_is_logged_once(
     await store.prepare()
     await store.write([Point.of("water", (("meter", "m"),), (("volume_m3", 1.0),), 10**12)])
     if days:
-        statement = f'ALTER RETENTION POLICY "autogen" ON "{name}" DURATION {days}d'
-        await store._query("POST", statement)
+        kept = f"DURATION {days}d SHARD DURATION 1d"
+        await store._query("POST", f'ALTER RETENTION POLICY "autogen" ON "{name}" {kept}')
     with capture_logs() as logs:
         await app._check_retention(store, SystemClock(), structlog.get_logger())
     await store.close()
