@@ -54,6 +54,25 @@ def config_option(default: str) -> Callable[[_Command], _Command]:
     )
 
 
+def scope_option(command: _Command) -> _Command:
+    """Add `--scope`: one area, one institution or the site."""
+    return click.option(
+        "--scope", help=tr("One area, one institution or the site; all of them if omitted.")
+    )(command)
+
+
+def format_option(*forms: str) -> Callable[[_Command], _Command]:
+    """Add `--format`: the form of the output, by default the first of `forms`."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help=tr("Format of the output."),
+    )
+
+
 def log_options(command: _Command) -> _Command:
     """Add `--log-level` and `--log-json`."""
     levels = click.Choice(["debug", "info", "warning", "error"])

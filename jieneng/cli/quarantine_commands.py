@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.options import config_option, examples, format_option, run_once, site_option, tr
 from jieneng.cli.quarantine_output import print_entry, print_groups, printable
 from jieneng.clock import SystemClock
 from jieneng.metering.errors import UsageError
@@ -74,14 +74,7 @@ def quarantine() -> None: ...
 @site_option
 @config_option("ingest.toml")
 @_choice_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json")
 def list_entries(
     site_dir: Path,
     config_file: Path,

@@ -8,7 +8,7 @@ import click
 
 from jieneng.cli.alerts import mark_commands, notify_command, rule_commands, trial_command
 from jieneng.cli.alerts.span_option import seconds
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.options import config_option, examples, format_option, run_once, site_option, tr
 
 if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     from analytics.pipeline.alerting.current_alerts import CurrentAlerts
@@ -56,14 +56,7 @@ def alerts() -> None: ...
     metavar=tr("TIME"),
     help=tr("Also list alerts that ended within this time, such as 24h. Default: 7d."),
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json")
 @click.option(
     "--strict", is_flag=True, help=tr("Exit with 1 if an alert fires that nobody silenced.")
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jieneng.cli.alerts.span_option import seconds
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.options import config_option, examples, format_option, run_once, site_option, tr
 from jieneng.metering.errors import UsageError
 from jieneng.metering.spelling import nearest
 
@@ -59,14 +59,7 @@ if TYPE_CHECKING:  # imported when a command runs, so that `--help` is quick
     metavar=tr("TIME"),
     help=tr("Recover after the value was back for this time, such as 10m."),
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json")
 @click.argument("rule_id", metavar=tr("RULE"))
 def test(
     site_dir: Path,

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    format_option,
+    run_once,
+    scope_option,
+    site_option,
+    tr,
+)
 
 
 @click.command(
@@ -38,15 +47,8 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
     metavar="PCT",
     help=tr("Greatest rest that agrees, in percent of the meter above."),
 )
-@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@scope_option
+@format_option("table", "json", "csv")
 @click.option("--strict", is_flag=True, help=tr("Exit with 1 if more was measured below a meter."))
 def balance(
     site_dir: Path,
@@ -62,15 +64,9 @@ def balance(
 
     from analytics import figure_queries
     from analytics.report.analyses import balance_output
-    from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    translate = translator(preferred(folder.site.site.language))
+    folder, settings, translate, names = read_figure_site(site_dir, config_file)
     found = run_once(
         figure_queries.balances(folder, settings, period, step, tolerance, scope, SystemClock())  # type: ignore[arg-type]  # step: choices of --by
     )
@@ -79,9 +75,7 @@ def balance(
     elif form == "csv":
         click.echo(balance_output.to_csv(found), nl=False)
     elif found:
-        Console(width=120).print(
-            balance_output.balance_table(found, labels(folder.site), translate)
-        )
+        Console(width=120).print(balance_output.balance_table(found, names, translate))
     else:
         click.echo(tr("No meter has meters below it. docs/site.md explains the key parent."))
     if strict and any(one.status == "negative" for one in found):

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    format_option,
+    run_once,
+    scope_option,
+    site_option,
+    tr,
+)
 
 
 @click.command(
@@ -22,15 +31,8 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
 @config_option("analytics.toml")
 @click.option("--period", required=True, metavar="P", help=tr("A year 2025, or a month 2025-06."))
 @click.option("--base", metavar="P", help=tr("Base year; that of the plan if omitted."))
-@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@scope_option
+@format_option("table", "json", "csv")
 def carbon(
     site_dir: Path, config_file: Path, period: str, base: str | None, scope: str | None, form: str
 ) -> None:
@@ -38,15 +40,9 @@ def carbon(
 
     from analytics import figure_queries
     from analytics.report.analyses import carbon_output
-    from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
+    folder, settings, translate, names = read_figure_site(site_dir, config_file)
     splits = run_once(figure_queries.carbon(folder, settings, period, base, scope, SystemClock()))
     if form == "json":
         click.echo(carbon_output.to_json(splits, translate, names))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import config_option, examples, format_option, run_once, site_option, tr
 
 
 @click.command(
@@ -27,34 +28,21 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
     "--scope",
     help=tr("One account, one area, one institution or the site; all of them if omitted."),
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json", "csv")
 def cost(site_dir: Path, config_file: Path, period: str, scope: str | None, form: str) -> None:
     from rich.console import Console
 
     from analytics import figure_queries
     from analytics.report.analyses import cost_output
-    from analytics.settings import AnalyticsSettings
     from analytics.tariffs.tariff_files import load_tariffs
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
+    folder, settings, translate, site_names = read_figure_site(site_dir, config_file)
     tariffs = load_tariffs(folder.path, folder.site)
     if not tariffs.accounts:
         text = tr("There is no account. docs/costs.md shows how to write accounts and prices.")
         click.echo(text, err=form != "table")
-    translate = translator(preferred(folder.site.site.language))
-    names = cost_output.with_tariffs(labels(folder.site), tariffs)
+    names = cost_output.with_tariffs(site_names, tariffs)
     results = run_once(figure_queries.costs(folder, settings, period, scope, SystemClock()))
     if form == "json":
         click.echo(cost_output.to_json(results, translate, names))

@@ -6,7 +6,16 @@ from typing import Final
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    format_option,
+    run_once,
+    scope_option,
+    site_option,
+    tr,
+)
 from jieneng.metering.errors import UsageError
 
 #: Width of all columns of the figures' table, in either language.
@@ -24,15 +33,8 @@ _TABLE_WIDTH: Final = 110
 @site_option
 @config_option("analytics.toml")
 @click.option("--period", required=True, metavar="P", help=tr("A year 2025, or a month 2025-06."))
-@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@scope_option
+@format_option("table", "json", "csv")
 @click.option("--strict", is_flag=True, help=tr("Exit with 1 if a target is missed or at risk."))
 def indicators(
     site_dir: Path, config_file: Path, period: str, scope: str | None, form: str, strict: bool
@@ -42,16 +44,9 @@ def indicators(
     from analytics import figure_queries
     from analytics.report import confirmation, csv_output, figure_json, terminal_tables
     from analytics.report.analyses import comparison_output
-    from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    names = labels(folder.site)
-    translate = translator(preferred(folder.site.site.language))
+    folder, settings, translate, names = read_figure_site(site_dir, config_file)
     figures = run_once(
         figure_queries.indicators(
             folder, settings, period, scope, SystemClock(), require_data=form == "table"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import config_option, examples, format_option, run_once, site_option, tr
 from jieneng.metering.errors import UsageError
 
 
@@ -29,14 +30,7 @@ from jieneng.metering.errors import UsageError
 )
 @click.option("--scope", metavar="ID", help=tr("The site, an area or an institution; or all."))
 @click.option("--meter", metavar="ID", help=tr("A meter, instead of a scope."))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json", "csv")
 def profile(
     site_dir: Path, config_file: Path, period: str, scope: str | None, meter: str | None, form: str
 ) -> None:
@@ -44,17 +38,11 @@ def profile(
 
     from analytics import figure_queries
     from analytics.report.profiles import profile_export, profile_tables
-    from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
     if scope is not None and meter is not None:
         raise UsageError("write either --scope or --meter, not both.")
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
+    folder, settings, translate, names = read_figure_site(site_dir, config_file)
     found = run_once(
         figure_queries.profiles(folder, settings, period, SystemClock(), scope=scope, meter=meter)
     )

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    format_option,
+    run_once,
+    scope_option,
+    site_option,
+    tr,
+)
 
 
 @click.command(
@@ -17,29 +26,16 @@ from jieneng.cli.options import config_option, examples, run_once, site_option, 
 @site_option
 @config_option("analytics.toml")
 @click.option("--period", required=True, metavar="P", help=tr("A year 2025, or a month 2025-06."))
-@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@scope_option
+@format_option("table", "json", "csv")
 def quality(site_dir: Path, config_file: Path, period: str, scope: str | None, form: str) -> None:
     from rich.console import Console
 
     from analytics import figure_queries
     from analytics.report.analyses import quality_output
-    from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
+    folder, settings, translate, names = read_figure_site(site_dir, config_file)
     rated = run_once(figure_queries.quality(folder, settings, period, scope, SystemClock()))
     if form == "json":
         click.echo(quality_output.to_json(rated, translate, names))

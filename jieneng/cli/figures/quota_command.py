@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.figures.figure_site import read_figure_site
+from jieneng.cli.options import (
+    config_option,
+    examples,
+    format_option,
+    run_once,
+    scope_option,
+    site_option,
+    tr,
+)
 from jieneng.metering.errors import Msgid
 
 if TYPE_CHECKING:
@@ -39,18 +48,11 @@ _NONE: Final[Msgid] = (
 @site_option
 @config_option("analytics.toml")
 @click.option("--period", required=True, metavar="P", help=tr("A year, such as 2025."))
-@click.option("--scope", help=tr("One area, one institution or the site; all of them if omitted."))
+@scope_option
 @click.option(
     "--annual", is_flag=True, help=tr("Annual quotas and caps, in place of levels of buildings.")
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json", "csv")
 @click.option(
     "--strict",
     is_flag=True,
@@ -66,15 +68,9 @@ def quotas(
     strict: bool,
 ) -> None:
     from analytics import figure_queries
-    from analytics.settings import AnalyticsSettings
     from jieneng.clock import SystemClock
-    from jieneng.locale import preferred, translator
-    from jieneng.locale.finding_text import labels
-    from jieneng.site_folder import load, read_settings
 
-    folder = load(site_dir)
-    settings = read_settings(site_dir / config_file, AnalyticsSettings)
-    translate, names = translator(preferred(folder.site.site.language)), labels(folder.site)
+    folder, settings, translate, names = read_figure_site(site_dir, config_file)
     levels, annual_quotas = run_once(
         figure_queries.quotas(folder, settings, period, scope, SystemClock())
     )

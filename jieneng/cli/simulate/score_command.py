@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from jieneng.cli.options import config_option, examples, run_once, site_option, tr
+from jieneng.cli.options import config_option, examples, format_option, run_once, site_option, tr
 from jieneng.cli.simulate import score_output
 from jieneng.metering import schema
 from jieneng.metering.errors import UsageError
@@ -72,14 +72,7 @@ _GRACE_S: Final = 10.0
         " be given several times. If omitted, all answers count."
     ),
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help=tr("Format of the output."),
-)
+@format_option("table", "json", "csv")
 def score(
     site_dir: Path,
     config_file: Path,
