@@ -71,7 +71,8 @@ class IntervalReader:
         """Yield the consumption by interval of the days from `start` to before `end`.
 
         Each window has at most one month. The windows follow each other without gaps, but their
-        flows may differ.
+        flows may differ. Meters are in the order of the site, so that sums over them have the same
+        digits in every run.
 
         Args:
             medium: medium of the meters.
@@ -85,7 +86,7 @@ class IntervalReader:
             for meter in self._site.meter
             if meter.medium == medium and (meter_ids is None or meter.id in meter_ids)
         ]
-        wanted = {meter.id for meter in meters}
+        wanted = {meter.id: meter for meter in meters}
         records: list[MeterRecords] | None = None
         for first, following in periods.windows(start, end, months=1):
             for (low, high), is_stored in await self._parts(medium, interval, first, following):

@@ -80,3 +80,12 @@ async def test_quarters_of_a_meter_that_is_read_each_morning_are_not_measured(
     assert np.isfinite(branch.amount).any()
     assert not branch.is_measured.any()
     assert (await series(folder, store, "block")).is_measured.all()
+
+
+async def test_meters_are_in_the_order_of_the_site(tmp_path: Path, store: Store) -> None:
+    """Sums over rows in another order have other last digits, and so have published costs."""
+    names = [f"meter-{number}" for number in range(8)]
+    folder = site_folder(tmp_path, *map(meter_row, names))
+    reader = IntervalReader(folder, store)
+    async for window in reader.windows("electricity", "15min", FIRST, END, set(names)):
+        assert [flow.meter.id for flow in window.flows] == names
