@@ -12,6 +12,7 @@ import msgspec
 
 from analytics.figures.figure import Figure
 from analytics.report import figure_texts
+from analytics.report.output_text import json_text
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering.findings import Finding
@@ -20,7 +21,7 @@ from jieneng.metering.findings import Finding
 def to_json(figures: Sequence[Figure], translate: Translate, labels: Labels) -> str:
     """Return the figures as the text of one JSON array."""
     elements = json_elements(figures, translate, labels)
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    return json_text(elements)
 
 
 def json_elements(

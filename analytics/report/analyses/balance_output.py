@@ -4,8 +4,6 @@ Laws: an unknown value is "—" in the table, null in JSON and an empty cell in 
 verdict is shown as a symbol and a word, not only as a colour.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,6 +14,7 @@ from rich.text import Text
 
 from analytics.figures.balances.parent_balance import BalanceStatus, ParentBalance
 from analytics.report import figure_texts
+from analytics.report.output_text import csv_text, json_text
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 
@@ -77,15 +76,10 @@ def status_word(status: BalanceStatus, translate: Translate) -> str:
 
 def to_json(balances: Sequence[ParentBalance]) -> str:
     """Return the balances as the text of one JSON array."""
-    return msgspec.json.format(msgspec.json.encode(balances), indent=1).decode()
+    return json_text(balances)
 
 
 def to_csv(balances: Sequence[ParentBalance]) -> str:
     """Return the text of the CSV file, with a header and CRLF line ends (RFC 4180)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_COLUMNS)
-    for one in balances:
-        cells = {**msgspec.structs.asdict(one), "children": " ".join(one.children)}
-        writer.writerow(["" if value is None else value for value in cells.values()])
-    return out.getvalue()
+    rows = ({**msgspec.structs.asdict(one), "children": " ".join(one.children)} for one in balances)
+    return csv_text(_COLUMNS, rows)

@@ -4,9 +4,8 @@ Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CS
     are no effects, the reason is shown instead.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +16,7 @@ from rich.text import Text
 from analytics.figures.decomposition.carbon_split import CarbonPart, CarbonSplit, Effects
 from analytics.report import figure_texts, html_tables
 from analytics.report.html_elements import Html, element, join
+from analytics.report.output_text import csv_text, finding_sentences, json_text
 from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
@@ -195,14 +195,11 @@ def to_json(splits: Sequence[CarbonSplit], translate: Translate, labels: Labels)
     elements = [
         {
             **msgspec.structs.asdict(split),
-            "findings": [
-                {"code": one.code, "text": finding_text(one, translate, labels)}
-                for one in split.findings
-            ],
+            "findings": finding_sentences(split.findings, translate, labels),
         }
         for split in splits
     ]
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    return json_text(elements)
 
 
 def to_csv(splits: Sequence[CarbonSplit]) -> str:
@@ -210,13 +207,7 @@ def to_csv(splits: Sequence[CarbonSplit]) -> str:
 
     A split has one line without `medium` for the sums, and a line for each source.
     """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, restval="", extrasaction="ignore")
-    writer.writeheader()
-    for split in splits:
-        for row in _rows(split):
-            writer.writerow({name: "" if value is None else value for name, value in row.items()})
-    return out.getvalue()
+    return csv_text(_COLUMNS, chain.from_iterable(map(_rows, splits)))
 
 
 def _rows(split: CarbonSplit) -> Iterator[dict[str, Any]]:

@@ -3,8 +3,6 @@
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +13,8 @@ from rich.text import Text
 
 from analytics.costs.cost_result import BilledAmounts, CostResult
 from analytics.report import figure_texts
+from analytics.report.figure_json import finding_element
+from analytics.report.output_text import csv_text, json_text
 from analytics.tariffs.tariff import Tariffs
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
@@ -173,20 +173,11 @@ def to_json(results: Sequence[CostResult], translate: Translate, labels: Labels)
         {
             **msgspec.structs.asdict(result),
             "billed": None if result.billed is None else _billed(result.billed),
-            "findings": [
-                {
-                    "code": one.code,
-                    "severity": one.severity,
-                    "subject": one.subject,
-                    "weight": one.weight,
-                    "text": finding_text(one, translate, labels),
-                }
-                for one in result.findings
-            ],
+            "findings": [finding_element(one, translate, labels) for one in result.findings],
         }
         for result in results
     ]
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    return json_text(elements)
 
 
 def _billed(billed: BilledAmounts) -> dict[str, Any]:
@@ -199,13 +190,7 @@ def _billed(billed: BilledAmounts) -> dict[str, Any]:
 
 def to_csv(results: Sequence[CostResult]) -> str:
     """Return the text of the CSV file, with a header and CRLF line ends (RFC 4180)."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, restval="", extrasaction="ignore")
-    writer.writeheader()
-    for result in results:
-        row = _row(result)
-        writer.writerow({name: "" if value is None else value for name, value in row.items()})
-    return out.getvalue()
+    return csv_text(_COLUMNS, map(_row, results))
 
 
 def _row(result: CostResult) -> Mapping[str, object]:

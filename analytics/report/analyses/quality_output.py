@@ -4,9 +4,7 @@ Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CS
 show the issues of the whole site once, those with most points first; JSON and CSV have all of them.
 """
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +17,7 @@ from analytics.quality.quality_rules import PART_POINTS, Part
 from analytics.quality.quality_score import QualityIssue, QualityReport, QualityResult
 from analytics.report import figure_texts, html_tables
 from analytics.report.html_elements import Html, element, join
+from analytics.report.output_text import csv_text, json_text
 from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
@@ -224,7 +223,7 @@ def to_json(report: QualityReport, translate: Translate, labels: Labels) -> str:
         "points": report.points,
         "days": report.days,
     }
-    return msgspec.json.format(msgspec.json.encode(content), indent=1).decode()
+    return json_text(content)
 
 
 def _issue(one: QualityIssue, translate: Translate, labels: Labels) -> dict[str, Any]:
@@ -244,9 +243,12 @@ def to_csv(report: QualityReport, translate: Translate, labels: Labels) -> str:
 
     Each issue has a line; a figure without issues has one line without an issue.
     """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, restval="")
-    writer.writeheader()
+    return csv_text(_COLUMNS, _csv_rows(report, translate, labels))
+
+
+def _csv_rows(
+    report: QualityReport, translate: Translate, labels: Labels
+) -> Iterator[dict[str, Any]]:
     for result in report.results:
         rated: dict[str, Any] = {
             "scope": result.scope,
@@ -258,8 +260,7 @@ def to_csv(report: QualityReport, translate: Translate, labels: Labels) -> str:
             "readings": result.readings,
             "unit": _UNITS[result.figure],
         }
-        issues = [_issue(one, translate, labels) for one in result.issues]
-        for row in issues or [dict[str, Any]()]:
-            cells = {**rated, **row}
-            writer.writerow({name: "" if value is None else value for name, value in cells.items()})
-    return out.getvalue()
+        if not result.issues:
+            yield rated
+        for one in result.issues:
+            yield {**rated, **_issue(one, translate, labels)}

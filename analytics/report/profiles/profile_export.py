@@ -4,17 +4,14 @@ Laws: an unknown value is null in JSON and an empty cell in CSV, never 0. Number
 digits. Times are local, with their offset.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
-
 from analytics.figures.figure import rounded
 from analytics.profiles.load_profile import LoadProfile, ProfileValue
 from analytics.report.figure_json import finding_element
+from analytics.report.output_text import csv_text, json_text
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 from jieneng.metering.figures.profile_figures import LOAD_UNITS, PROFILE_FIGURES
@@ -66,7 +63,7 @@ def to_json(profiles: Sequence[LoadProfile], translate: Translate, labels: Label
         }
         for one in profiles
     ]
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    return json_text(elements)
 
 
 def to_csv(profiles: Sequence[LoadProfile], labels: Labels) -> str:
@@ -74,21 +71,21 @@ def to_csv(profiles: Sequence[LoadProfile], labels: Labels) -> str:
 
     A row is a figure, the peak of a month, or an hour of the usual week (`figure` is `week`).
     """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, restval="")
-    writer.writeheader()
+    return csv_text(_COLUMNS, _csv_rows(profiles, labels))
+
+
+def _csv_rows(profiles: Sequence[LoadProfile], labels: Labels) -> Iterator[dict[str, Any]]:
     for one in profiles:
         subject, load = _subject(one), LOAD_UNITS[one.medium]
         for name, value in one.figures.items():
             unit = PROFILE_FIGURES[name].unit_of(one.medium)
-            writer.writerow({**subject, "figure": name, "unit": unit, **_value(value, labels)})
+            yield {**subject, "figure": name, "unit": unit, **_value(value, labels)}
         for month, peak in one.peaks.items():
             named = {"figure": "peak_demand", "month": month, "unit": load}
-            writer.writerow({**subject, **named, **_value(peak, labels)})
+            yield {**subject, **named, **_value(peak, labels)}
         for hour in _week(one):
             median = hour.pop("median")
-            writer.writerow({**subject, "figure": _WEEK, "unit": load, "value": median, **hour})
-    return out.getvalue()
+            yield {**subject, "figure": _WEEK, "unit": load, "value": median, **hour}
 
 
 def _subject(profile: LoadProfile) -> dict[str, Any]:

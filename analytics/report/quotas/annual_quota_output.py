@@ -4,12 +4,10 @@ Laws: an unknown value is "—" in the tables, null in JSON and an empty cell in
 verdict is shown as a symbol and a word.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
-import msgspec
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -21,8 +19,9 @@ from analytics.figures.quotas.annual_quota_results import (
 )
 from analytics.figures.quotas.quota_months import QuotaMonth
 from analytics.report import figure_texts
+from analytics.report.output_text import csv_text, finding_sentences, json_text
 from jieneng.locale import Translate
-from jieneng.locale.finding_text import Labels, finding_text
+from jieneng.locale.finding_text import Labels
 
 #: Columns that only the row of a year has.
 _OF_YEAR: Final = (
@@ -136,14 +135,11 @@ def to_json(results: Sequence[AnnualQuotaResult], translate: Translate, labels: 
             "by_month": result.quota.by_month,
             "source": result.quota.source,
             "confidence": result.quota.confidence,
-            "findings": [
-                {"code": one.code, "text": finding_text(one, translate, labels)}
-                for one in result.findings
-            ],
+            "findings": finding_sentences(result.findings, translate, labels),
         }
         for result in results
     ]
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    return json_text(elements)
 
 
 def to_csv(results: Sequence[AnnualQuotaResult]) -> str:
@@ -151,12 +147,7 @@ def to_csv(results: Sequence[AnnualQuotaResult]) -> str:
 
     It has a header and CRLF line ends (RFC 4180).
     """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS)
-    writer.writeheader()
-    for result in results:
-        writer.writerows(_csv_rows(result))
-    return out.getvalue()
+    return csv_text(_COLUMNS, chain.from_iterable(map(_csv_rows, results)))
 
 
 def _csv_rows(result: AnnualQuotaResult) -> Iterator[dict[str, Any]]:

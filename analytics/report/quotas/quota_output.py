@@ -4,20 +4,18 @@ Laws: an unknown value is "—" in the table, null in JSON and an empty cell in 
 level is shown by a symbol and a word, not only by a colour.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from analytics.figures.quotas.quota_results import Level, QuotaResult
 from analytics.report import figure_texts
+from analytics.report.output_text import csv_text, finding_sentences, json_text
 from jieneng.locale import Translate
-from jieneng.locale.finding_text import Labels, finding_text
+from jieneng.locale.finding_text import Labels
 
 _SYMBOLS: Final[Mapping[Level, tuple[str, str]]] = {
     "guide": ("✓✓", "green"),
@@ -117,24 +115,16 @@ def to_json(results: Sequence[QuotaResult], translate: Translate, labels: Labels
     elements = [
         {
             **_cells(result),
-            "findings": [
-                {"code": one.code, "text": finding_text(one, translate, labels)}
-                for one in result.findings
-            ],
+            "findings": finding_sentences(result.findings, translate, labels),
         }
         for result in results
     ]
-    return msgspec.json.format(msgspec.json.encode(elements), indent=1).decode()
+    return json_text(elements)
 
 
 def to_csv(results: Sequence[QuotaResult]) -> str:
     """Return the text of the CSV file, with a header and CRLF line ends (RFC 4180)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_COLUMNS)
-    for result in results:
-        writer.writerow(["" if value is None else value for value in _cells(result).values()])
-    return out.getvalue()
+    return csv_text(_COLUMNS, map(_cells, results))
 
 
 def _cells(result: QuotaResult) -> dict[str, object]:
