@@ -8,7 +8,7 @@ from grafana.board_frame import BoardText, Words, board_link, frame, panel_text,
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, named_series
 from grafana.panel_layout import PanelRow
-from grafana.panels import table_panel, time_series_bars, time_series_lines
+from grafana.panels import PanelText, table_panel, time_series_bars, time_series_lines
 from grafana.queries import extremes, one_of, stored_points
 from grafana.variables import parent_variable, scope_variable, site_variable
 from grafana.verdicts import name_values
@@ -48,6 +48,7 @@ _SCOPE_ITEMS: Final = {
     "medium": "electricity",
     "interval": "day",
 }
+_ALL_ITEMS: Final = {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"}
 _EXTREMES: Final = (
     ("last", "energy_kwh", "latest"),
     ("max", "energy_kwh", "greatest"),
@@ -121,13 +122,10 @@ def _scope_items_by_day(site: BoardSite) -> Json:
         " part is unknown.",
         "No meter of a sub-item in this scope has data in this time range.",
     )
-    query = stored_points(schema.CONSUMPTION, ("energy_kwh",), _SCOPE_ITEMS, ("kind",), "$tag_kind")
-    overrides = named_series(_scope_item_names(site))
-    return time_series_bars(text, site.unit("kWh"), [query], overrides, stacked=True)
+    return _daily_bars(site, text, _SCOPE_ITEMS, "kind", _scope_item_names(site))
 
 
 def _scope_items(site: BoardSite) -> Json:
-    tr = site.tr
     text = panel_text(
         site,
         "Daily consumption of the sub-items",
@@ -135,14 +133,7 @@ def _scope_items(site: BoardSite) -> Json:
         " with the largest and the smallest consumption.",
         "No meter of a sub-item in this scope has data in this time range.",
     )
-    overrides = {
-        "kind": FieldOverride(tr("Sub-item"), values=name_values(_scope_item_names(site))),
-        "latest": FieldOverride(tr("Latest day"), width=105),
-        "greatest": FieldOverride(tr("Highest day"), width=105),
-        "least": FieldOverride(tr("Lowest day"), width=105),
-    }
-    query = extremes(schema.CONSUMPTION, _EXTREMES, _SCOPE_ITEMS, ("kind",))
-    return table_panel(text, site.unit("kWh"), [query], overrides, sort=("greatest", True))
+    return _extreme_days(site, text, _SCOPE_ITEMS, "kind", _scope_item_names(site))
 
 
 def _items_by_day(site: BoardSite) -> Json:
@@ -154,19 +145,10 @@ def _items_by_day(site: BoardSite) -> Json:
         " counted once.",
         "No meter of a sub-item has data in this time range.",
     )
-    query = stored_points(
-        schema.CONSUMPTION,
-        ("energy_kwh",),
-        {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"},
-        ("scope",),
-        "$tag_scope",
-    )
-    overrides = named_series(_item_names(site))
-    return time_series_bars(text, site.unit("kWh"), [query], overrides, stacked=True)
+    return _daily_bars(site, text, _ALL_ITEMS, "scope", _item_names(site))
 
 
 def _items(site: BoardSite) -> Json:
-    tr = site.tr
     text = panel_text(
         site,
         "Daily consumption of the sub-items",
@@ -174,18 +156,40 @@ def _items(site: BoardSite) -> Json:
         " the largest and the smallest consumption.",
         "No meter of a sub-item has data in this time range.",
     )
+    return _extreme_days(site, text, _ALL_ITEMS, "scope", _item_names(site))
+
+
+def _daily_bars(
+    site: BoardSite, text: PanelText, where: Mapping[str, str], tag: str, names: Mapping[str, str]
+) -> Json:
+    """Return the panel of daily consumption by sub-item.
+
+    Args:
+        site: the site.
+        text: texts of the panel.
+        where: tags of the series.
+        tag: the tag with the sub-item.
+        names: names of the sub-items.
+    """
+    query = stored_points(schema.CONSUMPTION, ("energy_kwh",), where, (tag,), f"$tag_{tag}")
+    return time_series_bars(text, site.unit("kWh"), [query], named_series(names), stacked=True)
+
+
+def _extreme_days(
+    site: BoardSite, text: PanelText, where: Mapping[str, str], tag: str, names: Mapping[str, str]
+) -> Json:
+    """Return the table of the latest, the highest and the lowest day of each sub-item.
+
+    The arguments are those of `_daily_bars`.
+    """
+    tr = site.tr
     overrides = {
-        "scope": FieldOverride(tr("Sub-item"), values=name_values(_item_names(site))),
+        tag: FieldOverride(tr("Sub-item"), values=name_values(names)),
         "latest": FieldOverride(tr("Latest day"), width=105),
         "greatest": FieldOverride(tr("Highest day"), width=105),
         "least": FieldOverride(tr("Lowest day"), width=105),
     }
-    query = extremes(
-        schema.CONSUMPTION,
-        _EXTREMES,
-        {"site": "$site", "kind": "item", "medium": "electricity", "interval": "day"},
-        ("scope",),
-    )
+    query = extremes(schema.CONSUMPTION, _EXTREMES, where, (tag,))
     return table_panel(text, site.unit("kWh"), [query], overrides, sort=("greatest", True))
 
 

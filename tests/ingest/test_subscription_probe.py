@@ -152,7 +152,7 @@ async def test_two_idle_copies_hear_their_probes_and_say_nothing(
 async def test_rules_that_refuse_probes_alone_are_no_fault_once_a_batch_came(
     folder: SiteFolder, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with access rules that are older than the probes."""
+    """Access rules that are older than the probes refuse only these."""
     how = settings(mosquitto.port)
     over = f"{EVENT}: over"
     asked_for: list[str] = []

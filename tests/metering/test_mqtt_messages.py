@@ -102,7 +102,7 @@ def test_a_status_comes_back_as_it_was(status: Status) -> None:
 
 
 def test_a_status_of_an_earlier_agent_is_still_understood() -> None:
-    """It did not have uptime, clock and buses."""
+    """Earlier agents sent no uptime, clock and buses."""
     payload = (
         b'{"v":1,"agent":"a","boot":"6f1c2a9e","online":true,"time_ms":1795000000012,'
         b'"read":4,"stored":4,"pending":0,"dropped":0}'

@@ -1,4 +1,4 @@
-"""What is stored does not depend on which meters and days are computed together, or when."""
+"""Stored points are the same however meters and days are divided among runs, and in any order."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -33,7 +33,7 @@ def price(**values: object) -> Price:
 def test_published_prices_are_reproduced_to_four_decimals(
     tariff: str, flat: float, purchase: float, published: tuple[float, ...]
 ) -> None:
-    """As published in Jiangsu, general commercial customers."""
+    """The prices are those published for general commercial customers in Jiangsu."""
     found = period_prices(PACKAGED[tariff], price(flat=flat, purchase=purchase))
     assert found[1:4] == published
 

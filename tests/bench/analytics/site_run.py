@@ -23,7 +23,7 @@ from jieneng.storage import Store, StoreSettings, open_store
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What a run took.
+    """Time and memory of a run.
 
     Attributes:
         analytics_s: CPU time outside of the store's thread [s].

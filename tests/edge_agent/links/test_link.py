@@ -127,8 +127,8 @@ async def test_a_late_reply_glued_to_the_right_one_is_passed_over() -> None:
 async def test_a_gateway_that_waits_longer_than_we_do_costs_its_other_units_nothing(
     waits: float, says_so: bool
 ) -> None:
-    """It sends requests one after the other, and waits several of our time-outs for the dead unit
-    9. Once this is known, the next requests are not sent too early any more.
+    """The gateway sends requests one after the other, and waits several time-outs of the agent for
+    the dead unit 9. Once this is known, the next requests are not sent too early any more.
     """
     loop = asyncio.get_running_loop()
     free_s = 0.0
@@ -398,7 +398,7 @@ async def test_a_gateway_that_hangs_up_between_two_questions_costs_none(kind: Li
 
 @kinds
 async def test_a_connection_without_a_word_is_given_up_and_never_doubled(kind: LinkKind) -> None:
-    """As after a power cut of the gateway: it has forgotten the connection."""
+    """After a power cut, a gateway has forgotten the connection."""
 
     def behave(question: Question) -> Iterator[Act]:
         if question.connection > 1:

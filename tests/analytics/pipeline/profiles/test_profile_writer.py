@@ -1,4 +1,4 @@
-"""What is stored of load profiles, and when: each day, after changes, and for earlier months."""
+"""Load profiles are stored each day, after changes, and for earlier months."""
 
 from datetime import date
 from pathlib import Path
