@@ -18,6 +18,7 @@ from jieneng.storage.store import (
     WriteResult,
     has_tags,
 )
+from tests.storage.point_counts import point_counts
 
 #: Points in a write: a busy server refuses writes that take it longer than ten seconds.
 _PORTION: Final = 10_000
@@ -123,7 +124,7 @@ class MemoryStore:
         step_ms: int,
     ) -> list[Series]:
         found = await self.read(measurement, field, where=where, start_ms=start_ms, end_ms=end_ms)
-        return [_counts(series, start_ms, step_ms) for series in found]
+        return [point_counts(series, start_ms, step_ms) for series in found]
 
     async def span(
         self, measurement: str, *, where: Where, field: str | None = None
@@ -186,8 +187,3 @@ def _at(
     is_wanted = np.isin(times_ms, wanted_ms)
     found[np.searchsorted(wanted_ms, times_ms[is_wanted])] = values[is_wanted]
     return found
-
-
-def _counts(series: Series, start_ms: int, step_ms: int) -> Series:
-    numbers, points = np.unique((series.times_ms - start_ms) // step_ms, return_counts=True)
-    return Series(series.tags, start_ms + numbers * step_ms, points.astype(float))

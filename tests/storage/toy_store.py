@@ -27,6 +27,7 @@ from jieneng.storage import (
 )
 from jieneng.storage.point_rules import rejection_reason
 from jieneng.storage.store import INVALID, has_tags, write_result
+from tests.storage.point_counts import point_counts
 
 SeriesKey = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 #: The "server": fields by time, by series, by path.
@@ -35,12 +36,6 @@ _MEMORY: dict[Path, dict[SeriesKey, dict[int, dict[str, Value]]]] = {}
 
 def open_store(settings: StoreSettings, folder: Path) -> "ToyStore":
     return ToyStore(folder / settings.path)
-
-
-def counts(series: Series, start_ms: int, step_ms: int) -> Series:
-    """Return the number of points in each interval, as `Store.count` does."""
-    numbers, points = np.unique((series.times_ms - start_ms) // step_ms, return_counts=True)
-    return Series(series.tags, start_ms + numbers * step_ms, points.astype(float))
 
 
 class ToyStore:
@@ -135,7 +130,7 @@ class ToyStore:
         step_ms: int,
     ) -> list[Series]:
         found = await self.read(measurement, field, where=where, start_ms=start_ms, end_ms=end_ms)
-        return [counts(series, start_ms, step_ms) for series in found]
+        return [point_counts(series, start_ms, step_ms) for series in found]
 
     async def span(
         self, measurement: str, *, where: Where, field: str | None = None
