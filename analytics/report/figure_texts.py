@@ -12,7 +12,16 @@ import msgspec
 from analytics.figures.figure import Figure, Status
 from analytics.report.figure_selection import FindingList
 from jieneng.locale import Translate
-from jieneng.locale.number_texts import UNKNOWN, change, number, percent, register, share, unit
+from jieneng.locale.number_texts import (
+    UNKNOWN,
+    change,
+    number,
+    percent,
+    register,
+    rounded_share,
+    share,
+    unit,
+)
 from jieneng.metering import indicators
 from jieneng.metering.findings import Severity
 from jieneng.metering.quantities import Medium
@@ -35,6 +44,7 @@ __all__ = [
     "percent",
     "period_text",
     "register",
+    "rounded_share",
     "severity_word",
     "share",
     "status_word",

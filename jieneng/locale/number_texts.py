@@ -38,6 +38,11 @@ def share(value: float | None) -> str:
     return UNKNOWN if value is None else f"{int(value * 1000 + 1e-9) / 10:.1f} %"
 
 
+def rounded_share(value: float | None) -> str:
+    """Format a share (0 to 1) as percent, rounded: 0.3329 as 33.3 %."""
+    return UNKNOWN if value is None else f"{100 * value:.1f} %"
+
+
 def whole_percent(value: float) -> str:
     """Format a share (0 to 1) as whole percent, rounded: `2 %`."""
     return f"{100 * value:.0f} %"

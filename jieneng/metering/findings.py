@@ -604,6 +604,31 @@ _ROWS: Final = (
         "最大需量等需要完整小时数据的数值",
     ),
     FindingKind(
+        code="peak_not_measured",
+        severity="warning",
+        en="{subject:name}, {medium:word}: the peak lies in a time that was not measured; the mean"
+        " load of this time was {load:number} {unit:unit}. So peak demand and load factor are not"
+        " given.",
+        zh="{subject:name}（{medium:word}）：最大需量出现在未按时抄表的时段，该时段平均负荷为"
+        " {load:number} {unit:unit}，因此不给出最大需量和负荷率",
+    ),
+    FindingKind(
+        code="nights_not_measured",
+        severity="warning",
+        en="{subject:name}: there is no leak level, because only {known} of the last {nights}"
+        " nights were measured.",
+        zh="{subject:name}：最近 {nights} 夜中仅有 {known} 夜为实测，不给出漏损水平",
+    ),
+    FindingKind(
+        code="pue_below_one",
+        severity="error",
+        en="{subject:name}: there is no PUE, because more was measured for the IT equipment than"
+        " for the data room (ratio {ratio:number}); a meter, its ratio or its place in the meter"
+        " tree is wrong.",
+        zh="{subject:name}：信息设备用电量大于机房总用电量（比值 {ratio:number}），不能给出 PUE；"
+        "请检查表计、倍率或上下级关系",
+    ),
+    FindingKind(
         code="no_it_meter",
         severity="info",
         en="{subject:name}: there is no PUE, because no meter measures the IT equipment. In"
