@@ -378,6 +378,21 @@ _ROWS: Final = (
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
     ),
     FindingKind(
+        code="no_comparison",
+        severity="info",
+        en="There is no comparison with {name} ({years}): the consumption of these years is known"
+        " for only {coverage:share}.",
+        zh="无法与“{name}”（{years}）对比：这些年份的用量仅有 {coverage:share} 已知",
+    ),
+    FindingKind(
+        code="leap_day",
+        severity="info",
+        en="Because of 29 February, the compared time in {subject} has {base_days} days, and the"
+        " period {days}. The base value is converted to {days} days.",
+        zh="因 2 月 29 日，对比时段（{subject}）为 {base_days} 天，本期为 {days} 天；基期值已折算为"
+        " {days} 天",
+    ),
+    FindingKind(
         code="area_joined",
         severity="info",
         en="{subject:name} joined on {day:date}, so only a part of the compared periods has it.",

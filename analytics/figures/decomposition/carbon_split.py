@@ -32,6 +32,7 @@ from analytics.figures.indicator_results import (
     IndicatorResult,
     PeriodInputs,
     indicator_result,
+    of_days,
     period_inputs,
 )
 from analytics.figures.roll_up import Scope
@@ -159,6 +160,8 @@ def carbon_splits(
     elapsed = period.until(today)
     now = inputs(elapsed, current)
     before = None if base is None else inputs(elapsed.in_year(base[0].year), base[1])
+    if before is not None and not (period.whole_year and elapsed == period):
+        before = of_days(before, elapsed.days)
     return [
         _split(scope, INDICATORS[name], before, now, rules.coverage_floor)
         for scope in scopes
@@ -199,7 +202,7 @@ def _status(base: IndicatorResult, value: IndicatorResult, floor: float) -> Spli
         return "not_applicable"
     if not value.is_sufficient(floor):
         return "insufficient_data"
-    if not base.coverage > 0:
+    if not (base.coverage > 0 or math.isfinite(base.value)):
         return "no_baseline"
     return "split" if base.is_sufficient(floor) else "insufficient_data"
 
@@ -208,9 +211,10 @@ def _base_findings(before: PeriodInputs | None, base: IndicatorResult) -> list[F
     """Return the findings about the base year; if it has no data, only a finding that says so."""
     if before is None:
         return []
-    if before.period.days and not base.coverage > 0:
+    if before.period.days and not (base.coverage > 0 or math.isfinite(base.value)):
         return [Finding.of("no_baseline", f"{before.period.year}")]
-    return [finding.as_baseline() for finding in base.findings if finding.code != "no_meter"]
+    of_meters = [one.as_baseline() for one in base.findings if one.code != "no_meter"]
+    return [*before.conversion_findings, *of_meters]
 
 
 def _parts(

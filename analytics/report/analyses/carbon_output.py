@@ -44,8 +44,11 @@ _COLUMNS: Final = (
     "coverage",
     "status",
 )
-#: Codes of the findings that explain the effects.
-_REMARKS: Final = frozenset({"proxy_factor", "provisional_factor", "supply_class", "no_baseline"})
+#: Codes of the remarks that explain the effects. Doubts are shown too: an amount that is missing or
+#: wrong looks like an effect of activity.
+_REMARKS: Final = frozenset(
+    {"proxy_factor", "provisional_factor", "supply_class", "no_baseline", "leap_day"}
+)
 #: Indicator that the page shows.
 _ON_PAGE: Final = "carbon_per_floor_area"
 
@@ -145,12 +148,12 @@ def status_word(split: CarbonSplit, translate: Translate) -> str:
 
 
 def remarks(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> list[str]:
-    """Return the remarks about emission factors, classes of supply and the base year."""
+    """Return the doubts, and remarks about emission factors, classes of supply, the base year."""
     found = [
         finding
         for split in splits
         for finding in split.findings
-        if finding.code.removeprefix(BASELINE) in _REMARKS
+        if finding.severity != "info" or finding.code.removeprefix(BASELINE) in _REMARKS
     ]
     return list(dict.fromkeys(finding_text(one, translate, labels) for one in found))
 
