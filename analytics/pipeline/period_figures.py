@@ -6,9 +6,9 @@ Laws:
    readings have been deleted.
 2. If several periods are computed together, their base year is read only once. The results are the
    same as if the periods were computed one by one.
-3. A forecast of the running year needs the years before it, and an annual quota a year of reference.
-   They are read only once a day, because apart from late readings and imports nothing changes them
-   during a day. A base year that was just read for a comparison is taken, and not read again.
+3. A forecast of the running year needs the years before it, and an annual quota its year of
+   reference. They are read only once a day, because apart from late readings and imports nothing
+   changes them during a day. A base year that was read for a comparison is not read again.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analytics import periods
-from analytics.figure_service import publish
+from analytics.indicator_writer import publish
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from analytics.site_analytics import load_rules
