@@ -18,6 +18,7 @@ from analytics.figure_service import (
 )
 from analytics.figures.figure import Figure
 from analytics.indicator_writer import publish
+from analytics.pipeline.changes.change_writer import ChangeWriter
 from analytics.pipeline.pipeline import Progress
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.pipeline.quality.quality_writer import QualityWriter
@@ -52,6 +53,7 @@ async def backfill(
         await QuotaWriter(pipeline.quotas, folder.site, store).update(
             local_today(folder, clock), ()
         )
+        await ChangeWriter(pipeline, store).update(local_today(folder, clock), ())
         months = sorted({f"{day:%Y-%m}" for day in periods.days(start, end + timedelta(days=1))})
         await cost_writer(folder, store).write(months, local_today(folder, clock))
         return findings
@@ -64,6 +66,7 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
         await compute_outdated(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
         await QuotaWriter(pipeline.quotas, folder.site, store).update(today, ())
+        await ChangeWriter(pipeline, store).update(today, ())
         await cost_writer(folder, store).update(today, ())
         return await publish(pipeline, folder, clock, await pipeline.stored_periods())
 
@@ -80,6 +83,7 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
             "profiles": ProfileWriter(profile_reader(folder, pipeline, store), store),
             "costs": cost_writer(folder, store),
             "quotas": QuotaWriter(pipeline.quotas, folder.site, store),
+            "changes": ChangeWriter(pipeline, store),
             "quality": QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
         }
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
