@@ -21,11 +21,12 @@ from analytics.figures.area_history.area_changes import AreaChange
 from analytics.figures.figure import FigureComparison, relative_change_pct, rounded
 from analytics.figures.indicator_results import IndicatorResult, PeriodInputs
 from analytics.figures.roll_up import Scope
+from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import BINDING_INDICATORS, Indicator
 
 #: Id of the comparison, in JSON and CSV.
-LIKE_FOR_LIKE = "like_for_like"
+LIKE_FOR_LIKE = schema.LIKE_FOR_LIKE
 
 
 class LikeForLike(msgspec.Struct, frozen=True):
