@@ -15,11 +15,13 @@ from jieneng.locale import Translate
 from jieneng.locale.number_texts import (
     UNKNOWN,
     change,
+    decimals,
     number,
     percent,
     register,
     rounded_share,
     share,
+    signed,
     unit,
 )
 from jieneng.metering import indicators
@@ -33,6 +35,7 @@ __all__ = [
     "calculation_basis",
     "cap_share",
     "change",
+    "decimals",
     "factor_series_name",
     "figure_row",
     "findings_summary",
@@ -47,6 +50,7 @@ __all__ = [
     "rounded_share",
     "severity_word",
     "share",
+    "signed",
     "status_word",
     "target_text",
     "unit",

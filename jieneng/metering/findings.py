@@ -333,10 +333,10 @@ _ROWS: Final = (
     FindingKind(
         code="unusual_step",
         severity="warning",
-        en="{subject:name}: {amount:number} were counted from {first_ms:time} to"
+        en="{subject:name}: {amount:number} {unit:unit} were counted from {first_ms:time} to"
         " {until_ms:time}, and at most {usual:number} in any equal time before; the amount"
         " counts, but is doubtful until a person confirms it.",
-        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number}，"
+        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number} {unit:unit}，"
         "而该表以往同样时长最多为 {usual:number}；已计入，但须经人工确认",
         many_en="{subject:name}: {count} times from {first_ms:time} to {until_ms:time}, more was"
         " counted than in any equal time before, for example {amount:number} instead of"
@@ -514,10 +514,10 @@ _ROWS: Final = (
     FindingKind(
         code="periods_not_annual",
         severity="warning",
-        en="{subject:name}: the published parts of {period} add up to {total:number} for"
-        " {indicator}, and the published year states {value:number}.",
-        zh="{subject:name}：{period} 年各期已发布的 {indicator} 合计为 {total:number}，年度发布值为"
-        " {value:number}",
+        en="{subject:name}, {indicator:indicator}: the published parts of {period} add up to"
+        " {total:number} {unit:unit}, and the published year states {value:number} {unit:unit}.",
+        zh="{subject:name}（{indicator:indicator}）：{period} 年各期发布值合计为 {total:number}"
+        " {unit:unit}，年度发布值为 {value:number} {unit:unit}",
     ),
     FindingKind(
         code="denominator_change",

@@ -107,7 +107,7 @@ class CarbonSplit(msgspec.Struct, frozen=True, kw_only=True):
         base_period: id of the same days of the base year; None if there is no base year.
         base: value in the base year, with the emission factors of that year.
         value: value in the period, with the emission factors of that year.
-        change: `value - base`.
+        change: `value - base`; None without effects.
         effects: sums of the effects of all sources.
         parts: the sources of carbon.
         coverage: share of meter-time of which the consumption is known, 0 to 1, in the period or in
@@ -188,7 +188,7 @@ def _split(
         base_period=None if before is None else before.period.id,
         base=rounded(base.value),
         value=rounded(value.value),
-        change=rounded(value.value - base.value),
+        change=rounded(value.value - base.value) if status == "split" else None,
         effects=effects,
         parts=parts,
         coverage=rounded(min(coverages, default=math.nan)),

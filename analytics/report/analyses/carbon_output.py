@@ -1,9 +1,11 @@
 """Render the split of carbon changes: table for the terminal, part of the page, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. If there
-    are no effects, the reason is shown instead.
+    are no effects, the reason is shown instead. In a row of a table, the effects add up to the
+    change in the digits that are shown.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -49,6 +51,7 @@ _COLUMNS: Final = (
 _REMARKS: Final = frozenset(
     {"proxy_factor", "provisional_factor", "supply_class", "no_baseline", "leap_day"}
 )
+_PERCENT_DECIMALS: Final = 2
 #: Indicator that the page shows.
 _ON_PAGE: Final = "carbon_per_floor_area"
 
@@ -101,29 +104,56 @@ def _sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
     values = [figure_texts.number(split.base), figure_texts.number(split.value)]
     if split.status != "split":
         return [*values, status_word(split, translate)]
-    return [*values, _signed(split.change), *map(_signed, msgspec.structs.astuple(split.effects))]
+    return [*values, *_adding_up(split.change, split.effects)]
 
 
 def _percent_cells(split: CarbonSplit) -> list[str]:
     base = split.base
 
-    def percent(value: float | None) -> str:
-        return figure_texts.change(None if value is None or not base else 100 * value / base)
+    def percent(value: float | None) -> float | None:
+        return None if value is None or not base else 100 * value / base
 
-    return ["", "", percent(split.change), *map(percent, msgspec.structs.astuple(split.effects))]
+    shares = Effects(*map(percent, msgspec.structs.astuple(split.effects)))
+    cells = _adding_up(percent(split.change), shares, _PERCENT_DECIMALS)
+    return ["", "", *(one if one == figure_texts.UNKNOWN else f"{one} %" for one in cells)]
 
 
 def _part_cells(part: CarbonPart) -> list[str]:
     effects = msgspec.structs.astuple(part.effects)
     change = sum(effect for effect in effects if effect is not None)
     values = (figure_texts.number(part.base), figure_texts.number(part.value))
-    return [*values, _signed(change), *map(_signed, effects)]
+    return [*values, *_adding_up(change, part.effects)]
 
 
-def _signed(value: float | None) -> str:
-    """Format a change with its sign."""
-    text = figure_texts.number(value)
-    return f"+{text}" if value is not None and value > 0 else text
+def _adding_up(change: float | None, effects: Effects, decimals: int | None = None) -> list[str]:
+    """Format a change and its effects with signs, so that the shown digits add up.
+
+    Each effect is rounded down or up. Those with the largest cut parts are rounded up, as many as
+    are needed for the sum.
+
+    Args:
+        change: the change.
+        effects: its effects, which add up to it.
+        decimals: number of decimals; None for about three digits of the largest number.
+    """
+    amounts = msgspec.structs.astuple(effects)
+    known = [amount for amount in amounts if amount is not None]
+    if change is None or not known:
+        return [figure_texts.UNKNOWN] * (1 + len(amounts))
+    if decimals is None:
+        decimals = figure_texts.decimals(max(map(abs, (change, *known))))
+    scale = 10**decimals
+    steps = [math.floor(amount * scale) for amount in known]
+    cut = [amount * scale - step for amount, step in zip(known, steps, strict=True)]
+    largest = sorted(range(len(known)), key=lambda number: -cut[number])
+    for number in largest[: max(round(change * scale) - sum(steps), 0)]:
+        steps[number] += 1
+    shown = iter(steps)
+    numbers = [round(change * scale), *(None if one is None else next(shown) for one in amounts)]
+    return [
+        figure_texts.UNKNOWN if number is None else figure_texts.signed(number / scale, decimals)
+        for number in numbers
+    ]
 
 
 def _source(part: CarbonPart, translate: Translate) -> str:
