@@ -123,7 +123,7 @@ def cost_sums(parts: Sequence[CostPart]) -> CostSums:
 
 
 class _Errors(NamedTuple):
-    """How wrong the cost of a part may be."""
+    """Possible errors of the cost of a part."""
 
     unmeasured: float
     too_high: float
