@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _USUAL_FACTOR: Final = 3
 #: Number of distances on each side that are used for the median.
 _NEIGHBOURS: Final = 5
+_AROUND: Final = np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
 #: Distance up to which there is never a gap [ms]: each interval of 15 min contains a reading.
 _SHORTEST_GAP_MS: Final = HOUR_MS // 4
 #: Longest distance that can be usual [ms]: a month that is read some days late.
@@ -195,7 +196,9 @@ def gaps(distances_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
         return long
     # At the beginning and the end, the distances are mirrored.
     period = max(2 * (len(distances_ms) - 1), 1)
-    around = (long[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)) % period
+    around = (long[:, None] + _AROUND) % period
     around = distances_ms[np.minimum(around, period - around)]
-    longest = _USUAL_FACTOR * np.sort(around, axis=1)[:, _NEIGHBOURS]
-    return long[distances_ms[long] > longest.clip(_SHORTEST_GAP_MS, _LONGEST_USUAL_MS)]
+    around.sort(axis=1)
+    longest = np.maximum(_USUAL_FACTOR * around[:, _NEIGHBOURS], _SHORTEST_GAP_MS)
+    is_gap: NDArray[np.bool_] = distances_ms[long] > np.minimum(longest, _LONGEST_USUAL_MS)
+    return long[is_gap]
