@@ -40,6 +40,8 @@ def path_findings(
     devices: MeterDevices, candidates: Readings, path: Sequence[tuple[Run, Continuation]]
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each reset and rollover on a path, with its doubt (laws 1 and 2)."""
+    if all(continuation == "follows" for _, continuation in path[1:]):
+        return
     steps, counts = _steps(candidates, path)
     for ((earlier, _), (later, continuation)), count in zip(pairwise(path), counts, strict=True):
         if continuation == "follows":
@@ -97,10 +99,11 @@ def set_aside_findings(
     path: Sequence[tuple[Run, Continuation]],
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each unbroken sequence of readings that are not on the path."""
-    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
+    is_off_path = np.ones(len(candidates.times_ms), dtype=np.bool_)
     for run, _ in path:
-        believed = candidates.times_ms[run.first : run.end]
-        is_aside[np.searchsorted(readings.times_ms, believed)] = False
+        is_off_path[run.first : run.end] = False
+    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
+    is_aside[candidates.number] = is_off_path
     yield from stray_findings(meter, readings.times_ms, np.flatnonzero(is_aside))
 
 
@@ -124,8 +127,8 @@ def negative_findings(
 
 def stray_findings(
     meter: str, times_ms: "NDArray[np.int64]", aside: "NDArray[np.intp]"
-) -> Iterator[RegisterFinding]:
-    """Yield a finding for each unbroken sequence of readings that are set aside.
+) -> tuple[RegisterFinding, ...]:
+    """Return a finding for each unbroken sequence of readings that are set aside.
 
     Sequences that begin in the same quarter of an hour are merged into one finding, to limit the
     number of findings.
@@ -136,7 +139,7 @@ def stray_findings(
         aside: indexes of the readings that are set aside, ascending.
     """
     if not len(aside):
-        return
+        return ()
     first = _begins(aside[1:] - aside[:-1] > 1)
     quarters = times_ms[aside[first]] // _SET_ASIDE_BIN_MS
     first = first[_begins(quarters[1:] != quarters[:-1])]
@@ -146,7 +149,7 @@ def stray_findings(
     of_meter = map(
         Finding, repeat("set_aside"), repeat(meter), zip(zip(repeat("first_ms"), firsts))
     )
-    yield from map(RegisterFinding, of_meter, firsts, lasts, repeat(0.0))
+    return tuple(map(RegisterFinding, of_meter, firsts, lasts, repeat(0.0)))
 
 
 def _begins(is_other: "NDArray[np.bool_]") -> "NDArray[np.intp]":

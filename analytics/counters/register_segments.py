@@ -112,12 +112,17 @@ def join_devices(
     parts = [_split_at_ratio_changes(register) for register in registers]
     times = np.concatenate([part[0] for part in parts])
     stored = np.concatenate([part[1] for part in parts])
-    segment = np.cumsum(np.concatenate([part[2] for part in parts]))
-    bounds = [0, *(np.flatnonzero(np.diff(segment)) + 1).tolist(), len(times)]
-    for first, end in pairwise(bounds):
-        stored[first:end] = np.maximum.accumulate(stored[first:end])
+    bounds = np.flatnonzero(np.concatenate([part[2] for part in parts]))
+    lengths = np.diff(bounds, prepend=0, append=len(times))
+    segment = np.repeat(np.arange(len(lengths)), lengths)
+    for first, end in pairwise([0, *bounds.tolist(), len(times)]):
+        part_stored = stored[first:end]
+        if (part_stored[1:] < part_stored[:-1]).any():  # jitter
+            part_stored[:] = np.maximum.accumulate(part_stored)
     read = np.concatenate([register.times_ms for register in registers])
-    read = read[np.append(True, np.diff(read) > 0)]
+    is_later = np.append(True, read[1:] > read[:-1])
+    if not is_later.all():
+        read = read[is_later]
     is_usual = np.ones(len(read), dtype=np.bool_)
     is_usual[gaps(np.diff(read))] = False
     is_usual[-1:] = False

@@ -137,15 +137,16 @@ def without_lone_strays(
     plain = plain_register(times_ms[is_good], values[is_good], devices, window)
     if plain is None or has_sentinel(plain.line.stored, plain.ratio):
         return None
-    if plain.device.is_no_value(np.zeros(1)).any():  # then a zero is no reading at all
-        return None
     spikes = strays.spikes
     register = values[spikes] / plain.ratio
-    unread = plain.device.is_no_value(register)
-    if unread.any():  # no readings at all, for which there is no finding either
-        is_read = np.ones(len(values), dtype=np.bool_)
-        is_read[spikes[unread]] = False
-        return without_lone_strays(times_ms[is_read], values[is_read], devices, window)
+    if plain.device.no_values:
+        if plain.device.is_no_value(np.zeros(1)).any():  # then a zero is no reading at all
+            return None
+        unread = plain.device.is_no_value(register)
+        if unread.any():  # no readings at all, for which there is no finding either
+            is_read = np.ones(len(values), dtype=np.bool_)
+            is_read[spikes[unread]] = False
+            return without_lone_strays(times_ms[is_read], values[is_read], devices, window)
     stable_ms = plain.stable_ms
     if has_sentinel(np.sort(register), 1.0):
         spikes = spikes[~is_positive_sentinel(register)]
@@ -156,7 +157,7 @@ def without_lone_strays(
         if not _is_proven(dirty, runs):
             return None
         stable_ms = _stable_ms(dirty, runs)
-    findings = tuple(stray_findings(devices.meter, times_ms, strays.indexes))
+    findings = stray_findings(devices.meter, times_ms, strays.indexes)
     return StrayFreeRegister(plain.line, stable_ms, findings)
 
 
