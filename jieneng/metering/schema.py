@@ -192,6 +192,9 @@ NO_ITEM: Final = "no_item"
 #: Tag `source` of the sums of all sources of carbon.
 ALL_SOURCES: Final = "all"
 
+#: Tag `comparison` of the comparison by the areas that existed in both periods.
+LIKE_FOR_LIKE: Final = "like_for_like"
+
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
 
