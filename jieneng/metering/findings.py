@@ -97,7 +97,7 @@ class Confirmation(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """A doubt or remark that a reader of a figure should know.
 
     Attributes:
