@@ -11,20 +11,20 @@ from prometheus_client import CollectorRegistry
 from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.figure_service import (
-    DailyWriter,
     FigureMetrics,
     FigureService,
     ignore_progress,
     local_today,
-    publish,
 )
 from analytics.figures.figure import Figure
+from analytics.indicator_writer import publish
 from analytics.pipeline.changes.change_writer import ChangeWriter
 from analytics.pipeline.pipeline import Progress
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
 from analytics.pipeline.quality.quality_writer import QualityWriter
 from analytics.pipeline.quotas.quota_writer import QuotaWriter
 from analytics.publications.published_sums import sum_findings
+from analytics.round_step import DailyWriter
 from analytics.settings import AnalyticsSettings
 from analytics.site_analytics import compute_outdated, cost_writer, opened, profile_reader
 from jieneng.clock import Clock
@@ -76,22 +76,24 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     registry = CollectorRegistry()
     metrics = FigureMetrics(registry)
     async with (
-        serving_metrics(settings.metrics, registry, log("analytics")),
         opened(folder, settings, prepare=False) as (store, pipeline),
         _alert_service(folder, settings, clock, registry) as alerts,
-        asyncio.TaskGroup() as tasks,
     ):
-        writers: list[DailyWriter] = [
-            ProfileWriter(profile_reader(folder, pipeline, store), store),
-            cost_writer(folder, store),
-            QuotaWriter(pipeline.quotas, folder.site, store),
-            ChangeWriter(pipeline, store),
-            QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
-        ]
+        writers: dict[str, DailyWriter] = {
+            "profiles": ProfileWriter(profile_reader(folder, pipeline, store), store),
+            "costs": cost_writer(folder, store),
+            "quotas": QuotaWriter(pipeline.quotas, folder.site, store),
+            "changes": ChangeWriter(pipeline, store),
+            "quality": QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
+        }
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
-        tasks.create_task(service.run(), name="figures")
-        if alerts is not None:
-            tasks.create_task(alerts.run(), name="alerts")
+        async with (
+            serving_metrics(settings.metrics, registry, log("analytics"), service.faults),
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(service.run(), name="figures")
+            if alerts is not None:
+                tasks.create_task(alerts.run(), name="alerts")
 
 
 @asynccontextmanager

@@ -3,17 +3,20 @@
 Laws:
 
 1. The cost of a meter is its own consumption in each price period, at the account's prices. With
-   steps, each unit costs the account's average price of the month. So the costs of meters that
-   together measure the account's consumption add up to the account's cost of energy.
+   steps, each unit costs the account's average price of the days of a month that are added up. So
+   the costs of meters that together measure the account's consumption add up to the account's cost
+   of energy, and the account's costs of days to that of the month.
 2. If a necessary price of a day is unknown, the cost of the day is unknown (NaN).
-3. The charge for demand belongs to the account. Each day of a month has the same share of it.
+3. The charge for demand belongs to the account. Each day of a month has the same share of the
+   month's demand, at the price of the day.
 
 Pure: amounts and prices in, arrays out.
 """
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from datetime import date
+from functools import cached_property, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +43,7 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     """Consumption and cost of an account by day.
 
     Attributes:
-        plan: prices of the account on each day, including the average prices of steps.
+        plan: prices of the account on each day, with steps the account's average price of the day.
         meters: ids of the meters, of the account itself and below it.
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
         estimated: shape (meters, days), part that was distributed over gaps or not read.
@@ -69,10 +72,24 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         """Rows of the meters that the supplier bills."""
         return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
 
-    @cached_property
-    def cost(self) -> "NDArray[np.float64]":
-        """Cost [yuan] of each meter, day and price period; NaN if the price is unknown."""
-        return np.where(self.amount == 0, 0.0, self.amount * self.plan.prices)
+    def costs(self, span: slice) -> "NDArray[np.float64]":
+        """Return the cost of each meter, day of a span and price period [yuan] (laws 1 and 2).
+
+        An unknown price gives NaN.
+        """
+        prices, amount = self.plan.prices[span].copy(), self.amount[:, span]
+        own = amount[self.own_rows].sum(axis=(0, 2))
+        for (_, row), of_month in groupby(range(len(own)), partial(_month_and_price, self, span)):
+            days = list(of_month)
+            if row is not None and row.steps and own[days].sum() > 0:
+                prices[days, FLAT] = own[days] @ prices[days, FLAT] / own[days].sum()
+        return np.where(amount == 0, 0.0, amount * prices)
+
+
+def _month_and_price(days: AccountDays, span: slice, number: int) -> tuple[date, Price | None]:
+    """Return the month and the price of a day of a span."""
+    day, row = days.plan.days[span][number], days.plan.price_rows[span][number]
+    return day.replace(day=1), row
 
 
 def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> AccountDays:
@@ -117,7 +134,7 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
 
 
 def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> AccountPlan:
-    """Return the plan with the average price of each month on days with steps (law 1).
+    """Return the plan with the account's average price of each day on days with steps.
 
     Args:
         plan: prices of the account on each day.
@@ -129,17 +146,11 @@ def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> Accou
         if tariff is None or tariff.resets is None:
             continue
         before = amount_before([plan.days[one] for one in numbers], amount[numbers], tariff.resets)
-        for (_, _, row), of_month in groupby(numbers, lambda one: _month_and_price(plan, one)):
-            span = list(of_month)
+        for number, so_far in zip(numbers, before.tolist(), strict=True):
+            row = plan.price_rows[number]
             if row is not None and row.steps:
-                so_far = float(before[span[0] - numbers[0]])
-                prices[span, FLAT] = average_price(row.steps, so_far, float(amount[span].sum()))
+                prices[number, FLAT] = average_price(row.steps, so_far, float(amount[number]))
     return msgspec.structs.replace(plan, prices=prices)
-
-
-def _month_and_price(plan: AccountPlan, number: int) -> tuple[int, int, Price | None]:
-    day = plan.days[number]
-    return day.year, day.month, plan.price_rows[number]
 
 
 def _demand(
@@ -158,15 +169,17 @@ def _demand(
         span = list(of_month)
         first = plan.days[span[0]].replace(day=1)
         demand = plan.demand_on(first)
-        tariff, price = plan.tariffs[span[0]], plan.price_rows[span[0]]
         if demand is None:
             continue
         if demand.basis != "capacity":
             known[span] = measured[span].mean()
         is_known = known[span[0]] >= LEAST_DEMAND_KNOWN
         greatest_kw = float(np.fmax.reduce(demand_kw[span])) if is_known else math.nan
-        charge = math.nan
-        if tariff is not None and price is not None:
-            charge = month_charge(demand, tariff, price, greatest_kw)
-        yuan[span] = charge / (months_later(first, 1) - first).days
+        size = (months_later(first, 1) - first).days
+        for number in span:
+            tariff, price = plan.tariffs[number], plan.price_rows[number]
+            charge = math.nan
+            if tariff is not None and price is not None:
+                charge = month_charge(demand, tariff, price, greatest_kw)
+            yuan[number] = charge / size
     return yuan, known

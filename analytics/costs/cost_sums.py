@@ -105,7 +105,8 @@ def cost_sums(parts: Sequence[CostPart]) -> CostSums:
     for part in parts:
         cells = part.weight[:, :, np.newaxis]
         amount = (cells * part.cut(part.account.amount)).sum(axis=0)
-        cost = np.where(cells == 0, 0.0, cells * part.cut(part.account.cost)).sum(axis=0)
+        costs_of_rows = part.account.costs(part.span)[part.rows]
+        cost = np.where(cells == 0, 0.0, cells * costs_of_rows).sum(axis=0)
         amounts += amount.sum(axis=0)
         costs += cost.sum(axis=0)
         estimated += float((np.abs(part.weight) * part.cut(part.account.estimated)).sum())

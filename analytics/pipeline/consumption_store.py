@@ -4,7 +4,8 @@ Laws:
 
 1. Within a window, a series is rewritten as a whole: known consumption is written, and stored
    points whose consumption is now unknown are deleted. Nothing else is deleted.
-2. Points that the store rejects are logged with the reason. The other points are still written.
+2. Points that the store rejects are logged with the reason, or raised. The other points are still
+   written.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -33,12 +34,13 @@ from analytics.figures.site_consumption import (
 from analytics.periods import Interval
 from analytics.pipeline.store_points import consumption_columns
 from jieneng.metering import schema
+from jieneng.metering.errors import PointsRefused
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CONSUMPTION, EXPORT, MEDIA, Medium
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.observe import log
-from jieneng.storage import SeriesColumns, Store, Where, WriteResult
+from jieneng.storage import RejectedPoint, SeriesColumns, Store, Where, WriteResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -341,6 +343,25 @@ class ConsumptionStore:
         """Write points, and log those that the store rejects."""
         for start in range(0, len(points), _POINTS_PER_WRITE):
             self._log_refused(await self._store.write(points[start : start + _POINTS_PER_WRITE]))
+
+    async def write_figures(self, points: Sequence[Point]) -> None:
+        """Write all points that the store accepts, each even if it rejects others.
+
+        Raises:
+            PointsRefused: it rejects some of the points.
+        """
+        refused: list[RejectedPoint] = []
+        for start in range(0, len(points), _POINTS_PER_WRITE):
+            result = await self._store.write(points[start : start + _POINTS_PER_WRITE])
+            refused += result.not_stored
+        if refused:
+            raise PointsRefused(
+                "the store rejects {count} of {all} points of `{measurement}`: {reason}",
+                count=len(refused),
+                all=len(points),
+                measurement=refused[0].point.measurement,
+                reason=refused[0].reason,
+            )
 
     def _log_refused(self, result: WriteResult) -> None:
         for rejected in result.not_stored:

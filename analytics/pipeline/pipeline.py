@@ -365,6 +365,9 @@ class Pipeline:
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.
+
+        Raises:
+            PointsRefused: the store rejects some of the points.
         """
         wanted = [WantedFigures(period, time_ms) for period, time_ms in as_of_ms.items()]
         published = await self.figures_of(wanted)
@@ -373,7 +376,7 @@ class Pipeline:
             day = periods.local_day(one.as_of_ms - 1, self._zone)
             time_ms = periods.midnight_ms(day, self._zone)
             points += indicator_points(self.folder.site.id, figures, time_ms)
-        await self._consumption.write(points)
+        await self._consumption.write_figures(points)
         return [figure for figures in published for figure in figures]
 
     async def stored_periods(self) -> list[str]:

@@ -85,7 +85,7 @@ class ChangeWriter:
             where = {"site": self._site.id, "period": whole.id}
             for measurement in _MEASUREMENTS:
                 await self._store.delete(measurement, where=where, start_ms=start_ms, end_ms=end_ms)
-            await self._consumption.write(points)
+            await self._consumption.write_figures(points)
 
     def _used(self, year: int) -> set[int]:
         """Return a year and the years with which it is compared."""

@@ -71,6 +71,8 @@ class CostWriter:
             await self._store.delete(
                 schema.COST, where={"site": self._site.id}, start_ms=start_ms, end_ms=end_ms
             )
-            await self._consumption.write(cost_points(self._site.id, self._site.zone, results))
+            await self._consumption.write_figures(
+                cost_points(self._site.id, self._site.zone, results)
+            )
             written += results
         return written

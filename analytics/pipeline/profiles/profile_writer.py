@@ -117,4 +117,4 @@ class ProfileWriter:
         start_ms, end_ms = (periods.midnight_ms(day, self._site.zone) for day in days)
         tags = {"site": self._site.id, **where}
         await self._store.delete(measurement, where=tags, start_ms=start_ms, end_ms=end_ms)
-        await self._consumption.write(list(points))
+        await self._consumption.write_figures(list(points))

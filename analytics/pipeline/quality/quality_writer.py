@@ -35,7 +35,7 @@ class QualityWriter:
         self._rated: date | None = None
 
     async def update(self, today: date, changed: Collection[date]) -> None:  # noqa: ARG002 - what changed is rated on the next day
-        """Rate the data, if this was not done on this day; a failed rating is not repeated.
+        """Rate the data, if this was not done on this day.
 
         Args:
             today: the present local day.
@@ -43,7 +43,6 @@ class QualityWriter:
         """
         if self._rated == today:
             return
-        self._rated = today
         day = today - timedelta(days=1)
         start_ms, end_ms = (periods.midnight_ms(one, self._site.zone) for one in (day, today))
         published = self._published(day.year)
@@ -54,4 +53,5 @@ class QualityWriter:
             schema.QUALITY_ISSUE, where={"site": self._site.id}, start_ms=0, end_ms=end_ms
         )
         points = quality_points(self._site.id, report, start_ms)
-        await ConsumptionStore(self._site, self._store).write(points)
+        await ConsumptionStore(self._site, self._store).write_figures(points)
+        self._rated = today

@@ -66,7 +66,7 @@ class QuotaWriter:
         site, day_ms = self._site, periods.midnight_ms(day, self._site.zone)
         levels = await self._figures.levels(year_id, as_of_ms)
         annual = await self._figures.annual(year_id, as_of_ms)
-        await self._consumption.write(
+        await self._consumption.write_figures(
             [
                 *quota_level_points(site.id, levels, day_ms),
                 *annual_quota_points(site.id, annual, day_ms, site.zone),

@@ -14,7 +14,7 @@ from analytics.costs.account_days import AccountDays
 from analytics.costs.bill_comparison import Bill
 from analytics.costs.cost_result import CostResult
 from analytics.figures.boundary.site_structure import SiteStructure
-from analytics.tariffs.tariff import DatedDemand, Price, ReferencePrice
+from analytics.tariffs.tariff import DatedDemand, DemandBasis, Price, ReferencePrice
 from tests.analytics.costs.made_costs import (
     FIRST,
     GAS,
@@ -98,6 +98,53 @@ def test_half_of_a_month_has_half_of_its_charge_for_demand() -> None:
     price = Price(tariff="time-of-use", from_=FIRST, flat=0.7, peak=1.0, valley=0.4, capacity=30.0)
     found = cost(costed(account, {"main": np.zeros(24 * 15)}, price, days=15))
     assert (found.cost, found.demand_cost, found.average_price) == (15_000, 15_000, None)
+
+
+def test_a_price_of_demand_that_changes_in_the_month_holds_for_its_days() -> None:
+    """15 days of 1000 kVA x 30 yuan, and 15 days of 1000 kVA x 40 yuan."""
+    account = electricity(DatedDemand(from_=FIRST, basis="capacity", capacity_kva=1000))
+    early, late = (
+        Price(tariff="time-of-use", from_=day, flat=0.7, peak=1.0, valley=0.4, capacity=yuan)
+        for day, yuan in ((FIRST, 30.0), (date(2026, 6, 16), 40.0))
+    )
+    assert cost(costed(account, {"main": hourly(10, 5)}, early, late)).demand_cost == 35_000
+
+
+@pytest.mark.parametrize(("basis", "key"), [("capacity", "capacity"), ("actual", "demand")])
+def test_a_charge_for_demand_without_a_price_is_told(basis: DemandBasis, key: str) -> None:
+    account = electricity(DatedDemand(from_=FIRST, basis=basis, capacity_kva=1000))
+    amount = np.repeat(hourly(10, 5), 4) / 4 if basis == "actual" else hourly(10, 5)
+    found = cost(costed(account, {"main": amount}))
+    assert (found.cost, found.energy_cost) == (None, 4320)
+    assert codes(found) == ["no_demand_price"]
+    assert dict(found.findings[0].values) == {"first": FIRST, "key": key}
+
+
+def test_a_price_far_from_usual_ones_is_told() -> None:
+    """A price with a shifted decimal point makes the cost ten times as high."""
+    price = Price(tariff="time-of-use", from_=FIRST, flat=7.0, peak=10.0, valley=4.0)
+    found = cost(costed(electricity(), {"main": hourly(10, 5)}, price))
+    assert codes(found) == ["price_unusual"]
+    assert dict(found.findings[0].values)["price"] == 8
+
+
+def test_with_steps_the_costs_of_days_add_up_to_that_of_the_month() -> None:
+    """20 m3 a day: 10 on 19 June are the last ones of 3 yuan, and 10 the first of 4 yuan."""
+    amount = np.concatenate([np.zeros(120), np.full(31, 630 / 31), np.full(30, 20.0)])
+    days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
+    found = [cost(days, f"2026-06-{day:02}").cost or 0.0 for day in range(1, 31)]
+    assert found[17:20] == pytest.approx([60, 70, 80])
+    assert math.fsum(found) == pytest.approx(cost(days).cost)
+
+
+def test_a_bill_is_compared_with_the_steps_of_its_own_days() -> None:
+    """From 10 June to 20 June: 190 m3 at 3 yuan and 30 m3 at 4 yuan."""
+    amount = np.concatenate([np.zeros(120), np.full(31, 630 / 31), np.full(30, 20.0)])
+    days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
+    bill = Bill(GAS.id, date(2026, 6, 10), date(2026, 6, 21), 220.0, 190 * 3.0 + 30 * 4.0)
+    found = cost(days, bills=(bill,)).billed
+    assert found is not None
+    assert found.computed_cost == pytest.approx(bill.cost_yuan)
 
 
 def test_steps_go_on_over_the_months_of_a_year() -> None:
