@@ -66,13 +66,13 @@ def issues(site: BoardSite) -> Json:
             tr("Meter or scope"),
             values=name_values(subjects),
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
-            width=200,
+            width=190,
         ),
-        "code": FieldOverride(tr("Finding"), values=_code_words(site), width=115),
-        "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=110),
+        "code": FieldOverride(tr("Finding"), values=_code_words(site), width=105),
+        "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=105),
     }
     fields = {
-        "points": FieldOverride(tr("Points"), decimals=2, width=65),
+        "points": FieldOverride(tr("Points"), decimals=2, width=60),
         "share": FieldOverride(tr("Share of the figure"), "percentunit", 2, width=85),
         "amount": FieldOverride(tr("Amount"), decimals=1, width=85),
     }
