@@ -380,9 +380,8 @@ _ROWS: Final = (
     FindingKind(
         code="no_comparison",
         severity="info",
-        en="There is no comparison with {name} ({years}): the consumption of these years is known"
-        " for only {coverage:share}.",
-        zh="无法与“{name}”（{years}）对比：这些年份的用量仅有 {coverage:share} 已知",
+        en="There is no comparison with {name} ({years}): the data of these years do not suffice.",
+        zh="无法与“{name}”（{years}）对比：这些年份的数据不足",
     ),
     FindingKind(
         code="leap_day",

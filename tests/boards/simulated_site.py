@@ -188,10 +188,11 @@ async def fill(
     rules = load_rules(folder.path)
     pipeline = Pipeline(folder, rules, store, detail_days=detail_days)
     for year in years:
-        if year == years[-1]:
-            await _copy_consumption(folder.site, store, years)
         last = min(NOW.date(), date(year, 12, 31))
         await pipeline.backfill(date(year, 1, 1), last, lambda _: None)
+        if year == years[-1]:
+            # After the backfill, which distributes the growth of each register since the base year.
+            await _copy_consumption(folder.site, store, years)
         end = datetime(year + 1, 1, 1)  # noqa: DTZ001 - local time
         months = [f"{year}-{month:02}" for month in range(1, 13)]
         months = [month for month in months if month <= f"{NOW:%Y-%m}"]

@@ -84,9 +84,5 @@ def with_comparisons(
 def _unknown_baseline(compared: FigureComparison) -> Finding:
     """Return the finding about a baseline whose years lack data."""
     return Finding.of(
-        "no_comparison",
-        compared.id,
-        name=compared.name,
-        years=compared.baseline_period,
-        coverage=0.0 if compared.coverage is None else compared.coverage,
+        "no_comparison", compared.id, name=compared.name, years=compared.baseline_period
     )
