@@ -23,6 +23,7 @@ from analytics.figures.comparisons.like_for_like import (
 )
 from analytics.figures.figure import FactorSeries, Figure, relative_change_pct, rounded
 from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import (
     NO_RESULT,
@@ -31,6 +32,7 @@ from analytics.figures.indicator_results import (
     indicator_result,
     period_inputs,
 )
+from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.plan_comparison import (
     Comparison,
     applies_to,
@@ -39,7 +41,6 @@ from analytics.figures.plan_comparison import (
 )
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from jieneng.metering import indicators
@@ -63,7 +64,7 @@ def assess(
     today: date,
     current: SiteConsumption,
     compared: Mapping[int, SiteConsumption],
-    history: Sequence[SiteConsumption] = (),
+    history: Sequence[ScopeAmounts] = (),
 ) -> list[Figure]:
     """Return the figures of scopes in a period, by scope and indicator.
 
@@ -75,8 +76,8 @@ def assess(
         today: the present local day; only days before it are complete.
         current: consumption on the complete days of the period; may contain more days.
         compared: consumption in all of each year of `rules.compared_years`, by year.
-        history: consumption of the calendar years before a running year, the oldest first, without
-            a gap; empty for no forecast.
+        history: consumption of the scopes in the calendar years before a running year, the oldest
+            first, without a gap; empty for no forecast.
     """
     elapsed = period.until(today)
     is_running_year = period.whole_year and 0 < elapsed.days < period.days
@@ -87,7 +88,7 @@ def assess(
     def inputs(part: Period, scopes: Sequence[Scope] = scopes) -> PeriodInputs:
         consumption = current if part.year == period.year else compared[part.year]
         factors = period_factors(rules, site, part, fixed_on)
-        return period_inputs(site, rules, scopes, part, consumption, factors, counted)
+        return period_inputs(rules, scopes, part, consumption, factors, counted)
 
     same_days = whole_base_year = alike = None
     if year is not None and year.year in compared:
@@ -98,9 +99,8 @@ def assess(
         alike = _like_for_like(site, scopes, [base_days, elapsed], inputs)
     forecasts: dict[str, dict[Medium, Forecast]] = {}
     if history and is_running_year:
-        forecasts = {
-            scope.id: scope_forecasts(scope, history, elapsed, current, counted) for scope in scopes
-        }
+        so_far = scope_amounts(scopes, current, elapsed, counted.energy)
+        forecasts = scope_forecasts(history, so_far, period.days)
     plan = rules.plan_for(period.year)
     comparison = Comparison(
         rules,

@@ -22,6 +22,7 @@ from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
 from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.figure import Figure
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
@@ -83,7 +84,7 @@ class PeriodFigures:
         self._consumption = consumption
         self._findings = findings
         self._intervals = intervals
-        self._history: tuple[date, int, list[SiteConsumption]] | None = None
+        self._history: tuple[date, int, list[ScopeAmounts]] | None = None
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
         """Return the figures of each wanted period.
@@ -147,8 +148,8 @@ class PeriodFigures:
         whole = calendar_year(year)
         return await self._consumption.daily_consumption(whole.start, whole.end)
 
-    async def years_before(self, period: Period, today: date) -> list[SiteConsumption]:
-        """Return the consumption of the years before a running year, the oldest first.
+    async def years_before(self, period: Period, today: date) -> list[ScopeAmounts]:
+        """Return the consumption of all scopes in the years before a running year, oldest first.
 
         It is empty for any other period, and ends where the store has no data.
         """
@@ -157,9 +158,18 @@ class PeriodFigures:
         if self._history is None or self._history[:2] != (today, period.year):
             span = await self._consumption.day_span()
             first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
-            years = [await self.year_consumption(year) for year in range(first, period.year)]
+            years = [
+                await self._scope_amounts(calendar_year(year), period)
+                for year in range(first, period.year)
+            ]
             self._history = (today, period.year, years)
         return self._history[2]
+
+    async def _scope_amounts(self, year: Period, period: Period) -> ScopeAmounts:
+        """Return the consumption of all scopes by day of a year, with the flows of a period."""
+        counted = self._rules.counted_flows(period.year).energy
+        consumption = await self.year_consumption(year.year)
+        return scope_amounts(list(self._scopes.values()), consumption, year, counted)
 
     async def consumption(self, period: Period) -> SiteConsumption:
         """Return a period's consumption by day, with the findings about the meters."""

@@ -5,31 +5,24 @@ Laws:
 1. The value of an indicator at the end of the year is computed from the consumption so far plus the
    forecast of each medium. Factors, classes of supply and denominators stay as they were so far.
 2. The forecast errors of media are independent of each other, so their bands add as squares.
-3. If one meter of the scope is unknown on a day, the day is unknown in the history: a sum over only
-   some meters is never used.
 
 Pure: structs in, structs out.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.forecasts.forecast import Forecast, forecast_remainder
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value
-from analytics.figures.roll_up import Scope, boundary_weights
-from analytics.figures.site_consumption import SiteConsumption
-from analytics.periods import Period, calendar_year, days
 from jieneng.metering.indicators import Indicator
 from jieneng.metering.quantities import Medium
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 class YearEnd(msgspec.Struct, frozen=True):
@@ -59,49 +52,27 @@ NO_YEAR_END = YearEnd(math.nan, math.nan, math.nan)
 
 
 def scope_forecasts(
-    scope: Scope,
-    history: Sequence[SiteConsumption],
-    elapsed: Period,
-    current: SiteConsumption,
-    counted: CountedFlows,
-) -> dict[Medium, Forecast]:
-    """Return the forecast of each medium of a scope for the remaining days of the year.
+    history: Sequence[ScopeAmounts], so_far: ScopeAmounts, days_of_year: int
+) -> dict[str, dict[Medium, Forecast]]:
+    """Return the forecast of each medium for the remaining days of the year, by scope id.
 
     Args:
-        scope: the scope.
-        history: consumption of the calendar years before, the oldest first, without a gap.
-        elapsed: the complete days of the year.
-        current: consumption on these days, at least.
-        counted: flows that enter into energy.
+        history: consumption in the calendar years before, the oldest first, without a gap.
+        so_far: consumption of the scopes on the complete days of the year.
+        days_of_year: number of days of the year.
     """
-    so_far = _daily_amounts(scope, current, elapsed, counted)
-    years = [
-        _daily_amounts(scope, year, calendar_year(year.start.year), counted) for year in history
-    ]
-    days_of_year = calendar_year(elapsed.start.year).days
     return {
-        medium: forecast_remainder(
-            medium,
-            [year[medium] for year in years if medium in year],
-            amount,
-            days_of_year,
-        )
-        for medium, amount in so_far.items()
+        scope_id: {
+            medium: forecast_remainder(
+                medium,
+                [year[scope_id][medium] for year in history if medium in year.get(scope_id, {})],
+                amount,
+                days_of_year,
+            )
+            for medium, amount in amounts.items()
+        }
+        for scope_id, amounts in so_far.items()
     }
-
-
-def _daily_amounts(
-    scope: Scope, consumption: SiteConsumption, period: Period, counted: CountedFlows
-) -> "dict[Medium, NDArray[np.float64]]":
-    """Return a scope's consumption by medium and day; NaN where one of its meters is unknown."""
-    period_days: Sequence[date] = days(period.start, period.end)
-    amounts: dict[Medium, NDArray[np.float64]] = {}
-    for medium, metered in consumption.days_of(period).items():
-        flows = metered.flows(scope.structure.site)
-        weight = boundary_weights(scope, flows, period_days, counted.energy)
-        if weight.any():
-            amounts[medium] = np.where(weight == 0, 0.0, weight * metered.amount).sum(axis=0)
-    return amounts
 
 
 def year_end(

@@ -22,10 +22,12 @@ import numpy as np
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures import targets
 from analytics.figures.figure import Status, rounded
+from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import IndicatorResult
 from analytics.figures.quota_rows.annual_quota import AnnualQuota, all_annual_quotas
-from analytics.figures.quotas.quota_amounts import QuotaAmounts
+from analytics.figures.quotas.quota_amounts import QuotaAmounts, QuotaInputs
 from analytics.figures.quotas.quota_months import MonthParts, QuotaMonth
 from analytics.figures.roll_up import Scope, daily_denominator
 from analytics.figures.rule_files import Rules
@@ -33,6 +35,7 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year, days
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import INDICATORS
+from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -118,7 +121,7 @@ def annual_quota_results(
     today: date,
     current: SiteConsumption,
     earlier: Mapping[int, SiteConsumption],
-    history: Sequence[SiteConsumption] = (),
+    history: Sequence[ScopeAmounts] = (),
 ) -> list[AnnualQuotaResult]:
     """Return the use of all annual quotas and caps in force in a year.
 
@@ -129,14 +132,26 @@ def annual_quota_results(
         year: the year.
         today: the present local day; only days before it are complete.
         current: consumption on the complete days of the year, at least.
-        earlier: consumption of `reference_years`, as far as it is known, by year.
-        history: consumption of the calendar years before a running year, the oldest first.
+        earlier: consumption of `reference_years`, as far as it is known, by year; with `history`,
+            also that of the year before.
+        history: consumption of the scopes in the calendar years before a running year, the oldest
+            first.
     """
     by_id = {scope.id: scope for scope in scopes}
+    quotas = [quota for quota in _in_force(rules, site, year) if quota.scope in by_id]
+    limited = [by_id[scope_id] for scope_id in dict.fromkeys(quota.scope for quota in quotas)]
+    counted, base_year = rules.counted_flows(year.year), _base_year(rules, year)
+    shared = QuotaInputs(limited, site, rules, counted, base_year.start)
+    elapsed = year.until(today)
+    forecasts: dict[str, dict[Medium, Forecast]] = {}
+    if 0 < elapsed.days < year.days:
+        so_far = scope_amounts(limited, current, elapsed, counted.energy)
+        forecasts = scope_forecasts(history, so_far, year.days)
     return [
-        _Use(quota, by_id[quota.scope], site, rules, year, today).result(current, earlier, history)
-        for quota in _in_force(rules, site, year)
-        if quota.scope in by_id
+        _Use(quota, by_id[quota.scope], rules, year, elapsed, shared).result(
+            current, earlier, forecasts
+        )
+        for quota in quotas
     ]
 
 
@@ -162,33 +177,32 @@ class _Use:
     """Computes the use of one annual quota in one year."""
 
     def __init__(
-        self, quota: AnnualQuota, scope: Scope, site: Site, rules: Rules, year: Period, today: date
+        self,
+        quota: AnnualQuota,
+        scope: Scope,
+        rules: Rules,
+        year: Period,
+        elapsed: Period,
+        shared: QuotaInputs,
     ) -> None:
         self._quota = quota
-        self._scope = scope
         self._year = year
-        self._elapsed = year.until(today)
+        self._elapsed = elapsed
         self._floor = rules.coverage_floor
-        self._counted = rules.counted_flows(year.year)
         self._base_year = _base_year(rules, year)
-        self._amounts = QuotaAmounts(
-            quota, scope, site, rules, self._counted, self._base_year.start
-        )
+        self._amounts = QuotaAmounts(quota, scope, self._floor, shared)
         self._limit = _limit(quota, scope, year)
 
     def result(
         self,
         current: SiteConsumption,
         earlier: Mapping[int, SiteConsumption],
-        history: Sequence[SiteConsumption],
+        forecasts: Mapping[str, Mapping[Medium, Forecast]],
     ) -> AnnualQuotaResult:
         elapsed, limit = self._elapsed, self._limit
         is_running = 0 < elapsed.days < self._year.days
         inputs = self._amounts.inputs(elapsed, current)
-        if is_running:
-            forecasts = scope_forecasts(self._scope, history, elapsed, current, self._counted)
-            inputs = msgspec.structs.replace(inputs, forecasts={self._scope.id: forecasts})
-        found = self._amounts.result(inputs)
+        found = self._amounts.result(msgspec.structs.replace(inputs, forecasts=forecasts))
         shares, findings = self._amounts.month_shares(
             self._year.year, self._base_year.year, earlier
         )
@@ -196,7 +210,7 @@ class _Use:
         allowed = float(parts.allowed.sum())
         remains = limit - found.value
         days_left = self._year.days - elapsed.days
-        steps = self._steps(self._amounts.by_day(inputs), found, history)
+        steps = self._steps(self._amounts.by_day(inputs), found, earlier)
         return AnnualQuotaResult(
             quota=self._quota,
             period=self._year.id,
@@ -245,10 +259,10 @@ class _Use:
         self,
         by_day: "NDArray[np.float64]",
         found: IndicatorResult,
-        history: Sequence[SiteConsumption],
+        earlier: Mapping[int, SiteConsumption],
     ) -> tuple[QuotaStep, ...]:
         """Return the day on which each share of `STEPS_PCT` is used."""
-        expected = self._expected_by_day(found, history)
+        expected = self._expected_by_day(found, earlier)
         used = np.cumsum(zero_where_unknown(np.concatenate([by_day, expected])))
         steps = []
         for share_pct in STEPS_PCT:
@@ -260,7 +274,7 @@ class _Use:
         return tuple(steps)
 
     def _expected_by_day(
-        self, found: IndicatorResult, history: Sequence[SiteConsumption]
+        self, found: IndicatorResult, earlier: Mapping[int, SiteConsumption]
     ) -> "NDArray[np.float64]":
         """Return the expected amount of each day to come; empty without a forecast.
 
@@ -268,10 +282,10 @@ class _Use:
         """
         days_left = self._year.days - self._elapsed.days
         remainder = found.year_end.value - found.value
-        if not math.isfinite(remainder) or not history:
+        if not math.isfinite(remainder):
             return np.zeros(0)
         last_year = calendar_year(self._year.year - 1)
-        inputs = self._amounts.inputs(last_year, history[-1])
+        inputs = self._amounts.inputs(last_year, earlier[last_year.year])
         profile = zero_where_unknown(self._amounts.by_day(inputs)[-days_left:])
         if not profile.sum() > 0:
             return np.full(days_left, remainder / days_left)

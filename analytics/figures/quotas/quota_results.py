@@ -23,6 +23,7 @@ import msgspec
 
 from analytics.figures.figure import FactorSeries, rounded
 from analytics.figures.forecasts.forecast import Forecast
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.forecasts.year_end import scope_forecasts
 from analytics.figures.indicator_results import (
     IndicatorResult,
@@ -30,11 +31,11 @@ from analytics.figures.indicator_results import (
     indicator_result,
     period_inputs,
 )
+from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.quota_rows.quota import Quota
 from analytics.figures.quotas.own_factors import own_factors
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Range
 from analytics.periods import Period
@@ -101,7 +102,7 @@ def quota_results(
     period: Period,
     today: date,
     current: SiteConsumption,
-    history: Sequence[SiteConsumption] = (),
+    history: Sequence[ScopeAmounts] = (),
 ) -> list[QuotaResult]:
     """Return the results of all quotas that are in force in a year, by quota and rank.
 
@@ -112,7 +113,8 @@ def quota_results(
         period: the year.
         today: the present local day; only days before it are complete.
         current: consumption on the complete days of the year, at least.
-        history: consumption of the calendar years before a running year, the oldest first.
+        history: consumption of the scopes in the calendar years before a running year, the oldest
+            first.
     """
     elapsed = period.until(today)
     is_running = 0 < elapsed.days < period.days
@@ -125,10 +127,8 @@ def quota_results(
     forecasts: dict[str, dict[Medium, Forecast]] = {}
     if is_running:
         concerned = {scope.id: scope for of_quota in wanted.values() for scope in of_quota}
-        forecasts = {
-            scope.id: scope_forecasts(scope, history, elapsed, current, counted)
-            for scope in concerned.values()
-        }
+        so_far = scope_amounts(list(concerned.values()), current, elapsed, counted.energy)
+        forecasts = scope_forecasts(history, so_far, period.days)
     year = rules.base_year(period)
     factors = period_factors(rules, site, elapsed, elapsed.start if year is None else year.start)
     results: list[QuotaResult] = []
@@ -137,7 +137,7 @@ def quota_results(
             continue
         own = own_factors(factors, quota.coal, quota.carbon, elapsed.days)
         inputs = msgspec.structs.replace(
-            period_inputs(site, rules, wanted[quota.id], elapsed, current, own, counted),
+            period_inputs(rules, wanted[quota.id], elapsed, current, own, counted),
             forecasts=forecasts,
         )
         uses = {scope.id: _use(scope, site) for scope in wanted[quota.id]}

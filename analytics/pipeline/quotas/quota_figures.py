@@ -73,10 +73,11 @@ class QuotaFigures:
         Arguments and errors are those of `levels`.
         """
         year, today = _year(year_id), periods.local_day(as_of_ms, self._site.zone)
-        earlier = {
-            one: await self._figures.year_consumption(one)
-            for one in sorted(reference_years(self._rules, self._site, year))
-        }
+        history = await self._figures.years_before(year, today)
+        wanted = reference_years(self._rules, self._site, year)
+        if history:
+            wanted.add(year.year - 1)
+        earlier = {one: await self._figures.year_consumption(one) for one in sorted(wanted)}
         return annual_quota_results(
             self._site,
             self._rules,
@@ -85,7 +86,7 @@ class QuotaFigures:
             today,
             await self._figures.consumption(year.until(today)),
             earlier,
-            await self._figures.years_before(year, today),
+            history,
         )
 
     def _wanted(self, scope_id: str | None) -> dict[str, Scope]:

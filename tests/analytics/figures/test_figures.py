@@ -9,7 +9,9 @@ import pytest
 
 from analytics import periods
 from analytics.figures.assessment import assess
+from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.figure import Figure
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import MeterConsumption, SiteConsumption
@@ -68,6 +70,7 @@ parent = "e"
 #: Consumption a day, all year.
 A_DAY: dict[str, float] = {"e": 200.0, "g": 10.0, "h": 0.1, "w": 5.0, "e-canteen": 40.0}
 AFTER = date(2026, 3, 1)
+USUAL = CountedFlows.of(export_deducted=True, export_carbon_deducted=False).energy
 
 
 def measured(
@@ -117,12 +120,18 @@ def figures(
         today,
         measured(whole.until(today), now, coverage),
         {} if year is None else {year.year: measured(year, base, base_coverage)},
-        [measured(calendar_year(one), a_day) for one, a_day in (history or {}).items()],
+        [amounts_of_year(one, a_day) for one, a_day in (history or {}).items()],
     )
     return {
         (one.scope, one.indicator, *([one.factor_series] if one.factor_series else [])): one
         for one in found
     }
+
+
+def amounts_of_year(year: int, a_day: Mapping[str, float], of: Site = CENTRE) -> ScopeAmounts:
+    """Return the consumption of the scopes in a year of equal days."""
+    whole = calendar_year(year)
+    return scope_amounts(scopes(of), measured(whole, a_day, of=of), whole, USUAL)
 
 
 def less(factor: float) -> dict[str, float]:

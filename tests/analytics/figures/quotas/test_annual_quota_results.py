@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import periods
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts
 from analytics.figures.quota_rows.annual_quota import AnnualQuota
 from analytics.figures.quotas.annual_quota_results import (
     AnnualQuotaResult,
@@ -22,7 +23,7 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import calendar_year
 from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
-from tests.analytics.figures.test_figures import CENTRE, measured
+from tests.analytics.figures.test_figures import A_DAY, CENTRE, amounts_of_year, measured
 
 #: The block uses 160 kWh a day, 58,400 kWh in 2025: its meter's 200 less the canteen's 40.
 QUOTA = """
@@ -63,7 +64,7 @@ def results(
     today: date = date(2026, 3, 1),
     coverage: Mapping[str, float] | None = None,
     earlier: Mapping[int, SiteConsumption] | None = None,
-    history: Sequence[SiteConsumption] = (),
+    history: Sequence[ScopeAmounts] = (),
 ) -> dict[str, AnnualQuotaResult]:
     whole = periods.parse(year)
     found = annual_quota_results(
@@ -228,7 +229,8 @@ class TestYearThatGoesOn:
     def running(self, path: Path, value: str = "60_000.0") -> AnnualQuotaResult:
         by = rules(path, QUOTA.replace("60_000.0", value).replace('"equal"', '"last_year"'))
         last = measured(calendar_year(2025))
-        found = results(by, "2026", today=self.TODAY, earlier={2025: last}, history=[last])
+        history = [amounts_of_year(2025, A_DAY)]
+        found = results(by, "2026", today=self.TODAY, earlier={2025: last}, history=history)
         return found["block-electricity"]
 
     def test_what_remains_by_year_month_and_day(self, tmp_path: Path) -> None:

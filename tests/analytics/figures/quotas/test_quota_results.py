@@ -10,11 +10,10 @@ import pytest
 from analytics import periods
 from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import scopes
-from analytics.periods import calendar_year
 from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site
-from tests.analytics.figures.test_figures import A_DAY, CENTRE, measured
+from tests.analytics.figures.test_figures import A_DAY, CENTRE, amounts_of_year, measured
 from tests.analytics.sites import site
 
 QUOTA = """
@@ -57,7 +56,7 @@ def results(
         whole,
         today,
         measured(whole.until(today), now, coverage, of),
-        [measured(calendar_year(year), a_day) for year, a_day in (history or {}).items()],
+        [amounts_of_year(year, a_day, of) for year, a_day in (history or {}).items()],
     )
     return {one.scope: one for one in found}
 
