@@ -61,7 +61,7 @@ class MediumAmounts(msgspec.Struct, frozen=True):
 
 
 class MediumInputs(msgspec.Struct, frozen=True):
-    """One medium's part of the inputs of a scope.
+    """Part of the inputs of a scope that comes from one medium.
 
     Attributes:
         coverage: share of the meters' time for which consumption is known, 0 to 1.
