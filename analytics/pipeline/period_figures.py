@@ -6,8 +6,9 @@ Laws:
    readings have been deleted.
 2. If several periods are computed together, their base year is read only once. The results are the
    same as if the periods were computed one by one.
-3. A forecast of the running year needs the years before it. They are read only once a day, because
-   apart from late readings and imports nothing changes them during a day.
+3. A forecast of the running year needs the years before it, and an annual quota its year of
+   reference. They are read only once a day, because apart from late readings and imports nothing
+   changes them during a day. A base year that was read for a comparison is not read again.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,6 @@ from analytics.figures.assessment import assess
 from analytics.figures.boundary.flows import FlowKind
 from analytics.figures.decomposition.carbon_split import CarbonSplit, carbon_splits
 from analytics.figures.figure import Figure
-from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import SiteConsumption
@@ -84,7 +84,8 @@ class PeriodFigures:
         self._consumption = consumption
         self._findings = findings
         self._intervals = intervals
-        self._history: tuple[date, int, list[ScopeAmounts]] | None = None
+        self._kept_on = date.min
+        self._kept: dict[int, SiteConsumption] = {}
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
         """Return the figures of each wanted period.
@@ -105,7 +106,7 @@ class PeriodFigures:
         for year in self._rules.compared_years(whole_period):
             key = year, counted, tuple(scope.id for scope in scopes)
             if key not in base_years:
-                base_years[key] = await self._site_consumption(scopes, year, counted)
+                base_years[key] = await self._base_year(scopes, year, counted, today)
             compared[year.year] = base_years[key]
         return assess(
             self._site,
@@ -143,37 +144,46 @@ class PeriodFigures:
             None if year is None else (year, await self._site_consumption(scopes, year, counted)),
         )
 
-    async def year_consumption(self, year: int) -> SiteConsumption:
-        """Return the consumption of a calendar year by day, without findings and series."""
-        whole = calendar_year(year)
-        return await self._consumption.daily_consumption(whole.start, whole.end)
+    async def year_consumption(self, year: int, today: date) -> SiteConsumption:
+        """Return the consumption of a calendar year by day, without findings and series (law 3).
 
-    async def years_before(self, period: Period, today: date) -> list[ScopeAmounts]:
-        """Return the consumption of all scopes in the years before a running year, oldest first.
+        Args:
+            year: an earlier year than that of the figures.
+            today: day of the figures.
+        """
+        years = self._years_kept(today)
+        if year not in years:
+            whole = calendar_year(year)
+            years[year] = await self._consumption.daily_consumption(whole.start, whole.end)
+        return years[year]
+
+    def _years_kept(self, today: date) -> dict[int, SiteConsumption]:
+        """Return the years that were read on a day, to which years can be added.
+
+        Nothing is kept for figures as of an earlier day: those of a year that is over.
+        """
+        if today > self._kept_on:
+            self._kept_on, self._kept = today, {}
+        return self._kept if today == self._kept_on else {}
+
+    async def years_before(self, period: Period, today: date) -> list[SiteConsumption]:
+        """Return the consumption of the years before a running year, the oldest first.
 
         It is empty for any other period, and ends where the store has no data.
         """
         if not (period.whole_year and period.start < today < period.end):
             return []
-        if self._history is None or self._history[:2] != (today, period.year):
-            span = await self._consumption.day_span()
-            first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
-            years = [
-                await self._scope_amounts(calendar_year(year), period)
-                for year in range(first, period.year)
-            ]
-            self._history = (today, period.year, years)
-        return self._history[2]
-
-    async def _scope_amounts(self, year: Period, period: Period) -> ScopeAmounts:
-        """Return the consumption of all scopes by day of a year, with the flows of a period."""
-        counted = self._rules.counted_flows(period.year).energy
-        consumption = await self.year_consumption(year.year)
-        return scope_amounts(list(self._scopes.values()), consumption, year, counted)
+        span = await self._consumption.day_span()
+        first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
+        return [await self.year_consumption(year, today) for year in range(first, period.year)]
 
     async def consumption(self, period: Period) -> SiteConsumption:
         """Return a period's consumption by day, with the findings about the meters."""
-        consumption = await self._consumption.daily_consumption(period.start, period.end)
+        return await self._with_findings(
+            period, await self._consumption.daily_consumption(period.start, period.end)
+        )
+
+    async def _with_findings(self, period: Period, consumption: SiteConsumption) -> SiteConsumption:
         # Read one day more: a confirmation for the day after the period concerns findings that
         # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)
@@ -187,6 +197,25 @@ class PeriodFigures:
         self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]
     ) -> SiteConsumption:
         """Return a period's consumption by day, findings, and the series that indicators need."""
+        found = await self.consumption(period)
+        return await self._with_series(scopes, period, counted, found)
+
+    async def _base_year(
+        self, scopes: Sequence[Scope], year: Period, counted: frozenset[FlowKind], today: date
+    ) -> SiteConsumption:
+        """Return `_site_consumption` of a base year, and keep its daily values for the day."""
+        daily = await self._consumption.daily_consumption(year.start, year.end)
+        self._years_kept(today)[year.year] = daily
+        found = await self._with_findings(year, daily)
+        return await self._with_series(scopes, year, counted, found)
+
+    async def _with_series(
+        self,
+        scopes: Sequence[Scope],
+        period: Period,
+        counted: frozenset[FlowKind],
+        consumption: SiteConsumption,
+    ) -> SiteConsumption:
         needs = {
             need
             for indicator in indicators.INDICATORS.values()
@@ -194,7 +223,7 @@ class PeriodFigures:
         }
         days = period.start, period.end
         series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
-        return msgspec.structs.replace(await self.consumption(period), series=series)
+        return msgspec.structs.replace(consumption, series=series)
 
     def scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         """Return the scopes with the given ids; all scopes of the site if None."""

@@ -4,8 +4,8 @@ Laws:
 
 1. If one meter of a scope is unknown on a day, the day is unknown: a sum over only some meters is
    never used.
-2. A forecast needs only these sums of earlier years, which take little memory: a year of all meters
-   of a site takes a hundred times as much.
+2. A year of which most is estimated, because it lies between two readings that are several years
+   apart, is unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from analytics.figures.boundary.flows import FlowKind
+from analytics.figures.period_totals import ESTIMATED_MAX, estimated_by_day
 from analytics.figures.roll_up import Scope, boundary_weights, scope_rows
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, days
@@ -32,7 +33,7 @@ def scope_amounts(
     period: Period,
     counted: frozenset[FlowKind],
 ) -> ScopeAmounts:
-    """Return the consumption of scopes by day; NaN where one of their meters is unknown (law 1).
+    """Return the consumption of scopes by day; NaN where it is unknown (laws 1 and 2).
 
     Args:
         scopes: the scopes.
@@ -47,7 +48,12 @@ def scope_amounts(
         for scope, rows in zip(scopes, scope_rows(scopes, flows, period_days), strict=True):
             members = [flows[row] for row in rows]
             weight = boundary_weights(scope, members, period_days, counted)
-            if weight.any():
-                amount = np.where(weight == 0, 0.0, weight * metered.amount[rows])
-                amounts[scope.id][medium] = amount.sum(axis=0)
+            if not weight.any():
+                continue
+            of_scope = metered.rows(rows)
+            by_day = np.where(weight == 0, 0.0, weight * of_scope.amount).sum(axis=0)
+            estimated = float(estimated_by_day(weight, of_scope).sum())
+            if period.whole_year and estimated > ESTIMATED_MAX * abs(float(np.nansum(by_day))):
+                by_day = np.full_like(by_day, np.nan)
+            amounts[scope.id][medium] = by_day
     return amounts

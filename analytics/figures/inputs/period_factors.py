@@ -1,7 +1,7 @@
 """Find the coal equivalent and carbon factors on the days of a period. Pure."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
@@ -45,8 +45,8 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
         rules: rules; their factor rows and convention are used.
         site: site; its division code is used.
         period: the period.
-        fixed_on: day whose carbon factors are used on all days in the series `fixed`. The series
-            `current` uses the factors of each day.
+        fixed_on: day whose carbon factors are used on all days in the series `fixed`; findings are
+            about the rest of its year. The series `current` uses the factors of each day.
     """
     period_days = ordinals(period.start, period.end)
 
@@ -76,7 +76,7 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
     coal = {medium: found("coal", medium, period_days) for medium in CARRIERS}
     fixed = {
         source: DailyFactor(np.full(len(period_days), factor.values[0]), factor.findings)
-        for source, factor in carbon_on(ordinals(fixed_on, fixed_on + timedelta(days=1))).items()
+        for source, factor in carbon_on(ordinals(fixed_on, date(fixed_on.year + 1, 1, 1))).items()
     }
     return PeriodFactors(
         {medium: factor for medium, factor in coal.items() if factor is not None},

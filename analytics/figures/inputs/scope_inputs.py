@@ -4,18 +4,19 @@ Laws:
 
 1. A medium without any known consumption is left out of the inputs; it is not set to 0.
 2. A denominator (floor area, headcount) is the mean, over the period's days, of the value valid on
-   each day.
+   each day. Before a scope begins, it is 0, as its consumption is.
 3. If a scope can't have a denominator (a canteen has no headcount), this is not missing data.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
+from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.boundary.flows import CarbonSource
 from analytics.figures.indicator_values import IndicatorInputs
 from analytics.figures.inputs.medium_inputs import medium_inputs
@@ -57,6 +58,7 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
         denominator_findings: findings about floor area and headcount.
         scope_findings: findings about the scope itself.
         denominators: the denominators that the scope has.
+        denominator_shares: share of the days on which each denominator is known, 0 to 1.
     """
 
     inputs: IndicatorInputs
@@ -69,6 +71,21 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
     denominator_findings: Mapping[Denominator, tuple[Finding, ...]]
     scope_findings: tuple[Finding, ...]
     denominators: frozenset[Denominator]
+    denominator_shares: Mapping[Denominator, float]
+
+    def denominator_share(self, name: Denominator | None) -> float:
+        """Return the share of the days on which a denominator is known; 1 if there is none."""
+        return 1.0 if name is None else self.denominator_shares[name]
+
+    def times(self, ratio: float) -> "ScopeInputs":
+        """Return the inputs with all amounts of consumption multiplied by a ratio."""
+        return msgspec.structs.replace(
+            self,
+            inputs=self.inputs.times(ratio),
+            estimated_inputs=self.estimated_inputs.times(ratio),
+            doubt_inputs=self.doubt_inputs.times(ratio),
+            missing_inputs=self.missing_inputs.times(ratio),
+        )
 
     def with_coal_factors(self, factors: PeriodFactors) -> "ScopeInputs":
         """Return the inputs with other coal equivalent factors."""
@@ -91,8 +108,10 @@ def scope_inputs(of: SitePeriod, scope: Scope) -> ScopeInputs:
         if (part := medium_inputs(of, medium, scope)) is not None
     }
     known = {medium: part.amounts for medium, part in parts.items() if part.amounts is not None}
-    floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", of.days)
-    headcount, headcount_findings = _mean_denominator(scope, "headcount", of.days)
+    floor_area, floor_area_share, floor_area_findings = _mean_denominator(
+        of, scope, "floor_area_m2"
+    )
+    headcount, headcount_share, headcount_findings = _mean_denominator(of, scope, "headcount")
     inputs = IndicatorInputs(
         consumption={medium: one.amount for medium, one in known.items()},
         coal_factors={medium: factor.values for medium, factor in of.factors.coal.items()},
@@ -133,6 +152,7 @@ def scope_inputs(of: SitePeriod, scope: Scope) -> ScopeInputs:
             for name in _MISSING_DENOMINATOR
             if has_denominator(scope, name) and getattr(inputs, name) != 0  # 0: closed, or let out
         ),
+        denominator_shares={"floor_area_m2": floor_area_share, "headcount": headcount_share},
     )
 
 
@@ -164,23 +184,37 @@ def _scope_series(of: SitePeriod, scope: Scope) -> dict[SeriesNeed, IntervalSeri
 
 
 def _mean_denominator(
-    scope: Scope, name: Denominator, period_days: Sequence[date]
-) -> tuple[float, tuple[Finding, ...]]:
+    of: SitePeriod, scope: Scope, name: Denominator
+) -> tuple[float, float, tuple[Finding, ...]]:
     """Return the mean of a denominator over the days on which it is known, with findings.
 
     There is no finding if the scope can't have this denominator.
+
+    Returns:
+        The mean, the share of the days on which it is known, and the findings.
     """
-    by_day = daily_denominator(scope, name, period_days)
+    by_day = daily_denominator(scope, name, of.days)
+    begin = _begin(of, scope)
+    if begin is not None:
+        before = slice(max((begin - of.period.start).days, 0))
+        by_day[before] = zero_where_unknown(by_day[before])
     is_known = np.isfinite(by_day)
     mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
+    share = float(is_known.mean()) if len(is_known) else 0.0
     if (is_known.any() and is_known.all()) or not has_denominator(scope, name):
-        return mean, ()
-    known_days = int(is_known.sum())
+        return mean, 1.0, ()
     finding = Finding.of(
         _MISSING_DENOMINATOR[name],
         scope.id,
-        weight=1 - known_days / len(is_known) if len(is_known) else None,
-        known=known_days,
+        weight=1 - share if len(is_known) else None,
+        known=int(is_known.sum()),
         days=len(is_known),
     )
-    return mean, (finding,)
+    return mean, share, (finding,)
+
+
+def _begin(of: SitePeriod, scope: Scope) -> date | None:
+    """Return the day on which the first area of a scope begins; None if one exists before."""
+    begins = [of.begins[area] for area in scope.areas]
+    known = [begin for begin in begins if begin is not None]
+    return min(known) if known and len(known) == len(begins) else None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from analytics.figures.area_history.area_changes import AreaMeters, first_day
 from analytics.figures.balances.parent_balance import (
     TOLERANCE_PCT,
     ParentBalance,
@@ -60,6 +61,7 @@ class SitePeriod(msgspec.Struct, frozen=True):
         coverage_floor: coverage below which there is a finding about a meter, 0 to 1.
         found: findings about the meters in the period.
         counted: flows that count as energy, and flows that count for carbon.
+        begins: day on which each area begins, by id; None if it exists on the first day.
     """
 
     period: Period
@@ -71,6 +73,7 @@ class SitePeriod(msgspec.Struct, frozen=True):
     coverage_floor: float
     found: PeriodFindings
     counted: CountedFlows
+    begins: "Mapping[str, date | None]"
 
 
 def site_period(
@@ -106,6 +109,7 @@ def site_period(
             mean_of_meters(metered),
             negative.get(medium, {}),
         )
+    meters = AreaMeters(structure.site)
     return SitePeriod(
         period,
         consumption,
@@ -116,6 +120,7 @@ def site_period(
         coverage_floor,
         period_findings(consumption.findings, period, structure.site),
         counted,
+        {area.id: first_day(meters, area, period.start) for area in structure.site.area},
     )
 
 

@@ -22,9 +22,7 @@ import numpy as np
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures import targets
 from analytics.figures.figure import Status, rounded
-from analytics.figures.forecasts.forecast import Forecast
-from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
-from analytics.figures.forecasts.year_end import scope_forecasts
+from analytics.figures.forecasts.year_end import ScopeForecast, scope_forecasts
 from analytics.figures.indicator_results import IndicatorResult
 from analytics.figures.quota_rows.annual_quota import AnnualQuota, all_annual_quotas
 from analytics.figures.quotas.quota_amounts import QuotaAmounts, QuotaInputs
@@ -35,7 +33,6 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year, days
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import INDICATORS
-from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
 if TYPE_CHECKING:
@@ -52,11 +49,14 @@ class QuotaStep(msgspec.Struct, frozen=True, kw_only=True):
         share_pct: the share [%].
         day: the local day on which it is used; None if it is not used within the year, or unknown.
         is_forecast: True if the day is still to come.
+        is_known: False if it is unknown whether the share is used within the year, because readings
+            are missing or there is no forecast.
     """
 
     share_pct: int
     day: date | None
     is_forecast: bool
+    is_known: bool
 
 
 class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
         forecast_greatest: upper end of the band.
         forecast_pct: share of `amount` that is expected to be used at the end of the year [%].
         short_days: days at the end of the year for which the quota is not expected to last; 0 if it
-            lasts for the whole year.
+            lasts for the whole year, None if that is unknown.
         status: the verdict.
         coverage: share of meter-time of which the consumption is known, 0 to 1.
         steps: days on which 80, 90 and 100 % are used.
@@ -121,7 +121,7 @@ def annual_quota_results(
     today: date,
     current: SiteConsumption,
     earlier: Mapping[int, SiteConsumption],
-    history: Sequence[ScopeAmounts] = (),
+    history: Sequence[SiteConsumption] = (),
 ) -> list[AnnualQuotaResult]:
     """Return the use of all annual quotas and caps in force in a year.
 
@@ -132,10 +132,8 @@ def annual_quota_results(
         year: the year.
         today: the present local day; only days before it are complete.
         current: consumption on the complete days of the year, at least.
-        earlier: consumption of `reference_years`, as far as it is known, by year; with `history`,
-            also that of the year before.
-        history: consumption of the scopes in the calendar years before a running year, the oldest
-            first.
+        earlier: consumption of `reference_years`, as far as it is known, by year.
+        history: consumption of the calendar years before a running year, the oldest first.
     """
     by_id = {scope.id: scope for scope in scopes}
     quotas = [quota for quota in _in_force(rules, site, year) if quota.scope in by_id]
@@ -143,13 +141,12 @@ def annual_quota_results(
     counted, base_year = rules.counted_flows(year.year), _base_year(rules, year)
     shared = QuotaInputs(limited, site, rules, counted, base_year.start)
     elapsed = year.until(today)
-    forecasts: dict[str, dict[Medium, Forecast]] = {}
+    forecasts: dict[str, ScopeForecast] = {}
     if 0 < elapsed.days < year.days:
-        so_far = scope_amounts(limited, current, elapsed, counted.energy)
-        forecasts = scope_forecasts(history, so_far, year.days)
+        forecasts = scope_forecasts(limited, history, elapsed, current, counted)
     return [
         _Use(quota, by_id[quota.scope], rules, year, elapsed, shared).result(
-            current, earlier, forecasts
+            current, earlier, history, forecasts
         )
         for quota in quotas
     ]
@@ -197,7 +194,8 @@ class _Use:
         self,
         current: SiteConsumption,
         earlier: Mapping[int, SiteConsumption],
-        forecasts: Mapping[str, Mapping[Medium, Forecast]],
+        history: Sequence[SiteConsumption],
+        forecasts: Mapping[str, ScopeForecast],
     ) -> AnnualQuotaResult:
         elapsed, limit = self._elapsed, self._limit
         is_running = 0 < elapsed.days < self._year.days
@@ -210,7 +208,7 @@ class _Use:
         allowed = float(parts.allowed.sum())
         remains = limit - found.value
         days_left = self._year.days - elapsed.days
-        steps = self._steps(self._amounts.by_day(inputs), found, earlier)
+        steps = self._steps(self._amounts.by_day(inputs), found, history)
         return AnnualQuotaResult(
             quota=self._quota,
             period=self._year.id,
@@ -243,9 +241,8 @@ class _Use:
         if not found.is_plausible(self._floor):
             return "doubtful"
         value, limit = found.range, self._limit if is_over else allowed
-        growth = found.year_end.value / found.value if found.value > 0 else math.nan
-        if math.isfinite(growth):
-            value, limit = value.times(growth), self._limit
+        if math.isfinite(found.growth):
+            value, limit = value.times(found.growth), self._limit
         return targets.certain_verdict(
             lambda amount: targets.limit_status(
                 self._quota.operator, amount, limit, is_final=is_over
@@ -259,10 +256,10 @@ class _Use:
         self,
         by_day: "NDArray[np.float64]",
         found: IndicatorResult,
-        earlier: Mapping[int, SiteConsumption],
+        history: Sequence[SiteConsumption],
     ) -> tuple[QuotaStep, ...]:
         """Return the day on which each share of `STEPS_PCT` is used."""
-        expected = self._expected_by_day(found, earlier)
+        expected = self._expected_by_day(found, history)
         used = np.cumsum(zero_where_unknown(np.concatenate([by_day, expected])))
         steps = []
         for share_pct in STEPS_PCT:
@@ -270,11 +267,21 @@ class _Use:
             number = int(is_used.argmax()) if is_used.any() else None
             day = None if number is None else self._year.start + timedelta(days=number)
             is_forecast = number is not None and number >= len(by_day)
-            steps.append(QuotaStep(share_pct=share_pct, day=day, is_forecast=is_forecast))
+            is_known = number is not None or self._stays_below(share_pct, found)
+            steps.append(
+                QuotaStep(share_pct=share_pct, day=day, is_forecast=is_forecast, is_known=is_known)
+            )
         return tuple(steps)
 
+    def _stays_below(self, share_pct: int, found: IndicatorResult) -> bool:
+        """Return True if a share that is not used so far will not be used within the year."""
+        if self._elapsed.end < self._year.end:
+            return math.isfinite(found.year_end.value)
+        is_below = found.range.greatest < self._limit * share_pct / 100
+        return is_below and found.is_sufficient(self._floor)
+
     def _expected_by_day(
-        self, found: IndicatorResult, earlier: Mapping[int, SiteConsumption]
+        self, found: IndicatorResult, history: Sequence[SiteConsumption]
     ) -> "NDArray[np.float64]":
         """Return the expected amount of each day to come; empty without a forecast.
 
@@ -282,10 +289,10 @@ class _Use:
         """
         days_left = self._year.days - self._elapsed.days
         remainder = found.year_end.value - found.value
-        if not math.isfinite(remainder):
+        if not math.isfinite(remainder) or not history:
             return np.zeros(0)
         last_year = calendar_year(self._year.year - 1)
-        inputs = self._amounts.inputs(last_year, earlier[last_year.year])
+        inputs = self._amounts.inputs(last_year, history[-1])
         profile = zero_where_unknown(self._amounts.by_day(inputs)[-days_left:])
         if not profile.sum() > 0:
             return np.full(days_left, remainder / days_left)
@@ -295,8 +302,7 @@ class _Use:
     def _short_days(self, used_up: date | None, found: IndicatorResult) -> float | None:
         if used_up is not None:
             return float((self._year.end - used_up).days - 1)
-        is_over = self._elapsed.end == self._year.end
-        return 0.0 if math.isfinite(found.value if is_over else found.year_end.value) else None
+        return 0.0 if self._stays_below(STEPS_PCT[-1], found) else None
 
 
 def _limit(quota: AnnualQuota, scope: Scope, year: Period) -> float:

@@ -73,11 +73,10 @@ class QuotaFigures:
         Arguments and errors are those of `levels`.
         """
         year, today = _year(year_id), periods.local_day(as_of_ms, self._site.zone)
-        history = await self._figures.years_before(year, today)
-        wanted = reference_years(self._rules, self._site, year)
-        if history:
-            wanted.add(year.year - 1)
-        earlier = {one: await self._figures.year_consumption(one) for one in sorted(wanted)}
+        earlier = {
+            one: await self._figures.year_consumption(one, today)
+            for one in sorted(reference_years(self._rules, self._site, year))
+        }
         return annual_quota_results(
             self._site,
             self._rules,
@@ -86,7 +85,7 @@ class QuotaFigures:
             today,
             await self._figures.consumption(year.until(today)),
             earlier,
-            history,
+            await self._figures.years_before(year, today),
         )
 
     def _wanted(self, scope_id: str | None) -> dict[str, Scope]:

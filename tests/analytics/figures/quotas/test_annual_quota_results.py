@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import periods
-from analytics.figures.forecasts.scope_amounts import ScopeAmounts
 from analytics.figures.indicator_results import PeriodInputs, period_inputs
 from analytics.figures.quota_rows.annual_quota import AnnualQuota
 from analytics.figures.quotas import quota_amounts
@@ -26,7 +25,7 @@ from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import calendar_year
 from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
-from tests.analytics.figures.test_figures import A_DAY, CENTRE, amounts_of_year, measured
+from tests.analytics.figures.test_figures import CENTRE, measured
 
 #: The block uses 160 kWh a day, 58,400 kWh in 2025: its meter's 200 less the canteen's 40.
 QUOTA = """
@@ -67,7 +66,7 @@ def results(
     today: date = date(2026, 3, 1),
     coverage: Mapping[str, float] | None = None,
     earlier: Mapping[int, SiteConsumption] | None = None,
-    history: Sequence[ScopeAmounts] = (),
+    history: Sequence[SiteConsumption] = (),
 ) -> dict[str, AnnualQuotaResult]:
     whole = periods.parse(year)
     found = annual_quota_results(
@@ -112,6 +111,16 @@ class TestYearThatIsOver:
         found = results(rules(tmp_path), coverage={"e": 0.9})["block-electricity"]
         assert found.status == "insufficient_data"
         assert found.used_pct == pytest.approx(97.333333)
+
+    def test_a_share_that_missing_readings_may_have_used_is_unknown(self, tmp_path: Path) -> None:
+        """A tenth is missing. The 58,400 kWh that are known are 97 % of the quota."""
+        found = results(rules(tmp_path), coverage={"e": 0.9})["block-electricity"]
+        assert [(step.share_pct, step.is_known) for step in found.steps] == [
+            (80, True),
+            (90, True),
+            (100, False),
+        ]
+        assert found.short_days is None
 
     def test_a_gap_that_could_exceed_the_quota_makes_it_doubtful(self, tmp_path: Path) -> None:
         text = QUOTA.replace("60_000.0", "58_500.0")
@@ -248,8 +257,7 @@ class TestYearThatGoesOn:
     def running(self, path: Path, value: str = "60_000.0") -> AnnualQuotaResult:
         by = rules(path, QUOTA.replace("60_000.0", value).replace('"equal"', '"last_year"'))
         last = measured(calendar_year(2025))
-        history = [amounts_of_year(2025, A_DAY)]
-        found = results(by, "2026", today=self.TODAY, earlier={2025: last}, history=history)
+        found = results(by, "2026", today=self.TODAY, earlier={2025: last}, history=[last])
         return found["block-electricity"]
 
     def test_what_remains_by_year_month_and_day(self, tmp_path: Path) -> None:
@@ -305,6 +313,7 @@ class TestYearThatGoesOn:
         ('"equal"', '"stated"\nshares = [50.0, 50.0]', "quotas.toml:9: annual quota"),
         ('"equal"', '"equal"\nshares = [100.0]', "quotas.toml:9: annual quota"),
         ('unit = "kWh"', 'unit = "kWh"\noperator = ">"', "quotas.toml:8: annual quota"),
+        ("from", "carbon = {heat = 110000.0}\nfrom", "carbon of heat can't be 110000.0 kgCO2/GJ"),
         ("[[annual_quota]]", QUOTA.replace("block-e", "e") + "[[annual_quota]]", "limit the same"),
     ],
 )

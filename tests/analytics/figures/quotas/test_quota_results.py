@@ -10,10 +10,11 @@ import pytest
 from analytics import periods
 from analytics.figures.quotas.quota_results import QuotaResult, quota_results
 from analytics.figures.roll_up import scopes
+from analytics.periods import calendar_year
 from analytics.site_analytics import load_rules
 from jieneng.metering.errors import ConfigError
 from jieneng.metering.site import Site
-from tests.analytics.figures.test_figures import A_DAY, CENTRE, amounts_of_year, measured
+from tests.analytics.figures.test_figures import A_DAY, CENTRE, measured
 from tests.analytics.sites import site
 
 QUOTA = """
@@ -56,7 +57,7 @@ def results(
         whole,
         today,
         measured(whole.until(today), now, coverage, of),
-        [amounts_of_year(year, a_day, of) for year, a_day in (history or {}).items()],
+        [measured(calendar_year(year), a_day) for year, a_day in (history or {}).items()],
     )
     return {one.scope: one for one in found}
 
@@ -161,6 +162,9 @@ def test_a_quota_of_other_years_is_not_applied(tmp_path: Path) -> None:
         ("benchmark = 25.0", "benchmark = 35.0", "levels are not in descending order"),
         ('kind = ["office"]', "", "quota office-energy applies to nothing"),
         ('"coal_equivalent"', '"coal"', "coal"),
+        ("electricity = 0.31", "electricty = 0.31", "unknown key electricty. Did you mean elec"),
+        ("electricity = 0.31", "electricity = 310.0", "can't be 310.0 kgce/kWh"),
+        ("electricity = 0.31", "water = 0.2571", "unknown key water"),
     ],
 )
 def test_a_mistake_is_said_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
