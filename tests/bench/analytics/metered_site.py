@@ -39,7 +39,10 @@ _WITH_REST: Final = 1.1
 
 
 def metered_site(folder: Path, meters: int) -> SiteFolder:
-    """Write and load a site of `meters` meters; the last building may have fewer than others."""
+    """Write and load a site of `meters` meters; the last building may have fewer than others.
+
+    Each building has an annual quota.
+    """
     buildings = -(-meters // METERS_OF_BUILDING)
     institutions = -(-buildings // _BUILDINGS_OF_INSTITUTION)
     text = [f'[site]\nid = "{SITE}"\nname = "bench"\n']
@@ -51,6 +54,8 @@ def metered_site(folder: Path, meters: int) -> SiteFolder:
         text += _areas(building)
         text += islice(_meters(building), meters - building * METERS_OF_BUILDING)
     (folder / "site.toml").write_text("\n".join(text), encoding="utf-8")
+    quotas = "\n".join(map(_quota, range(buildings)))
+    (folder / "quotas.toml").write_text(quotas, encoding="utf-8")
     return load(folder)
 
 
@@ -72,6 +77,15 @@ def _areas(building: int) -> Iterator[str]:
     yield (
         f'[[area]]\nid = "{house}-shop"\nname = "shop"\nparent = "{house}-1"\ncounts = false\n'
         f"floor_area_m2 = [{{from = 2020-01-01, value = 80.0}}]\n"
+    )
+
+
+def _quota(building: int) -> str:
+    """Return the annual quota of a building in TOML."""
+    return (
+        f'[[annual_quota]]\nid = "q-{building}"\nscope = "b-{building}"\n'
+        'indicator = "electricity"\nvalue = 9000000.0\nunit = "kWh"\nby_month = "last_year"\n'
+        'from = 2020\nsource = "made for this bench"\n'
     )
 
 
