@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from analytics.counters.intervals.overlaps import overlapped
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Meter, Site
@@ -73,8 +74,8 @@ class MeasuredIntervals:
             if meter.id in imports:
                 start, end = imports[meter.id]
                 is_long = end - start > longest_ms
-                measured |= _overlapped(edges_ms, start[~is_long], end[~is_long])
-                measured &= ~_overlapped(edges_ms, start[is_long], end[is_long])
+                measured |= overlapped(edges_ms, start[~is_long], end[~is_long])
+                measured &= ~overlapped(edges_ms, start[is_long], end[is_long])
             found[meter.id] = measured
         return found
 
@@ -110,18 +111,4 @@ class MeasuredIntervals:
         times = found[0].times_ms if found else np.zeros(0, dtype=np.int64)
         times = np.concatenate([[start_ms - 1], times, [end_ms + 1]])
         is_far = np.diff(times) > longest_ms
-        return ~_overlapped(edges_ms, times[:-1][is_far], times[1:][is_far])
-
-
-def _overlapped(
-    edges_ms: "NDArray[np.int64]", start_ms: "NDArray[np.int64]", end_ms: "NDArray[np.int64]"
-) -> "NDArray[np.bool_]":
-    """Return True for the intervals between edges that overlap one of some spans of time."""
-    first = np.searchsorted(edges_ms[1:], start_ms, side="right")
-    following = np.searchsorted(edges_ms[:-1], end_ms, side="left")
-    is_inside = first < following
-    changes = np.zeros(len(edges_ms), dtype=np.int64)
-    np.add.at(changes, first[is_inside], 1)
-    np.add.at(changes, following[is_inside], -1)
-    found: NDArray[np.bool_] = np.cumsum(changes)[:-1] > 0
-    return found
+        return ~overlapped(edges_ms, times[:-1][is_far], times[1:][is_far])
