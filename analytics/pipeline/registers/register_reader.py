@@ -175,6 +175,8 @@ class RegisterReader:
         - the time from the last stable reading before the window to the first one after it;
         - later times for which the readings in the window belong to the compared past;
         - imported intervals that extend beyond the window, and intervals judged by them.
+
+        Later gaps that are distributed by the readings in the window are left out (`later_gaps`).
         """
         start_ms, end_ms = window
         low, high = [start_ms] * len(registers), [end_ms] * len(registers)
