@@ -4,28 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.figure_service import (
-    DailyWriter,
+    INDICATORS,
     FigureMetrics,
     FigureService,
     ignore_progress,
     local_today,
-    publish,
 )
 from analytics.figures.figure import Figure
+from analytics.indicator_writer import IndicatorWriter, publish
+from analytics.pipeline.changes.change_writer import ChangeWriter
 from analytics.pipeline.pipeline import Progress
-from analytics.pipeline.profiles.profile_writer import ProfileWriter
-from analytics.pipeline.quality.quality_writer import QualityWriter
 from analytics.pipeline.quotas.quota_writer import QuotaWriter
-from analytics.publications.published_sums import sum_findings
 from analytics.settings import AnalyticsSettings
-from analytics.site_analytics import compute_outdated, cost_writer, opened, profile_reader
+from analytics.site_analytics import compute_outdated, cost_writer, daily_writers, opened
 from jieneng.clock import Clock
 from jieneng.metering.findings import Finding
 from jieneng.observe import log, serving_metrics
@@ -47,11 +44,13 @@ async def backfill(
         The findings about registers.
     """
     async with opened(folder, settings) as (store, pipeline):
+        await pipeline.recompute_changed(local_today(folder, clock), ignore_progress)
         findings = await pipeline.backfill(start, end, progress)
         await publish(pipeline, folder, clock, await pipeline.stored_periods())
         await QuotaWriter(pipeline.quotas, folder.site, store).update(
             local_today(folder, clock), ()
         )
+        await ChangeWriter(pipeline, store).update(local_today(folder, clock), ())
         months = sorted({f"{day:%Y-%m}" for day in periods.days(start, end + timedelta(days=1))})
         await cost_writer(folder, store).write(months, local_today(folder, clock))
         return findings
@@ -63,8 +62,10 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
         today = local_today(folder, clock)
         await compute_outdated(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
-        await QuotaWriter(pipeline.quotas, folder.site, store).update(today, ())
-        await cost_writer(folder, store).update(today, ())
+        writers = daily_writers(folder, pipeline, store)
+        for name in ("quotas", "changes", "costs"):
+            while await writers[name].update(today, ()):
+                pass
         return await publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
@@ -73,21 +74,19 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
     registry = CollectorRegistry()
     metrics = FigureMetrics(registry)
     async with (
-        serving_metrics(settings.metrics, registry, log("analytics")),
         opened(folder, settings, prepare=False) as (store, pipeline),
         _alert_service(folder, settings, clock, registry) as alerts,
-        asyncio.TaskGroup() as tasks,
     ):
-        writers: list[DailyWriter] = [
-            ProfileWriter(profile_reader(folder, pipeline, store), store),
-            cost_writer(folder, store),
-            QuotaWriter(pipeline.quotas, folder.site, store),
-            QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
-        ]
+        indicators = IndicatorWriter(pipeline, folder, clock, metrics.show_coverage)
+        writers = daily_writers(folder, pipeline, store, {INDICATORS: indicators})
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
-        tasks.create_task(service.run(), name="figures")
-        if alerts is not None:
-            tasks.create_task(alerts.run(), name="alerts")
+        async with (
+            serving_metrics(settings.metrics, registry, log("analytics"), service.faults),
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(service.run(), name="figures")
+            if alerts is not None:
+                tasks.create_task(alerts.run(), name="alerts")
 
 
 @asynccontextmanager

@@ -1,26 +1,38 @@
 """Keep consumption and figures up to date, until cancelled. A task of the analytics service.
 
-Law: a round that fails, or finds no store, is logged once and tried again.
+Laws:
+
+1. A round is a table of steps. Consumption comes first; if it fails, the others wait, because they
+   rest on it. Each of the others is on its own: one that fails stops no other one.
+2. A store that is not available ends the round, and is logged once. The step that it cut off comes
+   last in the next round, so that a query that always takes too long holds up no other step.
+3. Only the loop over the steps catches all errors. It logs them, and the next round tries again.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Final, Protocol
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
 from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
+from analytics.round_step import DailyWriter, RoundStep, Update
 from analytics.settings import AnalyticsSettings
 from jieneng.clock import Clock
 from jieneng.metering.errors import StoreUnavailable
-from jieneng.observe import LoggedFault, log
+from jieneng.observe import log
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
 #: A day before all readings.
 BEGIN: Final = date(1980, 1, 1)
+
+#: Step of the figures of running periods.
+INDICATORS: Final = "indicators"
+#: Outcome of a round.
+Outcome = Literal["ok", "failed", "store_unavailable"]
 
 
 class FigureMetrics:
@@ -38,6 +50,12 @@ class FigureMetrics:
             "Time of the last successful round, UTC",
             registry=registry,
         )
+        self.failing = Gauge(
+            "jieneng_analytics_step_failing",
+            "1 while a step of the rounds fails, 0 otherwise",
+            ["step"],
+            registry=registry,
+        )
         self.coverage = Gauge(
             "jieneng_analytics_coverage_ratio",
             "Lowest coverage of the running year's indicators",
@@ -45,17 +63,14 @@ class FigureMetrics:
             registry=registry,
         )
 
-
-class DailyWriter(Protocol):
-    """A writer of figures that are computed once a day."""
-
-    async def update(self, today: date, changed: Collection[date]) -> None:
-        """Write the figures of a new day, and those in which changed days enter.
-
-        Args:
-            today: the present local day.
-            changed: earlier days whose consumption was computed again.
-        """
+    def show_coverage(self, figures: Sequence[Figure], today: date) -> None:
+        """Set the lowest coverage of each scope's indicators in the running year."""
+        least: dict[str, float] = {}
+        for figure in figures:
+            if figure.coverage is not None and figure.period == f"{today:%Y}":
+                least[figure.scope] = min(least.get(figure.scope, 1.0), figure.coverage)
+        for scope, coverage in least.items():
+            self.coverage.labels(scope).set(coverage)
 
 
 class FigureService:
@@ -68,7 +83,7 @@ class FigureService:
         store: the store; the service prepares it once it is available.
         pipeline: the pipeline of the site on this store.
         metrics: the metrics.
-        writers: writers of figures that are computed once a day.
+        writers: writers of figures, by the names of their steps.
     """
 
     def __init__(
@@ -79,7 +94,7 @@ class FigureService:
         store: Store,
         pipeline: Pipeline,
         metrics: FigureMetrics,
-        writers: Sequence[DailyWriter] = (),
+        writers: Mapping[str, DailyWriter],
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -87,82 +102,81 @@ class FigureService:
         self._store = store
         self._pipeline = pipeline
         self._metrics = metrics
-        self._writers = writers
         self._log = log("analytics")
-        self._failing = LoggedFault(self._log, "round failed")
+        self._consumption = self._step("consumption", self._update_consumption)
+        self._figures = [self._step(name, writer.update) for name, writer in writers.items()]
+        self._outage = ""
         self._caught_up = False
         self._last_gap_check_s = float("-inf")
 
+    def _step(self, name: str, update: Update) -> RoundStep:
+        return RoundStep(name, update, self._metrics.failing, self._log)
+
     async def run(self) -> None:
         """Compute and publish until cancelled."""
-        down = False
         while True:
             begun = self._clock.monotonic()
-            try:
-                await self._run_cycle()
-            except StoreUnavailable as error:
-                self._metrics.cycles.labels("store_unavailable").inc()
-                if not down:
-                    self._log.error("store unavailable", reason=str(error))
-                down = True
-            except Exception as error:  # noqa: BLE001 - the outermost loop
-                self._metrics.cycles.labels("failed").inc()
-                self._failing.report(repr(error), exc_info=True)
-            else:
-                self._failing.clear()
-                self._metrics.cycles.labels("ok").inc()
+            outcome = await self._run_round()
+            self._metrics.cycles.labels(outcome).inc()
+            if outcome == "ok":
                 self._metrics.success.set(self._clock.now_ms() / 1000)
-                if down:
-                    self._log.info("store available again")
-                down = False
             self._metrics.seconds.observe(self._clock.monotonic() - begun)
             await self._clock.sleep(self._settings.every_s)
 
-    async def _run_cycle(self) -> None:
+    def faults(self) -> list[str]:
+        """Return the present faults of the figures, as sentences."""
+        down = [f"the store is not available: {self._outage}"] if self._outage else []
+        steps = self._consumption, *self._figures
+        return [*down, *(fault for step in steps for fault in step.faults())]
+
+    async def _run_round(self) -> Outcome:
+        """Run all steps, each on its own (laws 1 to 3)."""
         today = local_today(self._folder, self._clock)
+        outcome: Outcome = "ok"
+        for step in (self._consumption, *sorted(self._figures, key=lambda one: one.was_cut_off)):
+            try:
+                await step.run(today)
+            except StoreUnavailable as error:
+                step.was_cut_off = True
+                self._note_outage(str(error), step.name)
+                return "store_unavailable"
+            except Exception as error:  # noqa: BLE001 - the outermost loop
+                step.fail(error)
+                outcome = "failed"
+                if step is self._consumption:
+                    break
+        self._note_outage("")
+        return outcome
+
+    def _note_outage(self, reason: str, step: str = "") -> None:
+        """Log that the store is not available, or that it is available again."""
+        if reason and not self._outage:
+            self._log.error("store unavailable", reason=reason, step=step)
+        elif self._outage and not reason:
+            self._log.info("store available again")
+        self._outage = reason
+
+    async def _update_consumption(self, today: date, _: Collection[date]) -> None:
+        """Compute the consumption of recent, missing and marked days, and of gaps if it is time."""
         yesterday = today - timedelta(days=1)
-        period_ids = {f"{day:{form}}" for day in (yesterday, today) for form in ("%Y", "%Y-%m")}
         first = today - timedelta(days=self._settings.late_days)
         since_s = self._clock.monotonic() - self._last_gap_check_s
         is_gap_check_due = since_s >= self._settings.late_every_s
         if not self._caught_up:
             await self._store.prepare()
             await self._pipeline.compute_missing_days(today, ignore_progress)
-            period_ids.update(await self._pipeline.stored_periods())
+            await self._pipeline.recompute_changed(today, ignore_progress)
+            self._caught_up = True
         marked = await self._pipeline.recompute_marked(BEGIN if is_gap_check_due else first, today)
-        period_ids.update(f"{day:{form}}" for day in marked for form in ("%Y", "%Y-%m"))
+        for step in self._figures:
+            step.note_changed(marked)
         await self._pipeline.backfill(yesterday, today, ignore_progress)
         if is_gap_check_due:
             await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
             self._last_gap_check_s = self._clock.monotonic()
-            period_ids.add(f"{first:%Y}")
-        figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        self._caught_up = True
-        self._export_coverage(figures, f"{today:%Y}")
-        for writer in self._writers:
-            await writer.update(today, marked)
-
-    def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
-        """Export the lowest coverage of each scope's indicators in a year."""
-        least: dict[str, float] = {}
-        for figure in figures:
-            if figure.coverage is not None and figure.period == year:
-                least[figure.scope] = min(least.get(figure.scope, 1.0), figure.coverage)
-        for scope, coverage in least.items():
-            self._metrics.coverage.labels(scope).set(coverage)
-
-
-async def publish(
-    pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
-) -> list[Figure]:
-    """Publish the figures of periods: as of now, or as of the last day if the period is over."""
-    now_ms, zone = clock.now_ms(), folder.site.zone
-    return await pipeline.publish(
-        {
-            period: min(now_ms, periods.midnight_ms(periods.parse(period).end, zone))
-            for period in period_ids
-        }
-    )
+            for step in self._figures:
+                if step.name == INDICATORS:
+                    step.note_changed([first])
 
 
 def local_today(folder: SiteFolder, clock: Clock) -> date:

@@ -97,6 +97,17 @@ def no_data_text(site: BoardSite) -> str:
     return site.tr("No data in this time range. Choose a longer time range, or another scope.")
 
 
+def text_panel(title: str, markdown: str) -> Json:
+    """Return a panel that shows a text and has no query."""
+    return {
+        "type": "text",
+        "title": title,
+        "description": "",
+        "options": {"mode": "markdown", "content": markdown},
+        "transparent": True,
+    }
+
+
 def panel_text(
     site: BoardSite, title: Msgid, description: Msgid, empty: Msgid | None = None
 ) -> PanelText:

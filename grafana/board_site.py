@@ -31,6 +31,14 @@ _GRAFANA_UNITS: Final[Mapping[str, str]] = {
 }
 
 
+class NamedBaseline(msgspec.Struct, frozen=True):
+    """A row `[[baseline]]` of `plan.toml`: its id, its name and the reason for it."""
+
+    id: str
+    name: str
+    reason: str
+
+
 class BoardSite(msgspec.Struct, frozen=True, dict=True):
     """A site, with the texts and limits that its boards need.
 
@@ -41,6 +49,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
         alert_rules: rules of `alerts.toml`, including those that are switched off.
         evaluates_alerts: True if the analytics evaluates alerts.
         quotas: quotas of `quotas.toml`, and indicators that caps of `plan.toml` limit.
+        baselines: further baselines of `plan.toml`.
     """
 
     site: Site
@@ -49,6 +58,7 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
     alert_rules: tuple[WatchedRule, ...] = ()
     evaluates_alerts: bool = True
     quotas: BoardQuotas = BoardQuotas()
+    baselines: tuple[NamedBaseline, ...] = ()
 
     @property
     def id(self) -> str:

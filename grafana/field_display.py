@@ -22,6 +22,8 @@ _NAME_WIDTH: Final = 160
 #: Value of the first step of an override. Grafana reads null as minus infinity in a panel's
 #: defaults, but as 0 in an override.
 _LOWEST: Final = -1e12
+#: A spacer is neither in the legend nor in the tooltip.
+_HIDDEN: Final[Json] = {"viz": False, "legend": True, "tooltip": True}
 NO_THRESHOLDS: Final[Thresholds] = ((None, colours.TEXT),)
 
 
@@ -51,6 +53,8 @@ class FieldOverride(msgspec.Struct, frozen=True):
         width: width of a table's column [px]; None to let Grafana choose.
         hidden: True if the column is not shown.
         as_line: True if the field is a line in a panel of bars.
+        spacer: True if the field is an invisible part of a stacked bar, which lifts the parts on
+            it.
         low, high: ends of the scale; None to let Grafana choose.
     """
 
@@ -65,6 +69,7 @@ class FieldOverride(msgspec.Struct, frozen=True):
     width: int | None = None
     hidden: bool = False
     as_line: bool = False
+    spacer: bool = False
     low: float | None = None
     high: float | None = None
 
@@ -106,18 +111,26 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
         name: name of the field, or a regular expression that begins with `/`.
         override: the differences.
     """
-    is_table = kind == "table"
     line = {
         "custom.drawStyle": "line" if override.as_line else None,
         "custom.fillOpacity": 0 if override.as_line else None,
         "custom.lineStyle": {"fill": "dash", "dash": [8, 6]} if override.dashed else None,
         "custom.lineWidth": 2 if override.dashed or override.as_line else None,
     }
+    bar = {
+        "custom.fillOpacity": 0 if override.spacer else None,
+        "custom.hideFrom": _HIDDEN if override.spacer else None,
+    }
     coloured = override.values or override.thresholds
     table = {
         "custom.cellOptions": {"type": "color-text"} if coloured else None,
         "custom.width": override.width,
         "custom.minWidth": _NAME_WIDTH if override.link and override.width is None else None,
+    }
+    of_kind: Mapping[str, Mapping[str, object]] = {
+        "table": table,
+        "timeseries": line,
+        "barchart": bar,
     }
     properties: dict[str, object] = {
         "displayName": override.title or None,
@@ -130,7 +143,7 @@ def override_json(kind: str, name: str, override: FieldOverride) -> Json:
         "thresholds": override.thresholds and thresholds_json(override.thresholds, _LOWEST),
         "mappings": override.values and [_mapping(override.values)],
         "links": override.link and [{"title": override.link[0], "url": override.link[1]}],
-        **(table if is_table else line if kind == "timeseries" else {}),
+        **of_kind.get(kind, {}),
     }
     return {
         "matcher": {"id": "byRegexp" if name.startswith("/") else "byName", "options": name},
@@ -150,6 +163,8 @@ def thresholds_json(thresholds: Thresholds, lowest: float | None = None) -> Json
 
 
 def _colour(override: FieldOverride) -> Json | None:
+    if override.spacer:
+        return {"mode": "fixed", "fixedColor": "transparent"}
     if override.colour:
         return {"mode": "fixed", "fixedColor": override.colour}
     return {"mode": "thresholds"} if override.thresholds else None

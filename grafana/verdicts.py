@@ -6,6 +6,7 @@ from typing import Final
 from grafana.colours import BLUE_TEXT, GREEN, GREY, ORANGE, PURPLE, TEXT, VERMILION
 from jieneng.locale import Translate
 from jieneng.metering import indicators, schema
+from jieneng.metering.quantities import Medium
 
 #: Text and colour that are shown instead of a value, by value.
 Mappings = Mapping[str, tuple[str, str]]
@@ -48,6 +49,27 @@ def level_values(translate: Translate) -> dict[str, tuple[str, str]]:
         "doubtful": (f"≈ {translate('Doubtful')}", PURPLE),
         "insufficient_data": (f"? {translate('Insufficient data')}", GREY),
         "not_applicable": (f"/ {translate('Not applicable')}", GREY),
+    }
+
+
+def split_values(translate: Translate) -> Mappings:
+    """Return text and colour of each state of a split carbon change."""
+    return {
+        "split": (f"✓ {translate('Split')}", GREEN),
+        "no_baseline": (f"? {translate('No baseline')}", GREY),
+        "insufficient_data": (f"? {translate('Insufficient data')}", GREY),
+        "not_comparable": (f"/ {translate('Not comparable')}", GREY),
+        "not_applicable": (f"/ {translate('Not applicable')}", GREY),
+    }
+
+
+def medium_names(translate: Translate) -> dict[Medium, str]:
+    """Return the name of each medium."""
+    return {
+        "electricity": translate("Electricity"),
+        "water": translate("Water"),
+        "gas": translate("Natural gas"),
+        "heat": translate("Heat"),
     }
 
 

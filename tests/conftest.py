@@ -1,8 +1,10 @@
 """Fixtures for all tests: real servers, the example site, and the folder of measured data."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -28,6 +30,23 @@ settings.load_profile("usual")
 
 #: Fixtures that start a server.
 SERVERS = {"influx", "influx2", "mosquitto"}
+
+
+#: A file system in memory, and the free bytes [B] with which temporary files are put there.
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own in it
+FREE_BYTES = 4 * 2**30
+
+
+def pytest_configure() -> None:
+    """Put temporary files into memory if there is room.
+
+    The databases of the tests sync thousands of times to the disk, and a process that dies by
+    SIGKILL loses nothing that it has written, whether it was synced or not.
+    """
+    if "TMPDIR" in os.environ or not IN_MEMORY.is_dir():
+        return
+    if shutil.disk_usage(IN_MEMORY).free >= FREE_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,6 +19,7 @@ from analytics.costs.bill_comparison import Bill, bill_findings, billed_amounts,
 from analytics.costs.cost_findings import (
     amount_findings,
     demand_findings,
+    level_findings,
     price_findings,
     rest_findings,
     step_findings,
@@ -70,6 +71,7 @@ def account_cost(
         billed=billed_amounts(compared),
         findings=(
             *price_findings(days, span),
+            *level_findings(days, sums, references),
             *step_findings(days, span),
             *amount_findings(account.id, sums),
             *demand_findings(days, span),

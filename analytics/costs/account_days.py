@@ -3,17 +3,20 @@
 Laws:
 
 1. The cost of a meter is its own consumption in each price period, at the account's prices. With
-   steps, each unit costs the account's average price of the month. So the costs of meters that
-   together measure the account's consumption add up to the account's cost of energy.
+   steps, each unit costs the account's average price of the days of a month that are added up. So
+   the costs of meters that together measure the account's consumption add up to the account's cost
+   of energy, and the account's costs of days to that of the month.
 2. If a necessary price of a day is unknown, the cost of the day is unknown (NaN).
-3. The charge for demand belongs to the account. Each day of a month has the same share of it.
+3. The charge for demand belongs to the account. Each day of a month has the same share of the
+   month's demand, at the price of the day.
 
 Pure: amounts and prices in, arrays out.
 """
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from datetime import date
+from functools import cached_property, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +24,7 @@ import msgspec
 import numpy as np
 
 from analytics.costs.period_amounts import PeriodAmounts
+from analytics.costs.unmeasured_times import UnmeasuredTimes, joined_times
 from analytics.periods import months_later
 from analytics.tariffs.account_plan import AccountPlan
 from analytics.tariffs.demand_charge import month_charge
@@ -40,14 +44,12 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     """Consumption and cost of an account by day.
 
     Attributes:
-        plan: prices of the account on each day, including the average prices of steps.
+        plan: prices of the account on each day, with steps the account's average price of the day.
         meters: ids of the meters, of the account itself and below it.
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
         estimated: shape (meters, days), part that was distributed over gaps or not read.
         known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
-        unmeasured: shape (meters, days), consumption whose price period is not measured.
-        too_high: shape (meters, days), amount by which the cost may be too high [yuan].
-        too_low: shape (meters, days), amount by which the cost may be too low [yuan].
+        unmeasured: consumption whose price depends on hours that are not measured.
         demand_yuan: shape (days,), charge for demand [yuan]; NaN if it is unknown.
         demand_known: shape (days,), share of the quarter hours whose demand was measured; 1 if the
             charge does not depend on it.
@@ -58,9 +60,7 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     amount: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     known: "NDArray[np.float64]"
-    unmeasured: "NDArray[np.float64]"
-    too_high: "NDArray[np.float64]"
-    too_low: "NDArray[np.float64]"
+    unmeasured: UnmeasuredTimes
     demand_yuan: "NDArray[np.float64]"
     demand_known: "NDArray[np.float64]"
 
@@ -69,10 +69,24 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         """Rows of the meters that the supplier bills."""
         return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
 
-    @cached_property
-    def cost(self) -> "NDArray[np.float64]":
-        """Cost [yuan] of each meter, day and price period; NaN if the price is unknown."""
-        return np.where(self.amount == 0, 0.0, self.amount * self.plan.prices)
+    def costs(self, span: slice) -> "NDArray[np.float64]":
+        """Return the cost of each meter, day of a span and price period [yuan] (laws 1 and 2).
+
+        An unknown price gives NaN.
+        """
+        prices, amount = self.plan.prices[span].copy(), self.amount[:, span]
+        own = amount[self.own_rows].sum(axis=(0, 2))
+        for (_, row), of_month in groupby(range(len(own)), partial(_month_and_price, self, span)):
+            days = list(of_month)
+            if row is not None and row.steps and own[days].sum() > 0:
+                prices[days, FLAT] = own[days] @ prices[days, FLAT] / own[days].sum()
+        return np.where(amount == 0, 0.0, amount * prices)
+
+
+def _month_and_price(days: AccountDays, span: slice, number: int) -> tuple[date, Price | None]:
+    """Return the month and the price of a day of a span."""
+    day, row = days.plan.days[span][number], days.plan.price_rows[span][number]
+    return day.replace(day=1), row
 
 
 def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> AccountDays:
@@ -87,7 +101,8 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
     size = len(plan.days)
     shape = len(meters), size
     amount = np.zeros((*shape, len(PRICE_PERIODS)))
-    estimated, known, unmeasured, too_high, too_low = (np.zeros(shape) for _ in range(5))
+    estimated, known = np.zeros(shape), np.zeros(shape)
+    unmeasured = []
     demand_kw, demand_known = np.full(size, np.nan), np.zeros(size)
     for window in windows:
         rows = [meters.index(meter) for meter in window.meters]
@@ -95,9 +110,7 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
         amount[rows, span] = window.amount
         estimated[rows, span] = window.estimated
         known[rows, span] = window.known
-        unmeasured[rows, span] = window.unmeasured
-        too_high[rows, span] = window.too_high
-        too_low[rows, span] = window.too_low
+        unmeasured.append(window.unmeasured.moved(np.array(rows, dtype=np.int64)))
         demand_kw[span], demand_known[span] = window.demand_kw, window.demand_known
     own = [row for row, meter in enumerate(meters) if meter in plan.account.meters]
     priced = _with_step_prices(plan, amount[own].sum(axis=(0, 2)))
@@ -108,16 +121,14 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
         amount,
         estimated,
         known,
-        unmeasured,
-        too_high,
-        too_low,
+        joined_times(unmeasured),
         demand_yuan,
         demand_known,
     )
 
 
 def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> AccountPlan:
-    """Return the plan with the average price of each month on days with steps (law 1).
+    """Return the plan with the account's average price of each day on days with steps.
 
     Args:
         plan: prices of the account on each day.
@@ -129,17 +140,11 @@ def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> Accou
         if tariff is None or tariff.resets is None:
             continue
         before = amount_before([plan.days[one] for one in numbers], amount[numbers], tariff.resets)
-        for (_, _, row), of_month in groupby(numbers, lambda one: _month_and_price(plan, one)):
-            span = list(of_month)
+        for number, so_far in zip(numbers, before.tolist(), strict=True):
+            row = plan.price_rows[number]
             if row is not None and row.steps:
-                so_far = float(before[span[0] - numbers[0]])
-                prices[span, FLAT] = average_price(row.steps, so_far, float(amount[span].sum()))
+                prices[number, FLAT] = average_price(row.steps, so_far, float(amount[number]))
     return msgspec.structs.replace(plan, prices=prices)
-
-
-def _month_and_price(plan: AccountPlan, number: int) -> tuple[int, int, Price | None]:
-    day = plan.days[number]
-    return day.year, day.month, plan.price_rows[number]
 
 
 def _demand(
@@ -158,15 +163,17 @@ def _demand(
         span = list(of_month)
         first = plan.days[span[0]].replace(day=1)
         demand = plan.demand_on(first)
-        tariff, price = plan.tariffs[span[0]], plan.price_rows[span[0]]
         if demand is None:
             continue
         if demand.basis != "capacity":
             known[span] = measured[span].mean()
         is_known = known[span[0]] >= LEAST_DEMAND_KNOWN
         greatest_kw = float(np.fmax.reduce(demand_kw[span])) if is_known else math.nan
-        charge = math.nan
-        if tariff is not None and price is not None:
-            charge = month_charge(demand, tariff, price, greatest_kw)
-        yuan[span] = charge / (months_later(first, 1) - first).days
+        size = (months_later(first, 1) - first).days
+        for number in span:
+            tariff, price = plan.tariffs[number], plan.price_rows[number]
+            charge = math.nan
+            if tariff is not None and price is not None:
+                charge = month_charge(demand, tariff, price, greatest_kw)
+            yuan[number] = charge / size
     return yuan, known

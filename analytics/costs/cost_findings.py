@@ -1,12 +1,14 @@
 """Find reasons for doubtful or unknown costs. Pure: daily costs in, findings out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from analytics.costs.account_days import LEAST_DEMAND_KNOWN, AccountDays
 from analytics.costs.cost_sums import CostSums
+from analytics.tariffs.demand_charge import demand_price_key
+from analytics.tariffs.tariff import ReferencePrice
 from jieneng.metering.findings import Finding
 
 #: Smallest share of time, amount or cost that is worth a finding.
@@ -31,6 +33,23 @@ def price_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
     for tariff in used.values():
         if tariff.confidence == "reported":
             yield Finding.of("reported_tariff", tariff.id, source=tariff.source)
+
+
+def level_findings(
+    days: AccountDays, sums: CostSums, references: Sequence[ReferencePrice]
+) -> Iterator[Finding]:
+    """Yield a finding if the average price without the charge for demand is far from usual."""
+    price = sums.energy_yuan / sums.amount if sums.amount > 0 else np.nan
+    for row in references:
+        if row.medium == days.plan.medium and (price < row.least or price > row.greatest):
+            yield Finding.of(
+                "price_unusual",
+                days.plan.account.id,
+                price=price,
+                unit=row.unit,
+                least=row.least,
+                greatest=row.greatest,
+            )
 
 
 def step_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
@@ -68,13 +87,20 @@ def amount_findings(subject: str, sums: CostSums) -> Iterator[Finding]:
 
 
 def demand_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
-    """Yield a finding if too little of the demand is measured to compute the charge for it."""
+    """Yield findings if the charge for demand has no price, or too little of it is measured."""
+    plan = days.plan
     known = days.demand_known[span]
     is_short = known < LEAST_DEMAND_KNOWN
     if is_short.any():
-        yield Finding.of(
-            "unknown_demand", days.plan.account.id, coverage=float(known[is_short].min())
-        )
+        yield Finding.of("unknown_demand", plan.account.id, coverage=float(known[is_short].min()))
+    for number in range(*span.indices(len(plan.days))):
+        demand, price = plan.demand_on(plan.days[number]), plan.price_rows[number]
+        if demand is None or price is None:
+            continue
+        key = demand_price_key(demand)
+        if getattr(price, key) is None:
+            yield Finding.of("no_demand_price", plan.account.id, first=plan.days[number], key=key)
+            return
 
 
 def rest_findings(days: AccountDays, rest: CostSums | None, whole: CostSums) -> Iterator[Finding]:

@@ -83,6 +83,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
         """Return the ratio valid at each time."""
+        if len(self.ratios) == 1:
+            return np.full(len(times_ms), self.ratios[0][1])
         since, ratios = zip(*self.ratios, strict=True)
         found: NDArray[np.float64] = np.array(ratios)[
             np.searchsorted(np.array(since), times_ms, side="right") - 1

@@ -88,12 +88,17 @@ class MeterIntervals(msgspec.Struct, frozen=True):
         flows: the flow of each row; a meter with an export register has two rows.
         consumption: the consumption [kWh, m3 or GJ].
         is_measured: True for intervals that are measured (law 2).
+        from_ms: start of the time whose consumption was divided among intervals; of a measured
+            interval, its own start [UTC, ms].
+        until_ms: end of that time [UTC, ms].
     """
 
     edges_ms: "NDArray[np.int64]"
     flows: tuple[Flow, ...]
     consumption: Consumption
     is_measured: "NDArray[np.bool_]"
+    from_ms: "NDArray[np.int64]"
+    until_ms: "NDArray[np.int64]"
 
     def of_flow(self, flow: Flow) -> IntervalSeries:
         """Return the series of one row."""

@@ -6,8 +6,9 @@ Laws:
    readings have been deleted.
 2. If several periods are computed together, their base year is read only once. The results are the
    same as if the periods were computed one by one.
-3. A forecast of the running year needs the years before it. They are read only once a day, because
-   apart from late readings and imports nothing changes them during a day.
+3. A forecast of the running year needs the years before it, and an annual quota its year of
+   reference. They are read only once a day, because apart from late readings and imports nothing
+   changes them during a day. A base year that was read for a comparison is not read again.
 """
 
 from collections.abc import Sequence
@@ -83,7 +84,8 @@ class PeriodFigures:
         self._consumption = consumption
         self._findings = findings
         self._intervals = intervals
-        self._history: tuple[date, int, list[SiteConsumption]] | None = None
+        self._kept_on = date.min
+        self._kept: dict[int, SiteConsumption] = {}
 
     async def figures(self, wanted: Sequence[WantedFigures]) -> list[list[Figure]]:
         """Return the figures of each wanted period.
@@ -104,7 +106,7 @@ class PeriodFigures:
         for year in self._rules.compared_years(whole_period):
             key = year, counted, tuple(scope.id for scope in scopes)
             if key not in base_years:
-                base_years[key] = await self._site_consumption(scopes, year, counted)
+                base_years[key] = await self._base_year(scopes, year, counted, today)
             compared[year.year] = base_years[key]
         return assess(
             self._site,
@@ -142,10 +144,27 @@ class PeriodFigures:
             None if year is None else (year, await self._site_consumption(scopes, year, counted)),
         )
 
-    async def year_consumption(self, year: int) -> SiteConsumption:
-        """Return the consumption of a calendar year by day, without findings and series."""
-        whole = calendar_year(year)
-        return await self._consumption.daily_consumption(whole.start, whole.end)
+    async def year_consumption(self, year: int, today: date) -> SiteConsumption:
+        """Return the consumption of a calendar year by day, without findings and series (law 3).
+
+        Args:
+            year: an earlier year than that of the figures.
+            today: day of the figures.
+        """
+        years = self._years_kept(today)
+        if year not in years:
+            whole = calendar_year(year)
+            years[year] = await self._consumption.daily_consumption(whole.start, whole.end)
+        return years[year]
+
+    def _years_kept(self, today: date) -> dict[int, SiteConsumption]:
+        """Return the years that were read on a day, to which years can be added.
+
+        Nothing is kept for figures as of an earlier day: those of a year that is over.
+        """
+        if today > self._kept_on:
+            self._kept_on, self._kept = today, {}
+        return self._kept if today == self._kept_on else {}
 
     async def years_before(self, period: Period, today: date) -> list[SiteConsumption]:
         """Return the consumption of the years before a running year, the oldest first.
@@ -154,16 +173,17 @@ class PeriodFigures:
         """
         if not (period.whole_year and period.start < today < period.end):
             return []
-        if self._history is None or self._history[:2] != (today, period.year):
-            span = await self._consumption.day_span()
-            first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
-            years = [await self.year_consumption(year) for year in range(first, period.year)]
-            self._history = (today, period.year, years)
-        return self._history[2]
+        span = await self._consumption.day_span()
+        first = period.year if span is None else max(span[0].year, period.year - _MAX_YEARS)
+        return [await self.year_consumption(year, today) for year in range(first, period.year)]
 
     async def consumption(self, period: Period) -> SiteConsumption:
         """Return a period's consumption by day, with the findings about the meters."""
-        consumption = await self._consumption.daily_consumption(period.start, period.end)
+        return await self._with_findings(
+            period, await self._consumption.daily_consumption(period.start, period.end)
+        )
+
+    async def _with_findings(self, period: Period, consumption: SiteConsumption) -> SiteConsumption:
         # Read one day more: a confirmation for the day after the period concerns findings that
         # begin on that day, if there are any, and not those of the period.
         known_to = period.end + timedelta(days=1)
@@ -177,6 +197,25 @@ class PeriodFigures:
         self, scopes: Sequence[Scope], period: Period, counted: frozenset[FlowKind]
     ) -> SiteConsumption:
         """Return a period's consumption by day, findings, and the series that indicators need."""
+        found = await self.consumption(period)
+        return await self._with_series(scopes, period, counted, found)
+
+    async def _base_year(
+        self, scopes: Sequence[Scope], year: Period, counted: frozenset[FlowKind], today: date
+    ) -> SiteConsumption:
+        """Return `_site_consumption` of a base year, and keep its daily values for the day."""
+        daily = await self._consumption.daily_consumption(year.start, year.end)
+        self._years_kept(today)[year.year] = daily
+        found = await self._with_findings(year, daily)
+        return await self._with_series(scopes, year, counted, found)
+
+    async def _with_series(
+        self,
+        scopes: Sequence[Scope],
+        period: Period,
+        counted: frozenset[FlowKind],
+        consumption: SiteConsumption,
+    ) -> SiteConsumption:
         needs = {
             need
             for indicator in indicators.INDICATORS.values()
@@ -184,7 +223,7 @@ class PeriodFigures:
         }
         days = period.start, period.end
         series = await needed_series(needs, scopes, self._site, self._intervals, days, counted)
-        return msgspec.structs.replace(await self.consumption(period), series=series)
+        return msgspec.structs.replace(consumption, series=series)
 
     def scopes_of(self, scope_ids: Sequence[str] | None) -> tuple[Scope, ...]:
         """Return the scopes with the given ids; all scopes of the site if None."""

@@ -35,6 +35,7 @@ from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
+from analytics.pipeline.basis.changed_consumption import ChangedConsumption
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.finding_store import FindingStore
@@ -108,6 +109,9 @@ class Pipeline:
             lambda year: rules.counted_flows(year).energy,
             detail_days=detail_days,
             window_months=window_months,
+        )
+        self._changed = ChangedConsumption(
+            folder, rules, store, self._consumption, self._registers, self._windows
         )
         self._figures = PeriodFigures(
             folder.site,
@@ -209,6 +213,16 @@ class Pipeline:
         meters = await self._registers.meter_records()
         first, missing = await self._days.missing_days(meters, last)
         await self._backfill_days(meters, first, missing, progress)
+
+    async def recompute_changed(self, today: date, progress: Progress) -> None:
+        """Compute the consumption that rests on rows of the site's files that have changed.
+
+        The days up to today must be computed. Nothing is done if this was done before.
+        """
+        found = await self._changed.recompute(today, progress)
+        if found is not None:
+            self._report(found[1])
+            self._report(await self._past.update(found[0]))
 
     async def recompute_gaps(self, first: date, last: date) -> None:
         """Compute the days on which any meter is not fully covered, as late readings fill gaps."""
@@ -363,7 +377,9 @@ class Pipeline:
             last=span[1],
         )
 
-    async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
+    async def publish(
+        self, as_of_ms: Mapping[str, int], replaced: Collection[str] = ()
+    ) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
         The points are dated to the start of the local day in which the time of the figures lies.
@@ -371,6 +387,11 @@ class Pipeline:
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.
+            replaced: ids of periods whose points of the same day are deleted first, because figures
+                may have lost values, or may no longer exist.
+
+        Raises:
+            PointsRefused: the store rejects some of the points.
         """
         wanted = [WantedFigures(period, time_ms) for period, time_ms in as_of_ms.items()]
         published = await self.figures_of(wanted)
@@ -379,7 +400,9 @@ class Pipeline:
             day = periods.local_day(one.as_of_ms - 1, self._zone)
             time_ms = periods.midnight_ms(day, self._zone)
             points += indicator_points(self.folder.site.id, figures, time_ms)
-        await self._consumption.write(points)
+            if one.period in replaced:
+                await self._consumption.forget_indicators(one.period, time_ms)
+        await self._consumption.write_figures(points)
         return [figure for figures in published for figure in figures]
 
     async def stored_periods(self) -> list[str]:

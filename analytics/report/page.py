@@ -6,7 +6,7 @@ verdict and coverage. The foot of the page states sources and conventions.
 
 from analytics.figures.figure import Figure
 from analytics.report import alert_tables, confirmation, figure_selection, figure_texts, html_tables
-from analytics.report.analyses import carbon_output, comparison_output, quality_output
+from analytics.report.analyses import carbon_page, comparison_page, quality_output
 from analytics.report.drawing import charts, svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
@@ -51,8 +51,8 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
         _section(
             translate("Institutions"), html_tables.scope_table(data, "institution", translate)
         ),
-        _section(translate("Further comparisons"), comparison_output.page_part(data, translate)),
-        _section(translate("Change of carbon, by cause"), carbon_output.page_part(data, translate)),
+        _section(translate("Further comparisons"), comparison_page.page_part(data, translate)),
+        _section(translate("Change of carbon, by cause"), carbon_page.page_part(data, translate)),
         _paths(data, translate),
         _months(data, translate),
         _section(translate("Live readings"), html_tables.readings_table(data.readings, translate))

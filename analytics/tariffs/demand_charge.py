@@ -7,13 +7,14 @@ Laws:
    of the contract demand is charged twice.
 3. By greatest demand: the greatest mean power of 15 min in the month [kW].
 4. The charge of a month is the same for each of its days, so a month that is not over has the share
-   of its days.
+   of its days. If the price changes within the month, each day has its own price.
 
 The percentages are keys of the tariff. Source: 发改办价格〔2016〕1583号. Pure: numbers in, numbers
 out.
 """
 
 import math
+from typing import Literal
 
 from analytics.tariffs.tariff import DatedDemand, Price, Tariff
 
@@ -39,10 +40,16 @@ def charged_kw(demand: DatedDemand, tariff: Tariff, greatest_kw: float) -> float
     return contract + tariff.excess_factor * excess
 
 
+def demand_price_key(demand: DatedDemand) -> Literal["capacity", "demand"]:
+    """Return the key of a price by which demand is charged."""
+    return "capacity" if demand.basis == "capacity" else "demand"
+
+
 def month_charge(demand: DatedDemand, tariff: Tariff, price: Price, greatest_kw: float) -> float:
     """Return the charge for demand of a month [yuan]; NaN if a price or the demand is unknown."""
+    unit_price: float | None = getattr(price, demand_price_key(demand))
     if demand.basis == "capacity":
-        unit_price, charged = price.capacity, demand.capacity_kva or math.nan
+        charged = demand.capacity_kva or math.nan
     else:
-        unit_price, charged = price.demand, charged_kw(demand, tariff, greatest_kw)
+        charged = charged_kw(demand, tariff, greatest_kw)
     return math.nan if unit_price is None else unit_price * charged

@@ -104,15 +104,15 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}
     medium: Medium
     unit: str
     schedule: Id | None = None
-    peak_share: Positive | None = None
-    valley_share: Positive | None = None
-    sharp_factor: Positive = 1.0
-    deep_valley_factor: Positive = 1.0
+    peak_share: _Share | None = None
+    valley_share: _Share | None = None
+    sharp_factor: Annotated[float, Meta(ge=1, le=5)] = 1.0
+    deep_valley_factor: _Share = 1.0
     monthly: bool = False
     resets: Literal["monthly", "yearly"] | None = None
-    least_contract_share: NotNegative = 0.4
-    contract_margin: Annotated[float, Meta(ge=1)] = 1.05
-    excess_factor: Annotated[float, Meta(ge=1)] = 2.0
+    least_contract_share: Annotated[float, Meta(ge=0, le=1)] = 0.4
+    contract_margin: Annotated[float, Meta(ge=1, le=2)] = 1.05
+    excess_factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
     from_: date | None = None
     to: date | None = None
     source: _Source

@@ -1,18 +1,14 @@
-"""Check the rows `[[tariff]]`, `[[price]]` and `[[reference_price]]` of `tariffs.toml`.
+"""Check the rows `[[tariff]]` and `[[reference_price]]` of `tariffs.toml`.
 
 Pure: rows in, problems out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from itertools import pairwise
-from typing import Final
 
-from analytics.tariffs.tariff import Price, ReferencePrice, Schedule, Tariff
+from analytics.tariffs.tariff import ReferencePrice, Schedule, Tariff
 from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
-
-_STEPS_EXAMPLE: Final = "[{above = 0, price = 3.1}, {above = 1200, price = 3.7}]"
 
 
 def price_unit(medium: Medium) -> str:
@@ -56,87 +52,7 @@ def _tariff_problems(row: Tariff, schedules: Mapping[str, Schedule]) -> Iterator
             path=("resets",),
         )
     if (row.from_ or date.min) > (row.to or date.max):
-        yield _ends_early("tariff {id} ends before it begins.", row.id)
-
-
-def check_prices(
-    rows: Sequence[Price], tariffs: Mapping[str, Tariff]
-) -> Iterator[tuple[int, Problem]]:
-    """Yield (row index, problem) for each mistake in prices."""
-    for index, row in enumerate(rows):
-        tariff = tariffs.get(row.tariff)
-        if tariff is None:
-            yield (
-                index,
-                Problem(
-                    text="{tariff} is no tariff.",
-                    fix="Use one of: {known}.",
-                    values={"tariff": row.tariff, "known": ", ".join(tariffs)},
-                    path=("tariff",),
-                ),
-            )
-            continue
-        for problem in _price_problems(row, tariff):
-            yield index, problem
-
-
-def _price_problems(row: Price, tariff: Tariff) -> Iterator[Problem]:
-    stated = {
-        "sharp": row.sharp,
-        "peak": row.peak,
-        "valley": row.valley,
-        "deep_valley": row.deep_valley,
-    }
-    own = [name for name, price in stated.items() if price is not None]
-
-    def problem(text: Msgid, fix: Msgid, key: str) -> Problem:
-        values = {"tariff": tariff.id, "from": row.from_, "key": key, "steps": _STEPS_EXAMPLE}
-        return Problem(text=text, fix=fix, values=values, path=(key,))
-
-    if row.to is not None and row.to < row.from_:
-        yield _ends_early("the price of {id} ends before it begins.", tariff.id)
-    if (row.flat is None) == (not row.steps):
-        yield problem(
-            "the price of {tariff} from {from} needs either flat or steps.",
-            "Write the published price as flat = ..., or a price by amount as steps = [...].",
-            "flat" if row.flat is not None else "tariff",
-        )
-    if row.steps and tariff.resets is None:
-        yield problem(
-            "the price of {tariff} from {from} has steps, but the tariff does not say when they"
-            " are reset.",
-            'Write resets = "yearly" or resets = "monthly" into the tariff.',
-            "steps",
-        )
-    amounts = [step.above for step in row.steps]
-    if row.steps and (amounts[0] != 0 or any(one >= other for one, other in pairwise(amounts))):
-        yield problem(
-            "the steps of {tariff} from {from} do not begin at 0, or do not ascend.",
-            "Write them like {steps}",
-            "steps",
-        )
-    if row.purchase is not None and tariff.peak_share is None:
-        yield problem(
-            "the price of {tariff} from {from} has a purchase price component, but the tariff has"
-            " no peak_share and valley_share.",
-            "Write both into the tariff, or remove purchase.",
-            "purchase",
-        )
-    if own and (row.purchase is not None or tariff.schedule is None):
-        yield problem(
-            "the price of {tariff} from {from} has the key {key}, which only prices of a contract"
-            " may have.",
-            "Remove the key; or remove purchase, and use a tariff with a schedule.",
-            own[0],
-        )
-    is_complete = row.purchase is not None or {"peak", "valley"} <= {*own}
-    if tariff.schedule is not None and not is_complete:
-        yield problem(
-            "the price of {tariff} from {from} lacks prices for peak and valley hours.",
-            "Write purchase = ..., the component that was published with the flat price; or the"
-            " prices of the contract, peak = ... and valley = ...",
-            "tariff",
-        )
+        yield ends_early("tariff {id} ends before it begins.", row.id)
 
 
 def check_references(rows: Sequence[ReferencePrice]) -> Iterator[tuple[int, Problem]]:
@@ -165,5 +81,6 @@ def _wrong_unit(table: str, row_id: str, unit: str, medium: Medium) -> Problem:
     )
 
 
-def _ends_early(text: Msgid, row_id: str) -> Problem:
+def ends_early(text: Msgid, row_id: str) -> Problem:
+    """Return the problem that a row ends before it begins."""
     return Problem(text=text, fix="Correct from or to.", values={"id": row_id}, path=("to",))

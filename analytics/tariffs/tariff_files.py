@@ -12,9 +12,10 @@ from analytics.alerts.checking.id_check import repeated_ids
 from analytics.rule_documents import rule_documents
 from analytics.rule_rows import check_located, decoded, merge_rows, rows_of
 from analytics.tariffs.account_check import account_meters, check_accounts
+from analytics.tariffs.price_check import PriceContext, check_prices
 from analytics.tariffs.schedule_check import check_schedules
 from analytics.tariffs.tariff import Price, Tariffs, TariffsFile
-from analytics.tariffs.tariff_check import check_prices, check_references, check_tariffs
+from analytics.tariffs.tariff_check import check_references, check_tariffs
 from jieneng.metering.errors import ConfigError, Problem, UnreadKeys
 from jieneng.metering.site import Site
 
@@ -45,10 +46,11 @@ def load_tariffs(path: Path, site: Site | None) -> Tariffs:
             problems += map(document.locate, repeated)
     schedules = {row.id: row for row in rows_of(schedule_rows)}
     tariffs = {row.id: row for row in rows_of(tariff_rows)}
+    context = PriceContext(tariffs, schedules, rows_of(reference_rows))
     problems += [
         *check_located("schedule", schedule_rows, check_schedules),
         *check_located("tariff", tariff_rows, lambda rows: check_tariffs(rows, schedules)),
-        *check_located("price", price_rows, lambda rows: check_prices(rows, tariffs)),
+        *check_located("price", price_rows, lambda rows: check_prices(rows, context)),
         *check_located("account", account_rows, lambda rows: check_accounts(rows, tariffs, site)),
         *check_located("reference_price", reference_rows, check_references),
     ]

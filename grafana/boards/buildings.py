@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from grafana.board_frame import BoardText, Words, board_link, frame, no_data_text
+from grafana.board_frame import BoardText, Words, board_link, frame, no_data_text, text_panel
 from grafana.board_parts.consumption_panels import by_day
 from grafana.board_parts.figure_panels import by_month, by_year, ranking, scope_tables, verdict
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json
 from grafana.panel_layout import PanelRow
-from grafana.panels import PanelText, table_panel, text_panel
+from grafana.panels import PanelText, table_panel
 from grafana.queries import extremes
 from grafana.variables import scope_variable, site_variable, year_variable
 from grafana.verdicts import name_values

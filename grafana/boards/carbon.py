@@ -4,6 +4,7 @@ from typing import Final
 
 from grafana import colours
 from grafana.board_frame import BoardText, frame, no_data_text
+from grafana.board_parts.change_panels import carbon_scopes, carbon_sources, carbon_steps
 from grafana.board_parts.figure_panels import SCOPE, by_year, ranking, verdict
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, indicator_overrides
@@ -45,6 +46,13 @@ def _rows(site: BoardSite) -> list[PanelRow]:
             tr("Target · ${scope:text} · $period"),
             widths=(8, 16),
         ),
+        PanelRow(
+            9,
+            (carbon_steps(site, "carbon_total"), carbon_steps(site, "carbon_per_floor_area")),
+            tr("Change since the base year, by cause · ${scope:text} · $period"),
+        ),
+        PanelRow(7, (carbon_sources(site),)),
+        PanelRow(9, (carbon_scopes(site),), tr("Change by cause, of all scopes · $period")),
         PanelRow(
             8,
             (

@@ -85,8 +85,7 @@ def _period_overrides(site: BoardSite, suffix: str) -> Overrides:
 
 def _stacked_months(text: PanelText, unit: str, overrides: Overrides) -> Json:
     query = latest(schema.COST, tuple(overrides), _where(), ("period",))
-    panel = bar_chart(text, unit, query, overrides, "period")
-    panel["options"]["stacking"] = "normal"
+    panel = bar_chart(text, unit, query, overrides, "period", stacked=True)
     return {**panel, **_LONG}
 
 
@@ -166,7 +165,7 @@ def _by_building(site: BoardSite) -> Json:
         "scope": FieldOverride(tr("Building"), values=name_values(site.buildings), width=150),
         "energy_kwh": FieldOverride(tr("Consumption"), site.unit("kWh")),
         schema.COST_YUAN: FieldOverride(tr("Cost"), decimals=0),
-        "average_price": FieldOverride(tr("Average price"), site.unit("yuan/kWh"), 4),
+        "average_price": FieldOverride(tr("Average price"), site.unit("yuan/kWh"), 4, width=130),
         "least_yuan": FieldOverride(tr("At least"), decimals=0),
         "greatest_yuan": FieldOverride(tr("At most"), decimals=0),
         schema.COVERAGE: FieldOverride(tr("Coverage"), "percentunit", 1, width=90),

@@ -3,13 +3,13 @@
 from typing import Final
 
 from grafana import colours
-from grafana.board_frame import BoardText, board_link, frame, no_data_text
+from grafana.board_frame import BoardText, board_link, frame, no_data_text, text_panel
 from grafana.board_parts.figure_panels import ranking
 from grafana.board_quota import LevelQuota
 from grafana.board_site import BoardSite
 from grafana.field_display import FieldOverride, Json, bad_from, good_from
 from grafana.panel_layout import PanelRow
-from grafana.panels import PanelText, bar_chart, stat_panel, table_panel, text_panel
+from grafana.panels import PanelText, bar_chart, stat_panel, table_panel
 from grafana.queries import latest, one_of
 from grafana.variables import limited_variable, scope_variable, site_variable, year_variable
 from grafana.verdicts import level_values, name_values, status_values

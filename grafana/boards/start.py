@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from grafana.board_frame import BoardText, Words, frame, uid, words_text
+from grafana.board_frame import BoardText, Words, frame, text_panel, uid, words_text
 from grafana.board_parts.alert_panels import total_firing
 from grafana.board_parts.figure_panels import verdict
 from grafana.board_parts.fleet_panels import agents_online
 from grafana.board_site import BoardSite
 from grafana.field_display import Json
 from grafana.panel_layout import PanelRow
-from grafana.panels import text_panel
 from grafana.variables import site_variable, year_variable
 from jieneng.metering.indicators import BINDING_INDICATORS
 

@@ -1,6 +1,7 @@
 """Board 节能目标总览: targets, caps and glide paths of a scope, and its buildings."""
 
 from grafana.board_frame import BoardText, board_link, frame
+from grafana.board_parts.change_panels import comparisons, left_out_areas
 from grafana.board_parts.consumption_panels import by_day
 from grafana.board_parts.figure_panels import (
     all_indicators,
@@ -79,6 +80,12 @@ def _rows(site: BoardSite) -> list[PanelRow]:
         PanelRow(
             11, (_of_year(all_indicators(site)),), tr("All indicators · ${scope:text} · $period")
         ),
+        PanelRow(
+            9,
+            (comparisons(site),),
+            tr("Further comparisons, without a verdict · ${scope:text} · $period"),
+        ),
+        PanelRow(5, (left_out_areas(site),)),
     ]
 
 

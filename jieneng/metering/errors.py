@@ -4,6 +4,7 @@
     ├── ConfigError          a file that a person wrote is wrong: fix the file      (exit 1)
     ├── UsageError           a command can't be carried out as it was typed         (exit 2)
     ├── NoData               nothing is stored of the period that is asked for      (exit 1)
+    ├── PointsRefused        the database rejects computed points: the cause is there (exit 1)
     ├── PeerError            another machine sent something wrong: refuse it
     │   ├── ReplyError         a meter's reply does not answer the request
     │   │   └── StrayReply       the reply answers another request
@@ -124,6 +125,10 @@ class UsageError(JienengError):
 
 class NoData(JienengError):
     """A period without any data in the store."""
+
+
+class PointsRefused(JienengError):
+    """Points that the database rejects, and will reject again until its cause is removed."""
 
 
 class PeerError(JienengError):

@@ -97,7 +97,7 @@ class Confirmation(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """A doubt or remark that a reader of a figure should know.
 
     Attributes:
@@ -626,6 +626,23 @@ _ROWS: Final = (
         " {last:date}, so the cost is unknown. Write the published price into tariffs.toml.",
         zh="{subject:name}：{first:date} 至 {last:date} 之间缺少“{tariff:name}”的价格，费用未知；"
         "请将公布的价格填入 tariffs.toml",
+    ),
+    FindingKind(
+        code="no_demand_price",
+        severity="warning",
+        en="{subject:name}: on {first:date} the price has no {key} for the charge for demand, so"
+        " the cost is unknown. Write it into tariffs.toml.",
+        zh="{subject:name}：{first:date} 的价格未填写计收基本电费的 {key}，费用未知；"
+        "请填入 tariffs.toml",
+    ),
+    FindingKind(
+        code="price_unusual",
+        severity="warning",
+        en="{subject:name}: by tariffs.toml a unit costs {price:number} yuan on average, without"
+        " the charge for demand; {least:number} to {greatest:number} {unit} are usual. Check the"
+        " prices.",
+        zh="{subject:name}：按 tariffs.toml 计算，平均单价（不含基本电费）为 {price:number} 元；"
+        "一般为 {least:number} 至 {greatest:number} {unit}，请核对价格",
     ),
     FindingKind(
         code="no_account",

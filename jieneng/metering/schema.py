@@ -25,6 +25,15 @@ estimated, `status` (text) |
 used_pct, remains, remains_per_day, coverage; of a year also least_used_pct, forecast, \
 forecast_least, forecast_greatest, forecast_pct, short_days, used_80_ms, used_90_ms, used_100_ms, \
 `status` (text) |
+| carbon_change | analytics | site, scope, indicator, period, source (all, grid, direct_green, \
+traded, gas, heat) | base, value, change, activity_effect, supply_effect, factor_effect, \
+area_effect; of `all` also `base_period` (text), coverage, `status` (text) |
+| carbon_step | analytics | site, scope, indicator, period, step (base, activity, supply, factor, \
+area, value) | `place`, `below`, `total`, `increase`, `decrease`: parts of a step's stacked bar |
+| comparison | analytics | site, scope, indicator, period, comparison | value, baseline, \
+`baseline_period` (text), change_pct, decrease_pct, plan_change_pct, left_out_areas, coverage |
+| left_out_area | analytics | site, scope, period, area, kind (joined, left) | `day_ms`, \
+`unmetered` (text) |
 | completeness | analytics | site, meter, quantity | `expected`, `stored`, `share`: numbers of \
 readings of the local day that were to be polled and that are stored, and their quotient |
 | data_quality | analytics | site, scope, figure, period | `score`, `completeness`, \
@@ -51,6 +60,8 @@ of the hour of the week that starts at the point's time |
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` computed again |
+| basis | analytics | site, result, scope | `digest` (text): of the rows of the site's files from \
+which a result was computed |
 | alert | analytics | site, rule, signal, subject, severity | `phase`, `value`, `limit`, `peak`, \
 `since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
 `noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \
@@ -66,7 +77,8 @@ one point. In addition to `FIELDS`, it has a field for each number of its senten
 
 An `indicator` or an `annual_quota` of a year (`period` 2025) or a month (2025-06), and a
 `quota_level` of a year, have one point a day, at the start of the local day for which they were
-computed. The `series` of an `indicator` is the series of the grid's carbon factor.
+computed. A `carbon_change`, `carbon_step`, `comparison` or `left_out_area` of a year has only the
+latest of these points. The `series` of an `indicator` is the series of the grid's carbon factor.
 
 A `profile` of a month (2025-06) has one point a day, at the start of the last local day that it
 contains. A `night` has the time at which its local day begins, the day on which it ends.
@@ -92,6 +104,10 @@ BILL: Final = "bill"
 CONSUMPTION: Final = "consumption"
 FINDING: Final = "finding"
 INDICATOR: Final = "indicator"
+CARBON_CHANGE: Final = "carbon_change"
+CARBON_STEP: Final = "carbon_step"
+COMPARISON: Final = "comparison"
+LEFT_OUT_AREA: Final = "left_out_area"
 COMPLETENESS: Final = "completeness"
 DATA_QUALITY: Final = "data_quality"
 QUALITY_ISSUE: Final = "quality_issue"
@@ -108,6 +124,7 @@ LEDGER: Final = "ledger"
 RECEIPT: Final = "receipt"
 LATE_DAY: Final = "late_day"
 RECOMPUTED_DAY: Final = "recomputed_day"
+BASIS: Final = "basis"
 ALERT: Final = "alert"
 ALERT_ROUND: Final = "alert_round"
 ALERT_MARK: Final = "alert_mark"
@@ -121,6 +138,10 @@ MEASUREMENTS: Final = frozenset(
         CONSUMPTION,
         FINDING,
         INDICATOR,
+        CARBON_CHANGE,
+        CARBON_STEP,
+        COMPARISON,
+        LEFT_OUT_AREA,
         COMPLETENESS,
         DATA_QUALITY,
         QUALITY_ISSUE,
@@ -137,6 +158,7 @@ MEASUREMENTS: Final = frozenset(
         RECEIPT,
         LATE_DAY,
         RECOMPUTED_DAY,
+        BASIS,
         ALERT,
         ALERT_ROUND,
         ALERT_MARK,
@@ -152,6 +174,7 @@ ESTIMATED: Final = "estimated"
 BOUNDED: Final = "bounded"
 SPREAD_START: Final = "spread_start"
 SPREAD_END: Final = "spread_end"
+DIGEST: Final = "digest"
 WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
@@ -166,6 +189,12 @@ LONGEST_INTERVAL_MS: Final = 370 * 86_400_000
 #: Tag `kind` of the daily consumption of a scope that is in none of its sub-items.
 NO_ITEM: Final = "no_item"
 
+#: Tag `source` of the sums of all sources of carbon.
+ALL_SOURCES: Final = "all"
+
+#: Tag `comparison` of the comparison by the areas that existed in both periods.
+LIKE_FOR_LIKE: Final = "like_for_like"
+
 #: Tag `series` of an indicator that does not depend on a carbon factor.
 NO_SERIES: Final = "-"
 
@@ -178,6 +207,10 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         CONSUMPTION: ("site", "kind", "scope", "medium", "interval"),
         FINDING: ("site", "scope", "code"),
         INDICATOR: ("site", "scope", "indicator", "period", "series"),
+        CARBON_CHANGE: ("site", "scope", "indicator", "period", "source"),
+        CARBON_STEP: ("site", "scope", "indicator", "period", "step"),
+        COMPARISON: ("site", "scope", "indicator", "period", "comparison"),
+        LEFT_OUT_AREA: ("site", "scope", "period", "area", "kind"),
         COMPLETENESS: ("site", "meter", "quantity"),
         DATA_QUALITY: ("site", "scope", "figure", "period"),
         QUALITY_ISSUE: ("site", "scope", "figure", "code", "subject"),
@@ -194,6 +227,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         RECEIPT: ("site", "agent", "machine"),
         LATE_DAY: ("site", "meter"),
         RECOMPUTED_DAY: ("site", "meter"),
+        BASIS: ("site", "result", "scope"),
         ALERT: ("site", "rule", "signal", "subject", "severity"),
         ALERT_ROUND: ("site", "copy"),
         ALERT_MARK: ("site", "rule", "subject", "kind", "by"),
@@ -242,6 +276,34 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "status",
             )
         ),
+        CARBON_CHANGE: frozenset(
+            (
+                "base_period",
+                "base",
+                "value",
+                "change",
+                "activity_effect",
+                "supply_effect",
+                "factor_effect",
+                "area_effect",
+                COVERAGE,
+                "status",
+            )
+        ),
+        CARBON_STEP: frozenset(("place", "below", "total", "increase", "decrease")),
+        COMPARISON: frozenset(
+            (
+                "value",
+                "baseline",
+                "baseline_period",
+                "change_pct",
+                "decrease_pct",
+                "plan_change_pct",
+                "left_out_areas",
+                COVERAGE,
+            )
+        ),
+        LEFT_OUT_AREA: frozenset(("day_ms", "unmetered")),
         COMPLETENESS: frozenset((EXPECTED, STORED, "share")),
         DATA_QUALITY: frozenset(
             (
@@ -333,6 +395,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
         LATE_DAY: frozenset((WRITTEN_MS,)),
         RECOMPUTED_DAY: frozenset((WRITTEN_MS,)),
+        BASIS: frozenset((DIGEST,)),
         ALERT: frozenset(
             (
                 "phase",
@@ -370,7 +433,19 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 
 #: The fields that hold text; every other field is a float.
-TEXT_FIELDS: Final = frozenset({"status", "level", "boot", "reason", "fires"})
+TEXT_FIELDS: Final = frozenset(
+    {
+        "status",
+        "level",
+        "boot",
+        "reason",
+        "fires",
+        "base_period",
+        "baseline_period",
+        "unmetered",
+        DIGEST,
+    }
+)
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):

@@ -3,7 +3,8 @@
 The history is computed, not waited for: readings of the simulated meters, then the product's own
 backfill and publishing. What agents report (polls, state, counts) is written beside them.
 
-The site is the example centre with heat meters. A meter of block 2 was silent for two days, one
+The site is the example centre with heat meters, photovoltaics, an annex that joined in 2025, and a
+further baseline beside 2020. A meter of block 2 was silent for two days, one
 reading of a meter in block 1 is wrong, and an agent is offline.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.calendar.working_hours import Hours
+from analytics.pipeline.changes.change_writer import ChangeWriter
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
 from analytics.pipeline.profiles.profile_writer import ProfileWriter
@@ -49,11 +51,30 @@ GAUGE_HOURS: Final = 27
 SILENT_METER: Final = "e-b2-hvac"
 SILENT: Final = (date(2025, 11, 26), date(2025, 11, 28))
 
+#: First day of the annex, which existed in a part of the compared years only.
+JOINED: Final = date(2025, 1, 1)
+
 #: A meter of which one reading is three times too high.
 SLIPPED_METER: Final = "e-b1-light"
 
 _MINUTE_MS: Final = 60_000
 _MORE_METERS: Final = """
+[[area]]
+id = "annex"
+name = "附属楼"
+kind = "office"
+institutions = ["affairs-bureau"]
+floor_area_m2 = [{from = 2025-01-01, value = 2600.0}]
+headcount = [{from = 2025-01-01, value = 60}]
+
+[[meter]]
+id = "e-annex"
+name = "附属楼总表"
+medium = "electricity"
+area = "annex"
+rated_max = 60.0
+installed = 2025-01-01
+
 [[meter]]
 id = "e-roof"
 name = "屋顶光伏"
@@ -97,6 +118,15 @@ rated_max = 1200.0
 """
 _MORE_TARIFFS = """
 [[account]]
+id = "3208000000005"
+meters = ["e-annex"]
+tariff = [
+  {from = 2019-01-01, value = "jiangsu-2021"},
+  {from = 2025-06-01, value = "jiangsu-two-part"},
+]
+demand = [{from = 2019-01-01, basis = "capacity", capacity_kva = 100.0}]
+
+[[account]]
 id = "3208000000004"
 meters = ["h-main"]
 tariff = [{from = 2019-01-01, value = "heat-flat"}]
@@ -108,12 +138,24 @@ flat = 60.0
 """
 
 
+_MORE_PLAN = """
+[[baseline]]
+id = "recent"
+name = "2023–2024"
+from = 2023
+to = 2024
+reason = "2020 was a year of closed offices"
+"""
+
+
 def write_folder(path: Path) -> SiteFolder:
     """Write the site's folder, and read it."""
     for name in ("site.toml", "plan.toml", "quotas.toml", "simulator.toml", "tariffs.toml"):
         shutil.copyfile(EXAMPLE / name, path / name)
     with (path / "site.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_METERS)
+    with (path / "plan.toml").open("a", encoding="utf-8") as file:
+        file.write(_MORE_PLAN)
     with (path / "tariffs.toml").open("a", encoding="utf-8") as file:
         file.write(_MORE_TARIFFS)
     return load(path)
@@ -157,6 +199,7 @@ async def fill(
         as_of_ms = _ms(folder.site, min(NOW, end))
         await pipeline.publish(dict.fromkeys([f"{year}", *wanted], as_of_ms))
     await QuotaWriter(pipeline.quotas, folder.site, store).write([years[-1]], NOW.date())
+    await ChangeWriter(pipeline, store).write(years, NOW.date())
     profiles = ProfileReader(folder, rules, Hours(), store)
     await ProfileWriter(profiles, store).update(NOW.date(), ())
     await store.write(list(_bills(folder.site)))
@@ -239,6 +282,10 @@ def _readings(
         if meter.role == "generation":
             yield list(_counter_points(site, meter, moments, _roof_kwh(site, moments)))
             continue
+        if meter.area == "annex":
+            since = moments[moments >= _ms(site, datetime.combine(JOINED, time()))]
+            yield list(_counter_points(site, meter, since, _annex_kwh(site, since)))
+            continue
         device = simulated.meters[meter.id]
         times = moments
         if meter.id == SILENT_METER:
@@ -268,6 +315,16 @@ def _roof_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
     grown: NDArray[np.float64] = share * share * (3 - 2 * share)
     registers: NDArray[np.float64] = before_kwh[day] + of_day_kwh[day] * grown
     return registers
+
+
+def _annex_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the register of the annex: 420 kWh a day, with a peak at noon."""
+    days, hours = np.divmod(
+        (times_ms - _ms(site, datetime.combine(JOINED, time()))) / 3_600_000, 24
+    )
+    share = hours / 24
+    grown: NDArray[np.float64] = 420 * (days + share - np.sin(2 * np.pi * share) / 8)
+    return grown
 
 
 def _counter_points(

@@ -1,11 +1,14 @@
 """A third language needs only a catalogue; no other file of the project changes."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import pytest
 from babel.messages.pofile import read_po, write_po
@@ -13,7 +16,8 @@ from babel.messages.pofile import read_po, write_po
 from jieneng.locale import collect
 from tests.cli import run
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("third language")]
+#: The worker that searches the source for sentences, so that it is searched once.
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("sentences")]
 
 FRENCH = {
     "Meter the consumption of public buildings and report whether it meets the plan.": (
@@ -43,14 +47,22 @@ def french_project(tmp_path_factory: pytest.TempPathFactory) -> FrenchProject:
     catalogue = root / "jieneng" / "locale" / "fr" / "LC_MESSAGES" / "jieneng.po"
     catalogue.parent.mkdir(parents=True)
     catalogue.touch()
-    in_copy(root, "jieneng.locale.collect")
+    collect_into(root)
     with catalogue.open("rb") as file:
         texts = read_po(file, locale="fr")
     for english, french in FRENCH.items():
         texts[english].string = french  # a KeyError where the sentence was not collected
     with catalogue.open("wb") as file:
         write_po(file, texts)
-    return FrenchProject(root, in_copy(root, "jieneng.locale.collect").stdout)
+    return FrenchProject(root, collect_into(root))
+
+
+def collect_into(root: Path) -> str:
+    """Collect the sentences into the catalogues of the copied project, and return the output."""
+    said = io.StringIO()
+    with mock.patch.object(collect, "_LOCALE", root / "jieneng" / "locale"), redirect_stdout(said):
+        collect.main()
+    return said.getvalue()
 
 
 def in_copy(

@@ -24,13 +24,14 @@ from analytics.figures.figure import FigureComparison, relative_change_pct, roun
 from analytics.figures.indicator_results import IndicatorResult, PeriodInputs
 from analytics.figures.roll_up import Scope, scopes
 from analytics.periods import Period
+from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import BINDING_INDICATORS, Indicator
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Area, Site, descendants
 
 #: Id of the comparison, in JSON and CSV.
-LIKE_FOR_LIKE = "like_for_like"
+LIKE_FOR_LIKE = schema.LIKE_FOR_LIKE
 
 
 class AreaChange(msgspec.Struct, frozen=True):

@@ -47,7 +47,9 @@ from jieneng.metering.site import Site, Supply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SplitStatus = Literal["split", "no_baseline", "insufficient_data", "not_applicable"]
+SplitStatus = Literal[
+    "split", "no_baseline", "insufficient_data", "not_comparable", "not_applicable"
+]
 
 #: The indicators whose changes are split.
 SPLIT_INDICATORS: Final = ("carbon_per_floor_area", "carbon_total")
@@ -201,6 +203,8 @@ def _status(base: IndicatorResult, value: IndicatorResult, floor: float) -> Spli
         return "insufficient_data"
     if not base.coverage > 0:
         return "no_baseline"
+    if base.coverage >= floor and not math.isfinite(base.value):
+        return "not_comparable"  # the data are there, but the scope had no floor area
     return "split" if base.is_sufficient(floor) else "insufficient_data"
 
 

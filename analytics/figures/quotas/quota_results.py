@@ -215,11 +215,13 @@ def _level(quota: Quota, found: IndicatorResult, expected: Range, coverage_floor
 
 
 def _reached(quota: Quota, value: float) -> Level:
+    """Return the best level that a value reaches, both with the digits that are shown."""
+    shown = rounded(value)
     limits = (quota.guide, quota.benchmark, quota.constraint)
     reached = (
         level
         for level, limit in zip(LEVELS, limits, strict=False)
-        if limit is not None and value <= limit
+        if limit is not None and shown is not None and shown <= (rounded(limit) or 0.0)
     )
     return next(reached, "above")
 

@@ -74,7 +74,7 @@ class QuotaFigures:
         """
         year, today = _year(year_id), periods.local_day(as_of_ms, self._site.zone)
         earlier = {
-            one: await self._figures.year_consumption(one)
+            one: await self._figures.year_consumption(one, today)
             for one in sorted(reference_years(self._rules, self._site, year))
         }
         return annual_quota_results(

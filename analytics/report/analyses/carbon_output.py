@@ -1,4 +1,4 @@
-"""Render the split of carbon changes: table for the terminal, part of the page, JSON and CSV. Pure.
+"""Render the split of carbon changes: table for the terminal, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. If there
     are no effects, the reason is shown instead.
@@ -14,10 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from analytics.figures.decomposition.carbon_split import CarbonPart, CarbonSplit, Effects
-from analytics.report import figure_texts, html_tables
-from analytics.report.html_elements import Html, element, join
+from analytics.report import figure_texts
 from analytics.report.output_text import csv_text, finding_sentences, json_text
-from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering.findings import BASELINE
@@ -46,8 +44,6 @@ _COLUMNS: Final = (
 )
 #: Codes of the findings that explain the effects.
 _REMARKS: Final = frozenset({"proxy_factor", "provisional_factor", "supply_class", "no_baseline"})
-#: Indicator that the page shows.
-_ON_PAGE: Final = "carbon_per_floor_area"
 
 
 def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> Table:
@@ -60,7 +56,7 @@ def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Transl
         box=box.SIMPLE_HEAD,
     )
     table.add_column(translate("Scope"), overflow="fold")
-    for heading in _headings(translate):
+    for heading in headings(translate):
         table.add_column(heading, justify="right", no_wrap=True)
     for unit, indicator in dict.fromkeys((one.unit, one.indicator) for one in splits):
         name = figure_texts.indicator_name(indicator, translate)
@@ -73,16 +69,17 @@ def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Transl
 
 
 def _add_split(table: Table, split: CarbonSplit, labels: Labels, translate: Translate) -> None:
-    table.add_row(labels.name(split.scope), *_sum_cells(split, translate))
+    table.add_row(labels.name(split.scope), *sum_cells(split, translate))
     if split.status == "split":
         share = translate("% of the base")
-        table.add_row(f"  {share}", *_percent_cells(split), style="bright_black")
+        table.add_row(f"  {share}", *percent_cells(split), style="bright_black")
     if len(split.parts) > 1:
         for part in split.parts:
             table.add_row(f"  {_source(part, translate)}", *_part_cells(part))
 
 
-def _headings(translate: Translate) -> tuple[str, ...]:
+def headings(translate: Translate) -> tuple[str, ...]:
+    """Return the headings of a split: values of both years, change and effects."""
     return (
         translate("Base value"),
         translate("Value"),
@@ -94,14 +91,16 @@ def _headings(translate: Translate) -> tuple[str, ...]:
     )
 
 
-def _sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
+def sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
+    """Return the cells below `headings`; without a split, the reason stands for the change."""
     values = [figure_texts.number(split.base), figure_texts.number(split.value)]
     if split.status != "split":
         return [*values, status_word(split, translate)]
-    return [*values, _signed(split.change), *map(_signed, msgspec.structs.astuple(split.effects))]
+    return [*values, signed(split.change), *map(signed, msgspec.structs.astuple(split.effects))]
 
 
-def _percent_cells(split: CarbonSplit) -> list[str]:
+def percent_cells(split: CarbonSplit) -> list[str]:
+    """Return the change and the effects as shares of the base value [%]."""
     base = split.base
 
     def percent(value: float | None) -> str:
@@ -114,10 +113,10 @@ def _part_cells(part: CarbonPart) -> list[str]:
     effects = msgspec.structs.astuple(part.effects)
     change = sum(effect for effect in effects if effect is not None)
     values = (figure_texts.number(part.base), figure_texts.number(part.value))
-    return [*values, _signed(change), *map(_signed, effects)]
+    return [*values, signed(change), *map(signed, effects)]
 
 
-def _signed(value: float | None) -> str:
+def signed(value: float | None) -> str:
     """Format a change with its sign."""
     text = figure_texts.number(value)
     return f"+{text}" if value is not None and value > 0 else text
@@ -140,6 +139,7 @@ def status_word(split: CarbonSplit, translate: Translate) -> str:
         "split": "",
         "no_baseline": translate("No baseline"),
         "insufficient_data": translate("Insufficient data"),
+        "not_comparable": translate("Not comparable"),
         "not_applicable": translate("Not applicable"),
     }[split.status]
 
@@ -153,41 +153,6 @@ def remarks(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate)
         if finding.code.removeprefix(BASELINE) in _REMARKS
     ]
     return list(dict.fromkeys(finding_text(one, translate, labels) for one in found))
-
-
-def page_part(data: PageData, translate: Translate) -> Html:
-    """Return the page's table of splits; an empty text if no split is known."""
-    splits = [one for one in data.carbon if one.indicator == _ON_PAGE]
-    if not any(one.status == "split" for one in splits):
-        return Html("")
-    headings = [translate("Scope"), *_headings(translate)]
-    rows = [_page_row(split, headings, data.labels, translate) for split in splits]
-    note = translate(
-        "Carbon per floor area with each year's factor, in {unit}. The effects of the purchased"
-        " amounts, of the classes of purchased electricity, of the emission factors and of the"
-        " floor area add up to the change. Below each effect: its share of the base value."
-    ).format(unit=figure_texts.unit(splits[0].unit, translate))
-    return join((element("p", note, class_="quiet"), html_tables.table(headings, rows, "live")))
-
-
-def _page_row(
-    split: CarbonSplit, headings: Sequence[str], labels: Labels, translate: Translate
-) -> Html:
-    cells = _sum_cells(split, translate)
-    cells += [figure_texts.UNKNOWN] * (len(headings) - 1 - len(cells))
-    shares = _percent_cells(split) if split.status == "split" else [""] * len(cells)
-    return element(
-        "tr",
-        element("th", labels.name(split.scope), scope="row"),
-        join(
-            [
-                html_tables.cell(
-                    heading, join((text, element("div", element("small", share)))), "number"
-                )
-                for heading, text, share in zip(headings[1:], cells, shares, strict=True)
-            ]
-        ),
-    )
 
 
 def to_json(splits: Sequence[CarbonSplit], translate: Translate, labels: Labels) -> str:

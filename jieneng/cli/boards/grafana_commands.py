@@ -172,7 +172,7 @@ def board_site(
     from analytics.alerts.alert_files import load_alert_rules
     from analytics.settings import AnalyticsSettings
     from analytics.site_analytics import load_rules
-    from grafana.board_site import BoardSite
+    from grafana.board_site import BoardSite, NamedBaseline
     from jieneng.cli.boards.board_quotas import board_quotas
     from jieneng.cli.boards.grafana_receivers import watched_rules
     from jieneng.site_folder import load, read_settings
@@ -181,13 +181,17 @@ def board_site(
     settings = read_settings(path / "analytics.toml", AnalyticsSettings)
     translate = translator(language or folder.site.site.language)
     rules = load_alert_rules(path, folder.site)
+    figure_rules = load_rules(path, settings, folder.site)
     of = BoardSite(
         folder.site,
         translate,
         settings.coverage_floor,
         watched_rules(rules, translate),
         settings.alerts.enabled,
-        board_quotas(load_rules(path, settings, folder.site), folder.site.id),
+        board_quotas(figure_rules, folder.site.id),
+        tuple(
+            NamedBaseline(row.id, row.name or row.id, row.reason) for row in figure_rules.baselines
+        ),
     )
     return of, settings, rules
 

@@ -3,6 +3,7 @@
 import math
 from datetime import date
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from analytics.costs.account_days import AccountDays
 from analytics.costs.bill_comparison import Bill
 from analytics.costs.cost_result import CostResult
 from analytics.figures.boundary.site_structure import SiteStructure
-from analytics.tariffs.tariff import DatedDemand, Price, ReferencePrice
+from analytics.tariffs.tariff import DatedDemand, DatedTariff, DemandBasis, Price, ReferencePrice
 from tests.analytics.costs.made_costs import (
     FIRST,
     GAS,
@@ -100,6 +101,53 @@ def test_half_of_a_month_has_half_of_its_charge_for_demand() -> None:
     assert (found.cost, found.demand_cost, found.average_price) == (15_000, 15_000, None)
 
 
+def test_a_price_of_demand_that_changes_in_the_month_holds_for_its_days() -> None:
+    """15 days of 1000 kVA x 30 yuan, and 15 days of 1000 kVA x 40 yuan."""
+    account = electricity(DatedDemand(from_=FIRST, basis="capacity", capacity_kva=1000))
+    early, late = (
+        Price(tariff="time-of-use", from_=day, flat=0.7, peak=1.0, valley=0.4, capacity=yuan)
+        for day, yuan in ((FIRST, 30.0), (date(2026, 6, 16), 40.0))
+    )
+    assert cost(costed(account, {"main": hourly(10, 5)}, early, late)).demand_cost == 35_000
+
+
+@pytest.mark.parametrize(("basis", "key"), [("capacity", "capacity"), ("actual", "demand")])
+def test_a_charge_for_demand_without_a_price_is_told(basis: DemandBasis, key: str) -> None:
+    account = electricity(DatedDemand(from_=FIRST, basis=basis, capacity_kva=1000))
+    amount = np.repeat(hourly(10, 5), 4) / 4 if basis == "actual" else hourly(10, 5)
+    found = cost(costed(account, {"main": amount}))
+    assert (found.cost, found.energy_cost) == (None, 4320)
+    assert codes(found) == ["no_demand_price"]
+    assert dict(found.findings[0].values) == {"first": FIRST, "key": key}
+
+
+def test_a_price_far_from_usual_ones_is_told() -> None:
+    """A price with a shifted decimal point makes the cost ten times as high."""
+    price = Price(tariff="time-of-use", from_=FIRST, flat=7.0, peak=10.0, valley=4.0)
+    found = cost(costed(electricity(), {"main": hourly(10, 5)}, price))
+    assert codes(found) == ["price_unusual"]
+    assert dict(found.findings[0].values)["price"] == 8
+
+
+def test_with_steps_the_costs_of_days_add_up_to_that_of_the_month() -> None:
+    """20 m3 a day: 10 on 19 June are the last ones of 3 yuan, and 10 the first of 4 yuan."""
+    amount = np.concatenate([np.zeros(120), np.full(31, 630 / 31), np.full(30, 20.0)])
+    days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
+    found = [cost(days, f"2026-06-{day:02}").cost or 0.0 for day in range(1, 31)]
+    assert found[17:20] == pytest.approx([60, 70, 80])
+    assert math.fsum(found) == pytest.approx(cost(days).cost)
+
+
+def test_a_bill_is_compared_with_the_steps_of_its_own_days() -> None:
+    """From 10 June to 20 June: 190 m3 at 3 yuan and 30 m3 at 4 yuan."""
+    amount = np.concatenate([np.zeros(120), np.full(31, 630 / 31), np.full(30, 20.0)])
+    days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
+    bill = Bill(GAS.id, date(2026, 6, 10), date(2026, 6, 21), 220.0, 190 * 3.0 + 30 * 4.0)
+    found = cost(days, bills=(bill,)).billed
+    assert found is not None
+    assert found.computed_cost == pytest.approx(bill.cost_yuan)
+
+
 def test_steps_go_on_over_the_months_of_a_year() -> None:
     """800 m3 in May at 3 yuan; in June 200 m3 at 3 yuan and 400 m3 at 4 yuan."""
     amount = np.concatenate([np.zeros(120), np.full(31, 800 / 31), np.full(30, 20.0)])
@@ -126,6 +174,46 @@ def test_consumption_at_unknown_hours_has_a_least_and_a_greatest_cost() -> None:
     assert (found.least, found.greatest) == (30 * 240 * 0.4, 30 * 240 * 1.0)
     assert codes(found) == ["unmeasured_distribution"]
     assert dict(found.findings[0].values)["share"] == 1.0
+
+
+def test_consumption_between_readings_may_have_any_price_of_this_time() -> None:
+    """Read on the first of the month only, and dearer from the 16th on, by half."""
+    account = msgspec.structs.replace(
+        electricity(), tariff=(DatedTariff(date(2026, 1, 1), "one-price"),)
+    )
+    early = Price(tariff="one-price", from_=FIRST, flat=0.6)
+    late = Price(tariff="one-price", from_=date(2026, 6, 16), flat=0.9)
+    amount = np.full(30, 24.0)
+    found = cost(costed(account, {"main": amount}, early, late, unmeasured=["main"], read_each=30))
+    assert (found.least, found.cost, found.greatest) == (720 * 0.6, 720 * 0.75, 720 * 0.9)
+    assert codes(found) == ["unmeasured_distribution"]
+    certain = cost(costed(account, {"main": amount}, early, late, unmeasured=["main"]))
+    assert certain.least == certain.greatest == certain.cost == 720 * 0.75
+    halves = cost(costed(account, {"main": amount}, early, late, unmeasured=["main"], read_each=15))
+    assert halves.least == halves.greatest, "read on the day of the change"
+
+
+def test_only_prices_of_the_days_that_are_added_up_are_possible() -> None:
+    """From reading to reading the bill has two prices, and each of its months has one."""
+    account = msgspec.structs.replace(
+        electricity(), tariff=(DatedTariff(date(2026, 1, 1), "one-price"),)
+    )
+    may = Price(tariff="one-price", from_=date(2026, 5, 1), flat=0.6)
+    june = Price(tariff="one-price", from_=FIRST, flat=0.9)
+    days = costed(
+        account,
+        {"main": np.full(61, 24.0)},
+        may,
+        june,
+        first=date(2026, 5, 1),
+        days=61,
+        unmeasured=["main"],
+        read_each=61,
+    )
+    bill = Bill("3208001", date(2026, 5, 1), date(2026, 7, 1), 1464.0, 1464 * 0.9)
+    found = cost(days, bills=(bill,))
+    assert (found.least, found.greatest) == (720 * 0.9, 720 * 0.9)
+    assert "bill_cost_differs" not in codes(found)
 
 
 def test_a_month_without_a_price_has_no_cost() -> None:

@@ -71,6 +71,18 @@ peak = 0.9
 valley = 0.4
 
 """
+LATER = """to = 2025-12-31
+
+[[price]]
+tariff = "own"
+from = 2025-12-01
+flat = 0.6
+peak = 0.9
+valley = 0.4
+
+"""
+#: Prices of a contract, in the place of which prices with a component are written.
+SHARES = "0.6\npeak = 0.9\nvalley = 0.4"
 ACCOUNT = """
 [[account]]
 id = "1"
@@ -104,6 +116,18 @@ def test_an_account_has_the_meter_on_which_its_number_is(tmp_path: Path) -> None
         ("flat = 0.6\n", "steps = [{above = 5, price = 1}]\n", "has steps, but the tariff"),
         ("peak = 0.9\n", "", "lacks prices for peak and valley"),
         ("valley = 0.4", "valley = 0.4\npurchase = 0.3", "has no peak_share and valley_share"),
+        ("[[account]]", f"{LATER}[[account]]", "force until 2025-12-31, but the next one begins"),
+        ("flat = 0.6", "flat = 60.0", "flat is far from usual prices, 0.35 to 1.4 yuan/kWh"),
+        ("flat = 0.6", "flat = 0.00006", "flat is far from usual prices"),
+        ("peak = 0.9", "peak = 90.0", "tariffs.toml:20: the price of own from 2025-06-01: peak is"),
+        ("peak = 0.9\nvalley = 0.4", "peak = 0.4\nvalley = 0.9", "higher in valley than in peak"),
+        (SHARES, "0.3957\npurchase = 0.64", "greater than the flat price, of which it is a part"),
+        (SHARES, "0.64\npurchase = 39.57", "greater than the flat price"),
+        (SHARES, "64.0\npurchase = 39.57", "flat is far from usual prices"),
+        ('schedule = "own"', 'schedule = "own"\npeak_share = 80.0', "peak_share can't be 80.0"),
+        ('schedule = "own"', 'schedule = "own"\nvalley_share = 65.0', "valley_share can't be 65.0"),
+        ('schedule = "own"', 'schedule = "own"\nsharp_factor = 20.0', "sharp_factor can't be 20.0"),
+        ('schedule = "own"', 'schedule = "own"\ncontract_margin = 105.0', "margin can't be"),
         ("[[account]]", f"{PRICE}[[account]]", "occurs more than once in the table price"),
         ('value = "own"', 'value = "ours"', "account 3208001: ours is no tariff"),
         ('id = "3208001"', 'id = "3208002"', "tariffs.toml:24: account 3208002 has no meter"),
@@ -116,7 +140,26 @@ def test_an_account_has_the_meter_on_which_its_number_is(tmp_path: Path) -> None
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    (tmp_path / "tariffs.toml").write_text(TARIFFS.replace(old, new, 1), encoding="utf-8")
+    text = TARIFFS.replace(old, new, 1)
+    if old == SHARES:
+        text = text.replace(
+            'schedule = "own"', 'schedule = "own"\npeak_share = 0.8\nvalley_share = 0.65'
+        )
+    (tmp_path / "tariffs.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as error:
         load_tariffs(tmp_path, SITE)
     assert sentence in str(error.value)
+
+
+def test_a_contract_states_prices_of_the_hours_of_its_schedule_only(tmp_path: Path) -> None:
+    """A boiler with heat storage has flat and valley hours, and two prices."""
+    text = TARIFFS.replace("peak = [[", "flat = [[").replace("peak = 0.9\n", "")
+    (tmp_path / "tariffs.toml").write_text(text, encoding="utf-8")
+    prices = load_tariffs(tmp_path, SITE).prices["own"]
+    assert [(price.flat, price.valley) for price in prices] == [(0.6, 0.4)]
+
+
+def test_a_price_with_an_end_may_be_followed_at_once(tmp_path: Path) -> None:
+    text = TARIFFS.replace("[[account]]", f"{LATER}[[account]]").replace("12-31", "11-30")
+    (tmp_path / "tariffs.toml").write_text(text, encoding="utf-8")
+    assert len(load_tariffs(tmp_path, SITE).prices["own"]) == 2

@@ -1,4 +1,4 @@
-// A stand-in for Grafana's bar chart, whose panel is not in @grafana/ui: bars in groups by category.
+// A stand-in for Grafana's bar chart, whose panel is not in @grafana/ui: bars by category, in groups or stacked.
 
 import { type DataFrame, FieldType, formattedValueToString, getDisplayProcessor, getFieldDisplayName } from '@grafana/data';
 import { useTheme2, VizLegend } from '@grafana/ui';
@@ -8,15 +8,28 @@ const LEFT = 100;
 const BOTTOM = 24;
 const LEGEND = 34;
 
-export function BarChart(props: { frame: DataFrame; category: string; width: number; height: number; timeZone: string }) {
+interface Props {
+  frame: DataFrame;
+  category: string;
+  stacked: boolean;
+  width: number;
+  height: number;
+}
+
+export function BarChart(props: Props) {
   const theme = useTheme2();
-  const { frame, width } = props;
+  const { frame, width, stacked } = props;
   const names = frame.fields.find((field) => field.name === props.category)!;
   const numbers = frame.fields.filter((field) => field.type === FieldType.number);
   const height = props.height - LEGEND;
-  const top = Math.max(...numbers.flatMap((field) => field.values.map((value) => value ?? 0)), 1e-9) * 1.05;
+  const heights = stacked
+    ? names.values.map((_, row) => numbers.reduce((sum, field) => sum + (field.values[row] ?? 0), 0))
+    : numbers.flatMap((field) => field.values.map((value) => value ?? 0));
+  const top = Math.max(...heights, 1e-9) * 1.05;
   const slot = (width - LEFT) / frame.length;
-  const bar = Math.min((slot * 0.8) / numbers.length, 40);
+  const bar = stacked ? Math.min(slot * 0.8, 80) : Math.min((slot * 0.8) / numbers.length, 40);
+  const colour = (field: (typeof numbers)[number]) =>
+    theme.visualization.getColorByName(field.config.color?.fixedColor ?? 'blue');
   const y = (value: number) => 6 + (height - BOTTOM - 6) * (1 - value / top);
   const display = numbers[0].display ?? getDisplayProcessor({ field: numbers[0], theme });
   const every = Math.ceil(54 / slot);
@@ -36,14 +49,16 @@ export function BarChart(props: { frame: DataFrame; category: string; width: num
           <g key={name}>
             {numbers.map((field, place) => {
               const value = field.values[row];
+              const below = numbers.slice(0, place).reduce((sum, other) => sum + (other.values[row] ?? 0), 0);
+              const from = stacked ? below : 0;
               return value == null ? null : (
                 <rect
                   key={place}
-                  x={LEFT + slot * (row + 0.5) + bar * (place - numbers.length / 2)}
-                  y={y(value)}
+                  x={LEFT + slot * (row + 0.5) + bar * (stacked ? -0.5 : place - numbers.length / 2)}
+                  y={y(from + value)}
                   width={bar}
-                  height={y(0) - y(value)}
-                  fill={theme.visualization.getColorByName(field.config.color?.fixedColor ?? 'blue')}
+                  height={y(from) - y(from + value)}
+                  fill={colour(field)}
                 />
               );
             })}
@@ -58,11 +73,9 @@ export function BarChart(props: { frame: DataFrame; category: string; width: num
       <VizLegend
         displayMode={LegendDisplayMode.List}
         placement="bottom"
-        items={numbers.map((field) => ({
-          label: getFieldDisplayName(field, frame),
-          color: theme.visualization.getColorByName(field.config.color?.fixedColor ?? 'blue'),
-          yAxis: 1,
-        }))}
+        items={numbers
+          .filter((field) => !field.config.custom?.hideFrom?.legend)
+          .map((field) => ({ label: getFieldDisplayName(field, frame), color: colour(field), yAxis: 1 }))}
       />
     </div>
   );

@@ -50,9 +50,9 @@ const BODIES: Record<string, (props: Props) => React.ReactElement> = {
     <BarChart
       frame={props.frames[0]}
       category={props.panel.options!.xField}
+      stacked={props.panel.options!.stacking === 'normal'}
       width={props.width}
       height={props.height}
-      timeZone={props.timeZone}
     />
   ),
 };

@@ -35,7 +35,7 @@ const STANDARD = [
 ];
 const CUSTOM = [
   ...['drawStyle', 'lineInterpolation', 'lineWidth', 'fillOpacity', 'showPoints', 'pointSize', 'spanNulls'],
-  ...['lineStyle', 'thresholdsStyle', 'barAlignment', 'stacking', 'cellOptions', 'width', 'minWidth', 'hidden', 'align'],
+  ...['lineStyle', 'thresholdsStyle', 'barAlignment', 'stacking', 'cellOptions', 'width', 'minWidth', 'hidden', 'align', 'hideFrom'],
 ];
 
 function item(id: string, path: string, isCustom: boolean): FieldConfigPropertyItem {
