@@ -57,6 +57,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         coverage: share of the meters' time without gaps, 0 to 1; 0 if nothing is stored.
         estimated: part of `amount` that was distributed over gaps between readings.
         is_measured: True for intervals that are measured (laws 2 and 3).
+        is_whole: True for intervals in which something is known of each meter that enters.
     """
 
     starts_ms: "NDArray[np.int64]"
@@ -64,6 +65,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     coverage: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     is_measured: "NDArray[np.bool_]"
+    is_whole: "NDArray[np.bool_]"
 
     def between(self, start_ms: int, end_ms: int) -> "IntervalSeries":
         """Return the intervals that start in `start_ms <= time < end_ms`."""
@@ -109,6 +111,7 @@ class MeterIntervals(msgspec.Struct, frozen=True):
             self.consumption.coverage[row],
             self.consumption.estimated[row],
             self.is_measured[row],
+            np.isfinite(self.consumption.amount[row]),
         )
 
     def of_scope(
@@ -130,6 +133,7 @@ class MeterIntervals(msgspec.Struct, frozen=True):
             total.coverage,
             total.estimated,
             (self.is_measured | (weight == 0)).all(axis=0),
+            (np.isfinite(self.consumption.amount) | (weight == 0)).all(axis=0),
         )
 
 

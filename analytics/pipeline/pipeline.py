@@ -317,7 +317,9 @@ class Pipeline:
         """
         year = None if base is None else periods.parse(base)
         if year is not None and not year.whole_year:
-            raise UsageError("the base is a year, not {period}: write 2020.", period=base)
+            raise UsageError(
+                "the base is a year, not {period}: write {year}.", period=base, year=year.year
+            )
         ids = None if scope_ids is None else tuple(scope_ids)
         return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
 

@@ -189,8 +189,8 @@ class _Use:
         is_running = 0 < elapsed.days < self._year.days
         inputs = self._amounts.inputs(elapsed, current)
         if is_running:
-            forecasts = scope_forecasts(self._scope, history, elapsed, current, self._counted)
-            inputs = msgspec.structs.replace(inputs, forecasts={self._scope.id: forecasts})
+            forecasts = scope_forecasts([self._scope], history, elapsed, current, self._counted)
+            inputs = msgspec.structs.replace(inputs, forecasts=forecasts)
         found = self._amounts.result(inputs)
         shares, findings = self._amounts.month_shares(
             self._year.year, self._base_year.year, earlier
@@ -232,9 +232,8 @@ class _Use:
         if not found.is_plausible(self._floor):
             return "doubtful"
         value, limit = found.range, self._limit if is_over else allowed
-        growth = found.year_end.value / found.value if found.value > 0 else math.nan
-        if math.isfinite(growth):
-            value, limit = value.times(growth), self._limit
+        if math.isfinite(found.growth):
+            value, limit = value.times(found.growth), self._limit
         return targets.certain_verdict(
             lambda amount: targets.limit_status(
                 self._quota.operator, amount, limit, is_final=is_over

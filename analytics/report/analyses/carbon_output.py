@@ -1,9 +1,11 @@
 """Render the split of carbon changes: table for the terminal, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. If there
-    are no effects, the reason is shown instead.
+    are no effects, the reason is shown instead. In a row of a table, the effects add up to the
+    change in the digits that are shown.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -42,8 +44,12 @@ _COLUMNS: Final = (
     "coverage",
     "status",
 )
-#: Codes of the findings that explain the effects.
-_REMARKS: Final = frozenset({"proxy_factor", "provisional_factor", "supply_class", "no_baseline"})
+#: Codes of the remarks that explain the effects. Doubts are shown too: an amount that is missing or
+#: wrong looks like an effect of activity.
+_REMARKS: Final = frozenset(
+    {"proxy_factor", "provisional_factor", "supply_class", "no_baseline", "leap_day"}
+)
+_PERCENT_DECIMALS: Final = 2
 
 
 def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> Table:
@@ -96,30 +102,57 @@ def sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
     values = [figure_texts.number(split.base), figure_texts.number(split.value)]
     if split.status != "split":
         return [*values, status_word(split, translate)]
-    return [*values, signed(split.change), *map(signed, msgspec.structs.astuple(split.effects))]
+    return [*values, *adding_up(split.change, split.effects)]
 
 
 def percent_cells(split: CarbonSplit) -> list[str]:
     """Return the change and the effects as shares of the base value [%]."""
     base = split.base
 
-    def percent(value: float | None) -> str:
-        return figure_texts.change(None if value is None or not base else 100 * value / base)
+    def percent(value: float | None) -> float | None:
+        return None if value is None or not base else 100 * value / base
 
-    return ["", "", percent(split.change), *map(percent, msgspec.structs.astuple(split.effects))]
+    shares = Effects(*map(percent, msgspec.structs.astuple(split.effects)))
+    cells = adding_up(percent(split.change), shares, _PERCENT_DECIMALS)
+    return ["", "", *(one if one == figure_texts.UNKNOWN else f"{one} %" for one in cells)]
 
 
 def _part_cells(part: CarbonPart) -> list[str]:
     effects = msgspec.structs.astuple(part.effects)
     change = sum(effect for effect in effects if effect is not None)
     values = (figure_texts.number(part.base), figure_texts.number(part.value))
-    return [*values, signed(change), *map(signed, effects)]
+    return [*values, *adding_up(change, part.effects)]
 
 
-def signed(value: float | None) -> str:
-    """Format a change with its sign."""
-    text = figure_texts.number(value)
-    return f"+{text}" if value is not None and value > 0 else text
+def adding_up(change: float | None, effects: Effects, decimals: int | None = None) -> list[str]:
+    """Format a change and its effects with signs, so that the shown digits add up.
+
+    Each effect is rounded down or up. Those with the largest cut parts are rounded up, as many as
+    are needed for the sum.
+
+    Args:
+        change: the change.
+        effects: its effects, which add up to it.
+        decimals: number of decimals; None for about three digits of the largest number.
+    """
+    amounts = msgspec.structs.astuple(effects)
+    known = [amount for amount in amounts if amount is not None]
+    if change is None or not known:
+        return [figure_texts.UNKNOWN] * (1 + len(amounts))
+    if decimals is None:
+        decimals = figure_texts.decimals(max(map(abs, (change, *known))))
+    scale = 10**decimals
+    steps = [math.floor(amount * scale) for amount in known]
+    cut = [amount * scale - step for amount, step in zip(known, steps, strict=True)]
+    largest = sorted(range(len(known)), key=lambda number: -cut[number])
+    for number in largest[: max(round(change * scale) - sum(steps), 0)]:
+        steps[number] += 1
+    shown = iter(steps)
+    numbers = [round(change * scale), *(None if one is None else next(shown) for one in amounts)]
+    return [
+        figure_texts.UNKNOWN if number is None else figure_texts.signed(number / scale, decimals)
+        for number in numbers
+    ]
 
 
 def _source(part: CarbonPart, translate: Translate) -> str:
@@ -145,12 +178,12 @@ def status_word(split: CarbonSplit, translate: Translate) -> str:
 
 
 def remarks(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> list[str]:
-    """Return the remarks about emission factors, classes of supply and the base year."""
+    """Return the doubts, and remarks about emission factors, classes of supply, the base year."""
     found = [
         finding
         for split in splits
         for finding in split.findings
-        if finding.code.removeprefix(BASELINE) in _REMARKS
+        if finding.severity != "info" or finding.code.removeprefix(BASELINE) in _REMARKS
     ]
     return list(dict.fromkeys(finding_text(one, translate, labels) for one in found))
 

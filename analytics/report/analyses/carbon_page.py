@@ -7,7 +7,7 @@ reason is shown. A site without carbon has no section.
 from collections.abc import Sequence
 from typing import Final
 
-from analytics.figures.decomposition.carbon_split import CarbonSplit
+from analytics.figures.decomposition.carbon_split import CarbonSplit, Effects
 from analytics.figures.decomposition.carbon_steps import StepId, carbon_steps
 from analytics.report import figure_texts, html_tables
 from analytics.report.analyses import carbon_output
@@ -65,14 +65,14 @@ def _charts(data: PageData, translate: Translate) -> Html:
 
 def _chart(split: CarbonSplit, site: str, translate: Translate) -> Html:
     names = _step_names(split, translate)
+    _, *shown = carbon_output.adding_up(split.change, split.effects)
+    effects = dict(zip(Effects.__struct_fields__, shown, strict=True))
     bars = [
         svg_charts.WaterfallBar(
             names[step.id],
             step.start,
             step.end,
-            figure_texts.number(step.end)
-            if step.effect is None
-            else carbon_output.signed(step.effect),
+            figure_texts.number(step.end) if step.effect is None else effects[step.id],
             step.is_total,
         )
         for step in carbon_steps(split)
