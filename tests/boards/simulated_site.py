@@ -318,13 +318,18 @@ def _roof_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _annex_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the register of the annex: 420 kWh a day, with a peak at noon."""
-    days, hours = np.divmod(
-        (times_ms - _ms(site, datetime.combine(JOINED, time()))) / 3_600_000, 24
-    )
-    share = hours / 24
-    grown: NDArray[np.float64] = 420 * (days + share - np.sin(2 * np.pi * share) / 8)
-    return grown
+    """Return the register of the annex: about 430 kWh on a working day, with a peak at noon."""
+    first_ms = _ms(site, datetime.combine(JOINED, time()))
+    days, hours = np.divmod((times_ms - first_ms) / 3_600_000, 24)
+    day = days.astype(np.int64)
+    number = np.arange(int(days.max()) + 2)
+    is_workday = (number + JOINED.weekday()) % 7 < 5
+    noise = np.random.default_rng(11).uniform(0.85, 1.15, len(number))
+    of_day_kwh = np.where(is_workday, 430.0, 140.0) * noise
+    before_kwh = np.concatenate([[0.0], np.cumsum(of_day_kwh)])
+    grown = hours / 24 - np.sin(2 * np.pi * hours / 24) / 8
+    registers: NDArray[np.float64] = before_kwh[day] + of_day_kwh[day] * grown
+    return registers
 
 
 def _counter_points(

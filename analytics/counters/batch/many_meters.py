@@ -263,11 +263,13 @@ def _of_joined_lines(
     span_ms = int(np.max(ends)) - int(np.min(ends)) + 1
     shifts_ms = np.arange(len(lines)) * span_ms
     joined = joined_lines(lines, shifts_ms.tolist())
-    at_edges = register_at_edges(joined, _moved(edges.all_ms, shifts_ms))
+    all_ms = _moved(edges.all_ms, shifts_ms)
+    at_edges = register_at_edges(joined, all_ms)
     shown, spread = (column.reshape(len(lines), -1) for column in at_edges)
     for interval, (edges_ms, index) in edges.grids.items():
         of_grid = RegisterAtEdges(shown[:, index].ravel(), spread[:, index].ravel())
-        whole = consumption_by_edges(joined, _moved(edges_ms, shifts_ms), of_grid)
+        moved_ms = all_ms if isinstance(index, slice) else _moved(edges_ms, shifts_ms)
+        whole = consumption_by_edges(joined, moved_ms, of_grid)
         for number, of_line in enumerate(found):
             part = slice(number * len(edges_ms), (number + 1) * len(edges_ms) - 1)
             of_line[interval] = Consumption(*(column[part] for column in astuple(whole)))
