@@ -51,7 +51,8 @@ BILL_WORDS: Final[RoleWords] = MappingProxyType(
         "start": "起始日期 start 开始日期 计费开始 起始时间 上次抄表日期 上期抄表日期 from",
         "end": "截止日期 end 结束日期 计费结束 终止日期 截止时间 本次抄表日期 本期抄表日期 to",
         "amount": "用量 amount 结算电量 计费电量 结算水量 计费水量 结算气量 用电量 用水量 用气量 "
-        "用热量 本期用量 电量 水量 气量 热量 usage consumption quantity",
+        "用热量 本期用量 电量 水量 气量 热量 有功总电量 总电量 电量合计 合计电量 usage "
+        "consumption quantity",
         "cost": "金额 cost 应收金额 应缴金额 合计金额 总金额 价税合计 电费金额 总费用 电费 水费 "
         "气费 热费 费用 合计 charge total",
         "unit": "单位 unit 计量单位",
