@@ -69,6 +69,11 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         """Rows of the meters that the supplier bills."""
         return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
 
+    def has_open_demand(self, span: slice) -> bool:
+        """Return True if demand above a contract may be charged, but is not measured."""
+        is_short = self.demand_known[span] < LEAST_DEMAND_KNOWN
+        return bool((is_short & np.isfinite(self.demand_yuan[span])).any())
+
     def costs(self, span: slice) -> "NDArray[np.float64]":
         """Return the cost of each meter, day of a span and price period [yuan] (laws 1 and 2).
 

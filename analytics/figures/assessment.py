@@ -205,10 +205,10 @@ def _baseline_findings(
     same_days: PeriodInputs | None, current: IndicatorResult, baseline: IndicatorResult
 ) -> Iterator[Finding]:
     """Yield the findings about a baseline; if it is unknown, only a finding that says so."""
-    if same_days is None:
+    if same_days is None or not same_days.period.days:
         return
     is_known = baseline.coverage > 0 or math.isfinite(baseline.value)
-    if same_days.period.days and not is_known and current.coverage > 0:
+    if not is_known and current.coverage > 0:
         yield Finding.of("no_baseline", f"{same_days.period.year}")
         return
     yield from same_days.conversion_findings

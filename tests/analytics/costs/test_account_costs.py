@@ -94,6 +94,20 @@ def test_demand_is_charged_once_a_month(
         assert "unknown_demand" in codes(found)
 
 
+def test_demand_above_a_contract_that_is_not_measured_leaves_the_cost_open_upwards() -> None:
+    """The contract's 50 kW are due at least; a bill with more is no difference."""
+    account = electricity(DatedDemand(from_=FIRST, basis="contract", contract_kw=50))
+    price = Price(tariff="time-of-use", from_=FIRST, flat=0.7, peak=1.0, valley=0.4, demand=48.0)
+    amount = np.repeat(hourly(10, 5), 4) / 4
+    amount[2000:] = np.nan
+    bill = Bill("3208001", FIRST, date(2026, 6, 21), 3600.0, 9000.0)
+    found = cost(costed(account, {"main": amount}, price), bills=(bill,))
+    assert found.demand_cost == 2400
+    assert (found.greatest, found.least) == (None, found.cost)
+    assert {"unknown_demand"} <= {*codes(found)}
+    assert "bill_cost_differs" not in codes(found)
+
+
 def test_half_of_a_month_has_half_of_its_charge_for_demand() -> None:
     account = electricity(DatedDemand(from_=FIRST, basis="capacity", capacity_kva=1000))
     price = Price(tariff="time-of-use", from_=FIRST, flat=0.7, peak=1.0, valley=0.4, capacity=30.0)

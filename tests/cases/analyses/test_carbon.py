@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.cases.analyses.made_analyses import figure_on, loaded, monthly, today
-from tests.cases.case_site import CaseSite
+from tests.cases.case_site import CaseSite, meter
 
 SPAN = (datetime(2020, 1, 1), datetime(2026, 1, 1))
 
@@ -60,3 +60,13 @@ def test_a_factor_that_is_locked_at_the_base_year_names_the_year(tmp_path: Path)
     figure = figure_on(site, (2026, 2, 1), "carbon_per_floor_area", 2025)
     (text,) = (one["text"] for one in figure["findings"] if one["code"] == "proxy_factor")
     assert "2020-12-31" in text
+
+
+def test_green_power_below_a_meter_of_the_grid_is_told_by_check(tmp_path: Path) -> None:
+    """Carbon is counted by the upper meter, so the class of the lower one has no effect."""
+    of_line = meter("e-g", 'parent = "e-a"', 'supply = "direct_green"')
+    done = CaseSite(tmp_path, meter("e-a") + of_line).run("check")
+    assert "e-g" in done.out + done.err
+    assert "direct_green" in done.out + done.err
+    alone = CaseSite(tmp_path, meter("e-a") + meter("e-g", 'supply = "direct_green"')).run("check")
+    assert "direct_green" not in alone.out + alone.err
