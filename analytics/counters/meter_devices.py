@@ -126,7 +126,8 @@ class MeterDevices(msgspec.Struct, frozen=True):
         rate_max_per_h: largest possible growth of the stored value in an hour; infinity if the
             nameplate is unknown.
         resets: period at which the register is reset to 0; None if it is not reset.
-        zone: time zone in which the periods of `resets` begin.
+        zone: time zone of the site, in which periods of `resets` begin and hours of the week are
+            counted; None to distribute all gaps evenly.
     """
 
     meter: str

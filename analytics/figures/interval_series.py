@@ -5,7 +5,7 @@ Laws:
 1. The function of an indicator states the series that it needs, and receives exactly these. Other
    series are not read.
 2. An interval is measured if readings or imports bound about its own length. In other intervals,
-   the consumption of a longer time was spread evenly, so they show nothing about peaks and nights.
+   the consumption of a longer time was spread, so they show nothing about peaks and nights.
 3. An interval of a scope is measured if it is measured for all meters that enter into the scope.
 """
 

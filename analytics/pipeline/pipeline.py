@@ -236,7 +236,7 @@ class Pipeline:
         Only the marked meters are computed, and the sums in which they count.
 
         Returns:
-            The days.
+            The days, and outdated days around them that were computed as well.
         """
         marks = await self._marks.open_marks(first, last)
         days = self._marks.days(marks)
@@ -244,18 +244,24 @@ class Pipeline:
             of_run = self._marks.between(marks, start, end)
             ids = {meter for meter, _ in of_run}.intersection(self.folder.site.read_meters)
             if ids:
-                await self._recompute(ids, start, end)
+                days |= await self._recompute(ids, start, end)
             await self._consumption.write(list(self._marks.notes(of_run)))
         return days
 
-    async def _recompute(self, ids: Collection[str], first: date, last: date) -> None:
-        """Compute some meters on the days `first` to `last`, and outdated days around them."""
+    async def _recompute(self, ids: Collection[str], first: date, last: date) -> set[date]:
+        """Compute some meters on the days `first` to `last`, and outdated days around them.
+
+        Returns:
+            The days around them.
+        """
         meters = await self._registers.meter_records(
             [meter for meter in self.folder.site.read_meters.values() if meter.id in ids]
         )
         start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
         self._report(await self._windows.recompute(meters, start, end))
         self._report(await self._past.update(start, ids))
+        after = last + timedelta(days=1)
+        return {*periods.days(start, first), *periods.days(after, end)}
 
     async def _backfill_days(
         self,

@@ -282,7 +282,7 @@ def _notes(data: PageData, translate: Translate) -> Html:
             " elapsed period, there is no verdict."
         ).format(floor=figure_texts.percent(100 * data.coverage_floor)),
         translate(
-            "Estimated is the share of the value that was divided by time, because the"
+            "Estimated is the share of the value that was divided, because the"
             " period begins or ends between two readings. The energy itself was measured;"
             " only its distribution over time is estimated."
         ),

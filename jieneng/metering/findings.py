@@ -185,7 +185,7 @@ _ROWS: Final = (
         " of the period has readings at usual intervals; in the rest, its distribution over"
         " time is estimated.",
         zh="{subject:name}：统计期用量已知，但仅 {coverage:share} 的时间按常规间隔抄读，其余时段的"
-        "用量按时间均摊",
+        "用量的时间分布为估算",
     ),
     FindingKind(
         code="spread_edge",

@@ -191,8 +191,7 @@ async def fill(
         last = min(NOW.date(), date(year, 12, 31))
         await pipeline.backfill(date(year, 1, 1), last, lambda _: None)
         if year == years[-1]:
-            # After the backfill, which distributes the growth of each register since the base year.
-            await _copy_consumption(folder.site, store, years)
+            await _copy_consumption(folder.site, store, years)  # in place of the gap's estimate
         end = datetime(year + 1, 1, 1)  # noqa: DTZ001 - local time
         months = [f"{year}-{month:02}" for month in range(1, 13)]
         months = [month for month in months if month <= f"{NOW:%Y-%m}"]
@@ -243,11 +242,13 @@ async def _copy_consumption(site: Site, store: Store, years: Sequence[int]) -> N
                 end_ms=int(base[-1]),
             ):
                 tags = tuple(sorted(series.tags.items()))
-                names = (field, schema.COVERAGE, schema.BOUNDED)
+                names = (field, schema.COVERAGE, schema.ESTIMATED, schema.BOUNDED)
                 count = min(len(days), len(series.times_ms))
                 await store.write(
                     [
-                        Point(schema.CONSUMPTION, tags, names, (share * value, 1.0, 1.0), day_ms)
+                        Point(
+                            schema.CONSUMPTION, tags, names, (share * value, 1.0, 0.0, 1.0), day_ms
+                        )
                         for day_ms, value in zip(
                             days[:count].tolist(), series.values[:count].tolist(), strict=True
                         )

@@ -30,16 +30,24 @@ from analytics.counters.consumption import (
     RegisterAtEdges,
     consumption_by_edges,
     consumption_of_line,
+    divided_at,
     register_at_edges,
 )
 from analytics.counters.imported_consumption import ImportedConsumption
 from analytics.counters.intervals.interval_pieces import ascending
+from analytics.counters.intervals.profiled_gaps import (
+    history_from_ms,
+    profiled_gaps,
+    with_profiles,
+)
 from analytics.counters.intervals.register_line import RegisterLine, joined_lines, line_of
 from analytics.counters.meter_devices import ALWAYS, MeterDevices
 from analytics.counters.register_finding import RegisterFinding
 from analytics.periods import Interval
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from numpy.typing import NDArray
 
 
@@ -75,12 +83,15 @@ class MeterOutcome(msgspec.Struct, frozen=True):
         consumption: consumption by length of the intervals.
         findings: findings about the readings, those of the context included.
         stable_ms: (first, last time) of the span in which readings outside the window can't change
-            the result [UTC, ms]; None if there is no such span.
+            which readings are believed [UTC, ms]; None if there is no such span.
+        history_ms: time from which believed readings determine the distribution in gaps [UTC, ms];
+            None if they do not, as no gap is distributed by a profile.
     """
 
     consumption: Mapping[Interval, Consumption]
     findings: tuple[RegisterFinding, ...]
     stable_ms: tuple[int, int] | None
+    history_ms: int | None = None
 
 
 class _Judged(NamedTuple):
@@ -91,12 +102,14 @@ class _Judged(NamedTuple):
         stable_ms: as in `MeterOutcome`.
         findings: findings about the readings.
         imported: believed imported intervals; None if there are none.
+        history_ms: as in `MeterOutcome`.
     """
 
     line: RegisterLine
     stable_ms: tuple[int, int] | None
     findings: tuple[RegisterFinding, ...]
     imported: ImportedConsumption | None
+    history_ms: int | None = None
 
 
 def consumption_of_meters(
@@ -112,7 +125,9 @@ def consumption_of_meters(
     outcomes: list[MeterOutcome] = []
     edges = _Edges.of(grids)
     for part in _parts(meters):
-        judged = [_judged(meter) for meter in part]
+        judged = [
+            _with_profiles(_judged(meter), edges.all_ms, meter.devices.zone) for meter in part
+        ]
         together = [meter.line for meter in judged if meter.imported is None]
         by_register = iter(_of_lines(together, edges))
         outcomes += [
@@ -120,6 +135,7 @@ def consumption_of_meters(
                 next(by_register) if meter.imported is None else _with_imports(meter, grids),
                 meter.findings,
                 meter.stable_ms,
+                meter.history_ms,
             )
             for meter in judged
         ]
@@ -152,6 +168,27 @@ def _judged(meter: MeterReadings) -> _Judged:
         return _Judged(others.line, others.stable_ms, others.findings, imported)
     register = believed_register(meter.times_ms, meter.values, meter.devices, window)
     return _Judged(line_of(register), register.stable_ms, register.findings, imported)
+
+
+def _with_profiles(
+    meter: _Judged, edges_ms: "NDArray[np.int64]", zone: "ZoneInfo | None"
+) -> _Judged:
+    """Return a meter with its consumption distributed in gaps that edges divide.
+
+    Args:
+        meter: the meter.
+        edges_ms: all edges of intervals [UTC, ms], ascending.
+        zone: time zone of the site; None to distribute all gaps evenly.
+    """
+    if zone is None:
+        return meter
+    line = meter.line
+    gaps = profiled_gaps(line, divided_at(edges_ms, meter.imported))
+    if not len(gaps):
+        return meter
+    return meter._replace(
+        line=with_profiles(line, gaps, zone), history_ms=history_from_ms(line, gaps)
+    )
 
 
 def _with_imports(

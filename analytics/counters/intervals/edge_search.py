@@ -1,4 +1,4 @@
-"""Find the readings around the edges of intervals. Pure, on numpy arrays.
+"""Find the readings around the edges of intervals, and interpolate there. Pure, on numpy arrays.
 
 Readings and edges both come at almost regular times. So only each eighth edge is searched for, and
 the edges between are expected at equal distances. The expectation is checked for each edge; an edge
@@ -51,6 +51,31 @@ def readings_around(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
         before[wrong] = found = _limit(_searched(times_ms, edges_ms[wrong]), len(times_ms))
         start_ms[wrong], end_ms[wrong] = times_ms[found], times_ms[1:][found]
     return Around(before, start_ms, end_ms)
+
+
+def interpolated(
+    times_ms: "NDArray[np.int64]",
+    stored: "NDArray[np.float64]",
+    edges_ms: "NDArray[np.int64]",
+    around: Around,
+) -> "NDArray[np.float64]":
+    """Return the interpolated register at each edge [kWh, m3 or GJ], shape (n,).
+
+    Before the first reading it has no meaning. After the last one it is the last reading.
+
+    Args:
+        times_ms: times of the readings [UTC, ms], ascending.
+        stored: the stored register.
+        edges_ms: shape (n,), n > 0 [UTC, ms], ascending.
+        around: the readings around the edges.
+    """
+    shown = stored[around.before]
+    step = stored[1:][around.before]
+    step -= shown
+    step *= (edges_ms - around.start_ms) / np.maximum(around.end_ms - around.start_ms, 1)
+    shown += step
+    shown[edges_ms.searchsorted(times_ms[-1]) :] = stored[-1]
+    return shown
 
 
 def _expected(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":

@@ -60,8 +60,8 @@ class RegisterLine(msgspec.Struct, frozen=True):
         known: shape (spans,), True if the consumption is known.
         covered: shape (spans,), True if its distribution over time is known, too.
         estimated: shape (spans,), True if the last value of the span was not read, but estimated.
-        inserted: shape (i,), indexes of values that were not read, but interpolated at a change of
-            CT or PT.
+        inserted: shape (i,), indexes of values that were not read, ascending: those interpolated at
+            a change of CT or PT, and the points by which gaps are distributed (`profiled_gaps`).
     """
 
     times_ms: "NDArray[np.int64]"

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from analytics.counters.intervals.overlaps import overlapped
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION
 from jieneng.metering.site import Meter, Site
@@ -117,9 +118,9 @@ class MeasuredIntervals:
                 far = await self._far_spans(meter, edges_ms, longest_ms, looks_further=is_wanted)
             is_long = end - start > longest_ms
             long = start[is_long], end[is_long]
-            measured = ~_overlapped(edges_ms, *far)
-            measured |= _overlapped(edges_ms, start[~is_long], end[~is_long])
-            measured &= ~_overlapped(edges_ms, *long)
+            measured = ~overlapped(edges_ms, *far)
+            measured |= overlapped(edges_ms, start[~is_long], end[~is_long])
+            measured &= ~overlapped(edges_ms, *long)
             from_ms, until_ms = _around(edges_ms, long, ~measured)
             of_register = _around(edges_ms, far, ~measured & ~is_imported)
             found[meter.id] = MeasuredTimes(
@@ -217,17 +218,3 @@ def _inside(
     ended = np.searchsorted(start_ms, edges_ms[1:], side="left") - 1
     limits = np.append(end_ms, np.iinfo(np.int64).min)  # no span has the number -1
     return (limits[begun] > edges_ms[:-1]) & (limits[ended] >= edges_ms[1:])
-
-
-def _overlapped(
-    edges_ms: "NDArray[np.int64]", start_ms: "NDArray[np.int64]", end_ms: "NDArray[np.int64]"
-) -> "NDArray[np.bool_]":
-    """Return True for the intervals between edges that overlap one of some spans of time."""
-    first = np.searchsorted(edges_ms[1:], start_ms, side="right")
-    following = np.searchsorted(edges_ms[:-1], end_ms, side="left")
-    is_inside = first < following
-    changes = np.zeros(len(edges_ms), dtype=np.int64)
-    np.add.at(changes, first[is_inside], 1)
-    np.add.at(changes, following[is_inside], -1)
-    found: NDArray[np.bool_] = np.cumsum(changes)[:-1] > 0
-    return found

@@ -39,6 +39,10 @@ _MONEY: Final = re.compile(r"(?:人民币)?(亿|百万|十万|万|千|百)?[元�
 _YUAN: Final = MappingProxyType(
     {"亿": 1e8, "百万": 1e6, "十万": 1e5, "万": 1e4, "千": 1e3, "百": 1e2, "角": 0.1, "分": 0.01}
 )
+#: Names of columns with money: 基本电费, 实收金额. Not 缴费户号.
+_COST_LIKE: Final = re.compile(r"(?:费|费用|金额|cost|charge|元)$", re.IGNORECASE)
+#: Columns with money that are not the cost of a bill.
+_NO_COST: Final = re.compile("单价|税")
 #: First digits behind the point of a number that is a month: 2026.1 is January, or October.
 _LOST_ZERO: Final = 0.1
 
@@ -53,8 +57,9 @@ BILL_WORDS: Final[RoleWords] = MappingProxyType(
         "amount": "用量 amount 结算电量 计费电量 结算水量 计费水量 结算气量 用电量 用水量 用气量 "
         "用热量 本期用量 电量 水量 气量 热量 有功总电量 总电量 电量合计 合计电量 usage "
         "consumption quantity",
-        "cost": "金额 cost 应收金额 应缴金额 合计金额 总金额 价税合计 电费金额 总费用 电费 水费 "
-        "气费 热费 费用 合计 charge total",
+        "cost": "金额 cost 应收金额 应缴金额 合计金额 总金额 价税合计 电费金额 应收电费 应收水费 "
+        "应收气费 应收热费 电费合计 水费合计 气费合计 总费用 电费 水费 气费 热费 费用 合计 charge "
+        "total",
         "unit": "单位 unit 计量单位",
     }
 )
@@ -100,6 +105,9 @@ def read_bills(
     times = ("period",) if "start" not in table.columns else ("start", "end")
     if not table.require(BILL_WORDS, "account", *times, "amount"):
         return []
+    if "cost" not in table.columns:
+        for problem in _unnamed_cost(form):
+            problems.add(problem)
     reader = _BillReader(table, form, site, options, problems)
     bills = [bill for line, row in rows for bill in reader.read(line, row)]
     if "start" in table.columns:
@@ -109,6 +117,22 @@ def read_bills(
         if one.series == other.series and other.start_ms < one.end_ms:
             problems.add_of_rows(_overlapping(one, other), one.line, other.line)
     return [bill for bill in bills if bill.line not in problems.lines]
+
+
+def _unnamed_cost(form: FileForm) -> Iterator[Problem]:
+    """Yield a problem if columns contain money, and none of them is known to be the cost."""
+    names = [
+        column.name
+        for column in form.columns
+        if _COST_LIKE.search(split_unit(column.name)[0]) and not _NO_COST.search(column.name)
+    ]
+    if names:
+        yield Problem(
+            text="no column is called 金额, but some contain money: {names}.",
+            fix="Call the column of costs 金额, or remove these columns.",
+            values={"names": ", ".join(names)},
+            line=form.header_line,
+        )
 
 
 class _BillReader:

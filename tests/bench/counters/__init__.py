@@ -29,7 +29,7 @@ _START, _END = date(2024, 1, 1), date(2024, 12, 31)
 _METERS: Final = 20
 _STEP_MS: Final = HOUR_MS // 4
 #: 1,000 kW, counted in 0.01 kWh.
-_DEVICES: Final = MeterDevices("m", (Device(step=0.01),), 1000.0)
+_DEVICES: Final = MeterDevices("m", (Device(step=0.01),), 1000.0, zone=_ZONE)
 _ZEROS: Final = 0.01
 _SPIKES: Final = 0.001
 _GAPS: Final = 20

@@ -101,7 +101,7 @@ def test_a_corrected_bill_asks(site: CaseSite) -> None:
         ("account,period,amount,cost", "W-77,2024Q1,93,1", 93.0, 91),
         ("户号,账期,用量,单位,金额", "W-77,2024年1月,93,m³,1", 93.0, 31),
         ("户号,账期,用量,金额(万元)", 'w-a,2024-01,"1,093",0.5', 1093.0, 31),
-        ("户号,户名,账期,有功总电量,应收金额（元）", "0032080012,机关,2024-01,93,1", 93.0, 31),
+        ("户号,户名,账期,有功总电量,应收电费（元）", "0032080012,机关,2024-01,93,1", 93.0, 31),
         ("户号,账期,峰电量,谷电量,电量合计,金额", "0032080012,2024-01,40,53,93,1", 93.0, 31),
         ("户号,账期,用量,金额（分）", "w-a,2024/1/1,1093,500000", 1093.0, 31),
         ("户号,账期,用量,金额(千元)", "w-a,2024年2月1日,1093,5", 1093.0, 29),
@@ -173,6 +173,15 @@ def test_months_of_a_spreadsheet(
     else:
         assert done.code == 0, done.err
         assert end * 86_400.0 in stored(site, "interval")[0]
+
+
+def test_money_that_may_be_the_cost_is_not_left_out_without_a_word(site: CaseSite) -> None:
+    lines = ["户号,账期,用量,基本电费,力调电费,单价", "0032080012,2024-02,5,1,2,0.6"]
+    done = site.run("import", "bills", site.file("b.csv", lines))
+    assert done.code == 1
+    assert "基本电费, 力调电费。" in done.err
+    price = ["户号,账期,用量,单价", "0032080012,2024-02,5,0.6"]
+    assert site.run("import", "bills", site.file("p.csv", price)).code == 0
 
 
 def test_an_unknown_account_is_told_with_the_option_of_this_command(site: CaseSite) -> None:

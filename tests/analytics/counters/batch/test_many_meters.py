@@ -1,6 +1,7 @@
 """Many meters computed at once have exactly the values of each meter computed alone."""
 
 from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from hypothesis import given, settings
@@ -75,8 +76,17 @@ def dirty(
     return times, values
 
 
+ZONE = ZoneInfo("Asia/Shanghai")
 DEVICES = (
     MeterDevices("unknown"),
+    MeterDevices("profiled", zone=ZONE),
+    MeterDevices("profiled, rated", (Device(step=0.01, modulus=100_000.0),), 50.0, zone=ZONE),
+    MeterDevices(
+        "profiled, new ratio",
+        (Device(ratios=((-(2**62), 2.0), (5 * DAY_MS, 3.0))),),
+        50.0,
+        zone=ZONE,
+    ),
     MeterDevices("rated", (Device(step=0.01, modulus=100_000.0),), 50.0),
     MeterDevices("ratio", (Device(step=0.01, ratios=((-(2**62), 40.0),)),), 50.0),
     MeterDevices("new ratio", (Device(ratios=((-(2**62), 2.0), (5 * DAY_MS, 3.0))),), 50.0),
@@ -121,7 +131,7 @@ def assert_each_as_alone(found: list[MeterReadings]) -> None:
         assert outcome.findings == register.findings
         assert outcome.stable_ms == register.stable_ms
         for interval, edges in GRIDS.items():
-            alone = consumption_between(register, edges, meter.imported)
+            alone = consumption_between(register, edges, meter.imported, meter.devices.zone)
             for name in alone.__struct_fields__:
                 np.testing.assert_array_equal(
                     getattr(outcome.consumption[interval], name), getattr(alone, name), name
