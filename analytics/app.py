@@ -4,29 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from analytics import periods
 from analytics.alert_service import AlertService
 from analytics.figure_service import (
+    INDICATORS,
     FigureMetrics,
     FigureService,
     ignore_progress,
     local_today,
 )
 from analytics.figures.figure import Figure
-from analytics.indicator_writer import publish
+from analytics.indicator_writer import IndicatorWriter, publish
 from analytics.pipeline.changes.change_writer import ChangeWriter
 from analytics.pipeline.pipeline import Progress
-from analytics.pipeline.profiles.profile_writer import ProfileWriter
-from analytics.pipeline.quality.quality_writer import QualityWriter
 from analytics.pipeline.quotas.quota_writer import QuotaWriter
-from analytics.publications.published_sums import sum_findings
-from analytics.round_step import DailyWriter
 from analytics.settings import AnalyticsSettings
-from analytics.site_analytics import compute_outdated, cost_writer, opened, profile_reader
+from analytics.site_analytics import compute_outdated, cost_writer, daily_writers, opened
 from jieneng.clock import Clock
 from jieneng.metering.findings import Finding
 from jieneng.observe import log, serving_metrics
@@ -48,6 +44,7 @@ async def backfill(
         The findings about registers.
     """
     async with opened(folder, settings) as (store, pipeline):
+        await pipeline.recompute_changed(local_today(folder, clock), ignore_progress)
         findings = await pipeline.backfill(start, end, progress)
         await publish(pipeline, folder, clock, await pipeline.stored_periods())
         await QuotaWriter(pipeline.quotas, folder.site, store).update(
@@ -65,9 +62,10 @@ async def once(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) ->
         today = local_today(folder, clock)
         await compute_outdated(pipeline, today)
         await pipeline.backfill(today - timedelta(days=1), today, ignore_progress)
-        await QuotaWriter(pipeline.quotas, folder.site, store).update(today, ())
-        await ChangeWriter(pipeline, store).update(today, ())
-        await cost_writer(folder, store).update(today, ())
+        writers = daily_writers(folder, pipeline, store)
+        for name in ("quotas", "changes", "costs"):
+            while await writers[name].update(today, ()):
+                pass
         return await publish(pipeline, folder, clock, await pipeline.stored_periods())
 
 
@@ -79,13 +77,8 @@ async def run(folder: SiteFolder, settings: AnalyticsSettings, clock: Clock) -> 
         opened(folder, settings, prepare=False) as (store, pipeline),
         _alert_service(folder, settings, clock, registry) as alerts,
     ):
-        writers: dict[str, DailyWriter] = {
-            "profiles": ProfileWriter(profile_reader(folder, pipeline, store), store),
-            "costs": cost_writer(folder, store),
-            "quotas": QuotaWriter(pipeline.quotas, folder.site, store),
-            "changes": ChangeWriter(pipeline, store),
-            "quality": QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
-        }
+        indicators = IndicatorWriter(pipeline, folder, clock, metrics.show_coverage)
+        writers = daily_writers(folder, pipeline, store, {INDICATORS: indicators})
         service = FigureService(folder, settings, clock, store, pipeline, metrics, writers)
         async with (
             serving_metrics(settings.metrics, registry, log("analytics"), service.faults),

@@ -9,14 +9,14 @@ Laws:
 3. Only the loop over the steps catches all errors. It logs them, and the next round tries again.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from analytics import periods
-from analytics.indicator_writer import IndicatorWriter
+from analytics.figures.figure import Figure
 from analytics.pipeline.pipeline import Pipeline
 from analytics.round_step import DailyWriter, RoundStep, Update
 from analytics.settings import AnalyticsSettings
@@ -29,6 +29,8 @@ from jieneng.storage import Store
 #: A day before all readings.
 BEGIN: Final = date(1980, 1, 1)
 
+#: Step of the figures of running periods.
+INDICATORS: Final = "indicators"
 #: Outcome of a round.
 Outcome = Literal["ok", "failed", "store_unavailable"]
 
@@ -61,6 +63,15 @@ class FigureMetrics:
             registry=registry,
         )
 
+    def show_coverage(self, figures: Sequence[Figure], today: date) -> None:
+        """Set the lowest coverage of each scope's indicators in the running year."""
+        least: dict[str, float] = {}
+        for figure in figures:
+            if figure.coverage is not None and figure.period == f"{today:%Y}":
+                least[figure.scope] = min(least.get(figure.scope, 1.0), figure.coverage)
+        for scope, coverage in least.items():
+            self.coverage.labels(scope).set(coverage)
+
 
 class FigureService:
     """Computes recent days at short intervals, and gaps of earlier days at longer intervals.
@@ -72,7 +83,7 @@ class FigureService:
         store: the store; the service prepares it once it is available.
         pipeline: the pipeline of the site on this store.
         metrics: the metrics.
-        writers: writers of figures that are computed once a day, by the names of their steps.
+        writers: writers of figures, by the names of their steps.
     """
 
     def __init__(
@@ -93,12 +104,7 @@ class FigureService:
         self._metrics = metrics
         self._log = log("analytics")
         self._consumption = self._step("consumption", self._update_consumption)
-        indicators = IndicatorWriter(pipeline, folder, clock, metrics.coverage)
-        self._indicators = self._step("indicators", indicators.update)
-        self._figures = [
-            self._indicators,
-            *(self._step(name, writer.update) for name, writer in writers.items()),
-        ]
+        self._figures = [self._step(name, writer.update) for name, writer in writers.items()]
         self._outage = ""
         self._caught_up = False
         self._last_gap_check_s = float("-inf")
@@ -159,6 +165,7 @@ class FigureService:
         if not self._caught_up:
             await self._store.prepare()
             await self._pipeline.compute_missing_days(today, ignore_progress)
+            await self._pipeline.recompute_changed(today, ignore_progress)
             self._caught_up = True
         marked = await self._pipeline.recompute_marked(BEGIN if is_gap_check_due else first, today)
         for step in self._figures:
@@ -167,7 +174,9 @@ class FigureService:
         if is_gap_check_due:
             await self._pipeline.recompute_gaps(first, yesterday - timedelta(days=1))
             self._last_gap_check_s = self._clock.monotonic()
-            self._indicators.note_changed([first])
+            for step in self._figures:
+                if step.name == INDICATORS:
+                    step.note_changed([first])
 
 
 def local_today(folder: SiteFolder, clock: Clock) -> date:

@@ -1,9 +1,7 @@
 """Publish the figures of periods to the store, and keep them up to date."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
-
-from prometheus_client import Gauge
 
 from analytics import periods
 from analytics.figures.figure import Figure
@@ -19,51 +17,63 @@ class IndicatorWriter:
         pipeline: the pipeline of the site.
         folder: the site.
         clock: clock of the service.
-        coverage: metric of the lowest coverage of each scope's indicators in the running year.
+        show_coverage: called with the figures and the present local day.
     """
 
     def __init__(
-        self, pipeline: Pipeline, folder: SiteFolder, clock: Clock, coverage: Gauge
+        self,
+        pipeline: Pipeline,
+        folder: SiteFolder,
+        clock: Clock,
+        show_coverage: Callable[[Sequence[Figure], date], None],
     ) -> None:
         self._pipeline = pipeline
         self._folder = folder
         self._clock = clock
-        self._coverage = coverage
+        self._show_coverage = show_coverage
         self._has_published = False
 
-    async def update(self, today: date, changed: Collection[date]) -> None:
+    async def update(self, today: date, changed: Collection[date]) -> int:
         """Publish the figures of today, yesterday and changed days; at first, those of all periods.
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again.
-        """
-        days = {today, today - timedelta(days=1), *changed}
-        period_ids = {f"{day:{form}}" for day in days for form in ("%Y", "%Y-%m")}
-        if not self._has_published:
-            period_ids.update(await self._pipeline.stored_periods())
-        figures = await publish(self._pipeline, self._folder, self._clock, sorted(period_ids))
-        self._has_published = True
-        self._export_coverage(figures, f"{today:%Y}")
 
-    def _export_coverage(self, figures: Sequence[Figure], year: str) -> None:
-        """Export the lowest coverage of each scope's indicators in a year."""
-        least: dict[str, float] = {}
-        for figure in figures:
-            if figure.coverage is not None and figure.period == year:
-                least[figure.scope] = min(least.get(figure.scope, 1.0), figure.coverage)
-        for scope, coverage in least.items():
-            self._coverage.labels(scope).set(coverage)
+        Returns:
+            0: nothing is left for the next call.
+        """
+        running, replaced = _period_ids([today, today - timedelta(days=1)]), _period_ids(changed)
+        wanted = running | replaced
+        if not self._has_published:
+            wanted |= set(await self._pipeline.stored_periods())
+        figures = await publish(self._pipeline, self._folder, self._clock, sorted(wanted), replaced)
+        self._has_published = True
+        self._show_coverage(figures, today)
+        return 0
+
+
+def _period_ids(days: Collection[date]) -> set[str]:
+    """Return the ids of the years and months that contain days."""
+    return {f"{day:{form}}" for day in days for form in ("%Y", "%Y-%m")}
 
 
 async def publish(
-    pipeline: Pipeline, folder: SiteFolder, clock: Clock, period_ids: Sequence[str]
+    pipeline: Pipeline,
+    folder: SiteFolder,
+    clock: Clock,
+    period_ids: Sequence[str],
+    replaced: Collection[str] = (),
 ) -> list[Figure]:
-    """Publish the figures of periods: as of now, or as of the last day if the period is over."""
+    """Publish the figures of periods: as of now, or as of the last day if the period is over.
+
+    `replaced` is that of `Pipeline.publish`.
+    """
     now_ms, zone = clock.now_ms(), folder.site.zone
     return await pipeline.publish(
         {
             period: min(now_ms, periods.midnight_ms(periods.parse(period).end, zone))
             for period in period_ids
-        }
+        },
+        replaced,
     )

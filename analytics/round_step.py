@@ -20,17 +20,20 @@ from jieneng.observe import Log, SevereFault
 class DailyWriter(Protocol):
     """A writer of figures that are computed once a day."""
 
-    async def update(self, today: date, changed: Collection[date]) -> None:
+    async def update(self, today: date, changed: Collection[date]) -> int:
         """Write the figures of a new day, and those in which changed days enter.
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again.
+
+        Returns:
+            The number of months or years that are left for the next calls, so that each is short.
         """
 
 
-#: Work of a step: `DailyWriter.update`.
-Update: TypeAlias = Callable[[date, Collection[date]], Awaitable[None]]
+#: Work of a step, such as `DailyWriter.update`.
+Update: TypeAlias = Callable[[date, Collection[date]], Awaitable[object]]
 
 
 class RoundStep:

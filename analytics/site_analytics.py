@@ -1,9 +1,11 @@
 """Open the analytics of a site: its rules, its store and its pipeline."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from analytics.alerts.alert_files import load_alert_rules
@@ -11,10 +13,18 @@ from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.calendar.working_hours import Hours
 from analytics.figure_service import BEGIN, ignore_progress, local_today
 from analytics.figures.rule_files import Rules, merge_rules
+from analytics.pipeline.basis.recorded_writer import RecordedWriter
+from analytics.pipeline.basis.row_digests import figure_digests
+from analytics.pipeline.changes.change_writer import ChangeWriter
 from analytics.pipeline.costs.cost_reader import CostReader
 from analytics.pipeline.costs.cost_writer import CostWriter
 from analytics.pipeline.pipeline import Pipeline
 from analytics.pipeline.profiles.profile_reader import ProfileReader
+from analytics.pipeline.profiles.profile_writer import ProfileWriter
+from analytics.pipeline.quality.quality_writer import QualityWriter
+from analytics.pipeline.quotas.quota_writer import QuotaWriter
+from analytics.publications.published_sums import sum_findings
+from analytics.round_step import DailyWriter
 from analytics.rule_documents import rule_documents
 from analytics.settings import AnalyticsSettings
 from analytics.tariffs.tariff_files import load_tariffs
@@ -101,13 +111,50 @@ async def opened_up_to_date(
 
 
 async def compute_outdated(pipeline: Pipeline, today: date) -> None:
-    """Compute the days up to today that are missing or marked for computing.
+    """Compute the days up to today that are missing, marked, or rest on changed rows.
 
     Missing days come first, because they are mostly consecutive. This also handles the marks on
     these days.
     """
     await pipeline.compute_missing_days(today, ignore_progress)
+    await pipeline.recompute_changed(today, ignore_progress)
     await pipeline.recompute_marked(BEGIN, today)
+
+
+def daily_writers(
+    folder: SiteFolder,
+    pipeline: Pipeline,
+    store: Store,
+    first: Mapping[str, DailyWriter] = MappingProxyType({}),
+) -> dict[str, DailyWriter]:
+    """Return the writers of a site's daily figures, by the names of their steps.
+
+    Each also writes figures of all days if rows of the site's files have changed.
+
+    Args:
+        folder: the site.
+        pipeline: the analytics of the site.
+        store: the store of the site.
+        first: further writers, which come first.
+
+    Raises:
+        ConfigError: lists all mistakes in `tariffs.toml` or `alerts.toml`.
+    """
+    site, hours = folder.site, load_alert_rules(folder.path, folder.site).hours
+    tariffs = load_tariffs(folder.path, site)
+    digests = figure_digests(site, folder.models, pipeline.rules, hours, tariffs)
+    writers: dict[str, DailyWriter] = {
+        **first,
+        "profiles": ProfileWriter(profile_reader(folder, pipeline, store), store),
+        "costs": cost_writer(folder, store),
+        "quotas": QuotaWriter(pipeline.quotas, site, store),
+        "changes": ChangeWriter(pipeline, store),
+        "quality": QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
+    }
+    return {
+        name: RecordedWriter(name, writer, digests[name], site, store)
+        for name, writer in writers.items()
+    }
 
 
 def cost_reader(folder: SiteFolder, store: Store) -> CostReader:

@@ -58,6 +58,7 @@ def split_values(translate: Translate) -> Mappings:
         "split": (f"✓ {translate('Split')}", GREEN),
         "no_baseline": (f"? {translate('No baseline')}", GREY),
         "insufficient_data": (f"? {translate('Insufficient data')}", GREY),
+        "not_comparable": (f"/ {translate('Not comparable')}", GREY),
         "not_applicable": (f"/ {translate('Not applicable')}", GREY),
     }
 

@@ -200,13 +200,27 @@ class _Decoder:
         if (items := form.items) and isinstance(value, list):
             return self._list(value, form, items, path)
         if (mapped := form.mapped) and isinstance(value, dict):
-            rows = {key: self._value(row, mapped, (*path, key)) for key, row in value.items()}
-            return {key: row for key, row in rows.items() if row is not msgspec.UNSET}
+            return self._map(value, form, mapped, path)
         if isinstance(value, Decimal) and not math.isfinite(value):  # nor is 1e400, as a float
             return self._add_problem(value_problems.not_finite(value, path), path)
         if not form.accepts(value):
             return self._add_problem(value_problems.wrong_value(value, form, path), path)
         return msgspec.convert(value, form.annotation)
+
+    def _map(
+        self, data: Mapping[str, Any], form: Form, mapped: Form, path: KeyPath
+    ) -> dict[str, object]:
+        """Return the values of a table of values of one form, without those that can't be read."""
+        found = {}
+        for key, value in data.items():
+            if form.keys and key not in form.keys:
+                unknown = value_problems.unknown_key(key, form.keys, (*path, key))
+                self._add_problem(unknown, (*path, key))
+                continue
+            converted = self._value(value, mapped, (*path, key))
+            if converted is not msgspec.UNSET:
+                found[key] = converted
+        return found
 
     def _list(
         self, values: list[object], form: Form, items: Form, path: KeyPath

@@ -45,7 +45,7 @@ def _examples(form: Form) -> Iterator[object]:
     if form.items:
         yield [example(form.items)]
     elif form.mapped:
-        yield {"name": example(form.mapped)}
+        yield {next(iter(form.keys), "name"): example(form.mapped)}
     elif form.structs:
         struct = form.structs[0]
         required = [field for field in msgspec.structs.fields(struct) if field.required]

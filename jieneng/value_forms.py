@@ -43,10 +43,18 @@ class Form(msgspec.Struct, frozen=True, dict=True):  # dict, for cached properti
 
     @cached_property
     def mapped(self) -> "Form | None":
-        """Form of the values if the value is a table with arbitrary keys; otherwise None."""
+        """Form of the values if the value is a table of values of one form; otherwise None."""
         if typing.get_origin(self.base) in (dict, Mapping):
             return form_of(typing.get_args(self.base)[1])
         return None
+
+    @cached_property
+    def keys(self) -> Sequence[str]:
+        """Possible keys if the value is a table whose keys are listed; otherwise empty."""
+        if self.mapped is None:
+            return ()
+        key = typing.get_args(self.base)[0]
+        return typing.get_args(key) if typing.get_origin(key) is typing.Literal else ()
 
     @cached_property
     def structs(self) -> Sequence[type[msgspec.Struct]]:

@@ -1,5 +1,6 @@
 """Decoding of TOML to structs: all errors are reported at once, with file, line and key."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True):
     inner: tuple[Inner, ...] = ()
     only: Inner | None = None
     count: int | None = None
+    factors: Mapping[Literal["gas", "heat"], float] = {}
 
 
 def problems(text: str) -> list[Problem]:
@@ -35,6 +37,14 @@ def test_what_is_right_becomes_the_struct() -> None:
     assert outer == Outer(
         name="x", inner=(Inner(size_mm=1.0),), only=Inner(size_mm=2.5, kind="canteen")
     )
+
+
+def test_a_misspelt_key_of_a_table_with_listed_keys_is_told() -> None:
+    """Its value would not count, and the default would, without a word."""
+    text = 'name = "x"\nfactors = {heat = 1.5, gsa = 0.5}\n'
+    assert [str(one) for one in problems(text)] == ["a.toml:2: unknown key gsa. Did you mean gas?"]
+    right = config_file.decode(config_file.parse(text.replace("gsa", "gas"), "a.toml"), Outer)
+    assert right.factors == {"heat": 1.5, "gas": 0.5}
 
 
 def test_a_misspelt_key_is_told_with_its_line_and_the_right_spelling() -> None:

@@ -29,6 +29,7 @@ IO_ROOMS = {
     "analytics.app",
     "analytics.pipeline.alerting.alert_evaluator",
     "analytics.pipeline.alerting.alert_store",
+    "analytics.pipeline.basis.basis_store",
     "analytics.pipeline.consumption_store",
     "analytics.pipeline.pipeline",
     "analytics.pipeline.registers.import_reader",

@@ -28,6 +28,7 @@ class HourGrid(msgspec.Struct, frozen=True):
         day_numbers: number of the day of each hour, shape (h,).
         clock_hours: hour of the clock at which each hour begins, 0 to 23, shape (h,).
         is_workday: True for the working days, shape (d,).
+        is_holiday: True for public holidays, also on weekends, shape (d,).
         is_working: True for hours that lie wholly in the working hours, shape (h,).
         is_idle: True for hours that lie wholly outside the working hours, shape (h,).
         nights: number of the day on which the night of each hour ends, -1 if the hour does not lie
@@ -39,6 +40,7 @@ class HourGrid(msgspec.Struct, frozen=True):
     day_numbers: "NDArray[np.int64]"
     clock_hours: "NDArray[np.int64]"
     is_workday: "NDArray[np.bool_]"
+    is_holiday: "NDArray[np.bool_]"
     is_working: "NDArray[np.bool_]"
     is_idle: "NDArray[np.bool_]"
     nights: "NDArray[np.int64]"
@@ -67,6 +69,7 @@ def hour_grid(start: date, end: date, zone: "ZoneInfo", calendar: WorkingCalenda
         numbers,
         np.array([_clock_hour(time_ms, zone) for time_ms in edges[:-1].tolist()], dtype=np.int64),
         np.array([calendar.is_workday(day) for day in days], dtype=np.bool_),
+        np.array([calendar.is_holiday(day) for day in days], dtype=np.bool_),
         begins_working & ends_working,
         ~begins_working & ~ends_working,
         nights,

@@ -66,6 +66,7 @@ def account_cost(
     )
     return msgspec.structs.replace(
         result,
+        greatest=None if days.has_open_demand(span) else result.greatest,
         unmetered_amount=None if rest is None else rounded(rest.amount),
         unmetered_cost=None if rest is None else rounded(rest.energy_yuan),
         billed=billed_amounts(compared),

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 
 from analytics.costs.period_amounts import PeriodAmounts
+from analytics.costs.unmeasured_times import UnmeasuredTimes, joined_times
 from analytics.periods import months_later
 from analytics.tariffs.account_plan import AccountPlan
 from analytics.tariffs.demand_charge import month_charge
@@ -48,9 +49,7 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
         estimated: shape (meters, days), part that was distributed over gaps or not read.
         known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
-        unmeasured: shape (meters, days), consumption whose price period is not measured.
-        too_high: shape (meters, days), amount by which the cost may be too high [yuan].
-        too_low: shape (meters, days), amount by which the cost may be too low [yuan].
+        unmeasured: consumption whose price depends on hours that are not measured.
         demand_yuan: shape (days,), charge for demand [yuan]; NaN if it is unknown.
         demand_known: shape (days,), share of the quarter hours whose demand was measured; 1 if the
             charge does not depend on it.
@@ -61,9 +60,7 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     amount: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     known: "NDArray[np.float64]"
-    unmeasured: "NDArray[np.float64]"
-    too_high: "NDArray[np.float64]"
-    too_low: "NDArray[np.float64]"
+    unmeasured: UnmeasuredTimes
     demand_yuan: "NDArray[np.float64]"
     demand_known: "NDArray[np.float64]"
 
@@ -71,6 +68,11 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     def own_rows(self) -> list[int]:
         """Rows of the meters that the supplier bills."""
         return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
+
+    def has_open_demand(self, span: slice) -> bool:
+        """Return True if demand above a contract may be charged, but is not measured."""
+        is_short = self.demand_known[span] < LEAST_DEMAND_KNOWN
+        return bool((is_short & np.isfinite(self.demand_yuan[span])).any())
 
     def costs(self, span: slice) -> "NDArray[np.float64]":
         """Return the cost of each meter, day of a span and price period [yuan] (laws 1 and 2).
@@ -104,7 +106,8 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
     size = len(plan.days)
     shape = len(meters), size
     amount = np.zeros((*shape, len(PRICE_PERIODS)))
-    estimated, known, unmeasured, too_high, too_low = (np.zeros(shape) for _ in range(5))
+    estimated, known = np.zeros(shape), np.zeros(shape)
+    unmeasured = []
     demand_kw, demand_known = np.full(size, np.nan), np.zeros(size)
     for window in windows:
         rows = [meters.index(meter) for meter in window.meters]
@@ -112,9 +115,7 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
         amount[rows, span] = window.amount
         estimated[rows, span] = window.estimated
         known[rows, span] = window.known
-        unmeasured[rows, span] = window.unmeasured
-        too_high[rows, span] = window.too_high
-        too_low[rows, span] = window.too_low
+        unmeasured.append(window.unmeasured.moved(np.array(rows, dtype=np.int64)))
         demand_kw[span], demand_known[span] = window.demand_kw, window.demand_known
     own = [row for row, meter in enumerate(meters) if meter in plan.account.meters]
     priced = _with_step_prices(plan, amount[own].sum(axis=(0, 2)))
@@ -125,9 +126,7 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
         amount,
         estimated,
         known,
-        unmeasured,
-        too_high,
-        too_low,
+        joined_times(unmeasured),
         demand_yuan,
         demand_known,
     )

@@ -82,7 +82,8 @@ def compared_bill(bill: Bill, days: AccountDays) -> ComparedBill:
     if not sums.coverage >= _LEAST_KNOWN:
         return unknown
     cost = sums.energy_yuan + float(days.demand_yuan[span].sum())
-    return ComparedBill(bill, sums.amount, cost - sums.too_high, cost, cost + sums.too_low)
+    greatest = math.inf if days.has_open_demand(span) else cost + sums.too_low
+    return ComparedBill(bill, sums.amount, cost - sums.too_high, cost, greatest)
 
 
 def billed_amounts(bills: Sequence[ComparedBill]) -> BilledAmounts | None:

@@ -63,7 +63,8 @@ class CostResult(msgspec.Struct, frozen=True, kw_only=True):
         amounts: consumption by price period; only the periods that occur.
         costs: cost of the consumption by price period [yuan].
         least: least possible cost, where the time of consumption is not measured [yuan].
-        greatest: greatest possible cost [yuan].
+        greatest: greatest possible cost [yuan]; None if demand above a contract is not
+            measured, too.
         coverage: share of meter-time of which the consumption is known, 0 to 1.
         estimated: share of the consumption that is estimated, 0 to 1.
         unmetered_amount: consumption of an account that no sub-meter measures; None without

@@ -7,7 +7,8 @@ Laws:
    is their share in the account's consumption.
 3. A meter without any data reduces the coverage as much as an average meter.
 4. The possible errors of meters add up, but the cost of a day is never below or above that of its
-   whole consumption in the cheapest or dearest hours of the day.
+   whole consumption in the cheapest or dearest hours of the day. Days of one unknown time count as
+   one day.
 
 Pure: arrays in, numbers out.
 """
@@ -16,15 +17,17 @@ import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from analytics.costs.account_days import AccountDays
 from analytics.costs.cost_result import CostKind, CostResult
+from analytics.costs.unmeasured_times import UnmeasuredTimes, joined_days, possible_errors
 from analytics.figures.figure import rounded
 from analytics.periods import Period
+from analytics.tariffs.price_periods import HALF_HOURS
 from jieneng.metering.quantities import CONSUMPTION, PRICE_PERIODS, QUANTITIES, Medium
 
 if TYPE_CHECKING:
@@ -111,18 +114,25 @@ def cost_sums(parts: Sequence[CostPart]) -> CostSums:
         costs += cost.sum(axis=0)
         estimated += float((np.abs(part.weight) * part.cut(part.account.estimated)).sum())
         errors = _possible_errors(part, amount.sum(axis=1), cost.sum(axis=1))
-        too_high, too_low = too_high + errors[0], too_low + errors[1]
-        of_unknown_time = (np.abs(part.weight) * part.cut(part.account.unmeasured)).sum(axis=0)
-        unmeasured += float(np.minimum(of_unknown_time, np.abs(amount.sum(axis=1))).sum())
+        too_high, too_low = too_high + errors.too_high, too_low + errors.too_low
+        unmeasured += errors.unmeasured
     coverage = _coverage(parts)
     if not coverage > 0:
         amounts, costs = np.full_like(amounts, np.nan), np.full_like(costs, np.nan)
     return CostSums(amounts, costs, estimated, unmeasured, too_high, too_low, coverage)
 
 
+class _Errors(NamedTuple):
+    """Possible errors of the cost of a part."""
+
+    unmeasured: float
+    too_high: float
+    too_low: float
+
+
 def _possible_errors(
     part: CostPart, amount: "NDArray[np.float64]", cost: "NDArray[np.float64]"
-) -> tuple[float, float]:
+) -> _Errors:
     """Return by how much the cost of a part may be too high, and too low (law 4) [yuan].
 
     Args:
@@ -130,15 +140,38 @@ def _possible_errors(
         amount: shape (days,), weighted consumption of each day.
         cost: shape (days,), cost of it [yuan].
     """
-    added, deducted = np.maximum(part.weight, 0.0), np.maximum(-part.weight, 0.0)
-    high, low = part.cut(part.account.too_high), part.cut(part.account.too_low)
-    too_high = (added * high + deducted * low).sum(axis=0)
-    too_low = (added * low + deducted * high).sum(axis=0)
-    least, greatest = part.account.plan.price_ranges[:, part.span]
-    is_positive = amount > 0
-    most_high = np.where(is_positive, np.maximum(cost - amount * least, 0.0), np.inf)
-    most_low = np.where(is_positive, np.maximum(amount * greatest - cost, 0.0), np.inf)
-    return float(np.fmin(too_high, most_high).sum()), float(np.fmin(too_low, most_low).sum())
+    times, weight = _weighted_times(part)
+    if not len(weight):
+        return _Errors(0.0, 0.0, 0.0)
+    plan, start = part.account.plan, part.span.start
+    runs = joined_days(times, part.span)
+    size, of_run = int(runs[-1]) + 1, runs[times.day - start]
+    high, low = possible_errors(plan, times, part.span)
+    added, deducted = np.maximum(weight, 0.0), np.maximum(-weight, 0.0)
+    too_high = np.bincount(of_run, added * high + deducted * low, size)
+    too_low = np.bincount(of_run, added * low + deducted * high, size)
+    unmeasured = np.bincount(of_run, np.abs(weight) * times.amount, size)
+    total, yuan = np.bincount(runs, amount, size), np.bincount(runs, cost, size)
+    firsts = np.flatnonzero(np.diff(runs, prepend=-1)) + start
+    ends = np.append(firsts[1:], part.span.stop)
+    least, greatest = plan.price_range(firsts * HALF_HOURS, ends * HALF_HOURS)
+    most_high = np.where(total > 0, np.maximum(yuan - total * least, 0.0), np.inf)
+    most_low = np.where(total > 0, np.maximum(total * greatest - yuan, 0.0), np.inf)
+    return _Errors(
+        float(np.minimum(unmeasured, np.abs(total)).sum()),
+        float(np.fmin(too_high, most_high).sum()),
+        float(np.fmin(too_low, most_low).sum()),
+    )
+
+
+def _weighted_times(part: CostPart) -> "tuple[UnmeasuredTimes, NDArray[np.float64]]":
+    """Return the part's consumption at unknown hours, and its weights."""
+    every, start = part.account.unmeasured, part.span.start
+    weight = np.zeros((len(part.account.meters), len(part.days)))
+    weight[part.rows] = part.weight
+    times = every.chosen((every.day >= start) & (every.day < part.span.stop))
+    of_times = weight[times.row, times.day - start]
+    return times.chosen(of_times != 0), of_times[of_times != 0]
 
 
 def own_part(account: AccountDays, span: slice) -> CostPart:

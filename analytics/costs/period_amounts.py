@@ -4,8 +4,7 @@ Laws:
 
 1. The amounts of all price periods of all days add up to the known consumption.
 2. If an interval was not measured, but has a share of a longer time (`MeterIntervals.is_measured`),
-   its amount may have been consumed in any interval of that time. The greatest possible error of
-   the cost is the amount times the difference to the cheapest or dearest price of that time.
+   its amount may have been consumed at any hour of that time (`unmeasured_times`).
 
 Pure: arrays in, arrays out.
 """
@@ -17,9 +16,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from analytics.costs.unmeasured_times import UnmeasuredTimes, unmeasured_times
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.interval_series import MeterIntervals
-from analytics.figures.site_consumption import contiguous_ranges
 from analytics.tariffs.account_plan import DEMAND_INTERVAL, AccountPlan
 from jieneng.metering.quantities import PRICE_PERIODS
 
@@ -39,9 +38,7 @@ class PeriodAmounts(msgspec.Struct, frozen=True):
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
         estimated: shape (meters, days), part that was distributed over gaps or never read.
         known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
-        unmeasured: shape (meters, days), consumption whose price period is not measured.
-        too_high: shape (meters, days), amount by which the cost may be too high [yuan].
-        too_low: shape (meters, days), amount by which the cost may be too low [yuan].
+        unmeasured: consumption whose price depends on hours that are not measured.
         demand_kw: shape (days,), greatest demand of the account's own meters [kW]; NaN if unknown.
         demand_known: shape (days,), share of the quarter hours whose demand was measured, 0 to 1.
     """
@@ -51,9 +48,7 @@ class PeriodAmounts(msgspec.Struct, frozen=True):
     amount: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     known: "NDArray[np.float64]"
-    unmeasured: "NDArray[np.float64]"
-    too_high: "NDArray[np.float64]"
-    too_low: "NDArray[np.float64]"
+    unmeasured: UnmeasuredTimes
     demand_kw: "NDArray[np.float64]"
     demand_known: "NDArray[np.float64]"
 
@@ -102,12 +97,12 @@ def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo)
     half_hours = np.array([2 * one.hour + one.minute // _HALF_HOUR for one in starts])
     grid = _DayGrid(days - first, int(days[-1]) - first + 1)
     periods = plan.periods[days, half_hours].astype(np.int64)
-    rows = [row for row, flow in enumerate(intervals.flows) if not flow.is_export]
+    rows = np.flatnonzero([not flow.is_export for flow in intervals.flows])
     meters = tuple(intervals.flows[row].meter.id for row in rows)
     amount, is_measured = intervals.consumption.amount[rows], intervals.is_measured[rows]
     is_known = np.isfinite(amount)
     counted = zero_where_unknown(amount)
-    too_high, too_low = _possible_errors(counted, is_measured, plan.prices[days, periods])
+    prices = plan.prices[days, periods]
     own = [number for number, meter in enumerate(meters) if meter in plan.account.meters]
     demand_kw, demand_known = _daily_demand(plan, amount[own], is_measured[own], grid)
     return PeriodAmounts(
@@ -116,33 +111,10 @@ def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo)
         grid.by_period(counted, periods),
         grid.sums(intervals.consumption.estimated[rows]),
         grid.means(is_known.astype(np.float64)),
-        grid.sums(np.where((too_high > 0) | (too_low > 0), counted, 0.0)),
-        grid.sums(too_high),
-        grid.sums(too_low),
+        unmeasured_times(plan, intervals, rows, days, prices, zone),
         demand_kw,
         demand_known,
     )
-
-
-def _possible_errors(
-    amount: "NDArray[np.float64]",
-    is_measured: "NDArray[np.bool_]",
-    prices: "NDArray[np.float64]",
-) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return by how much the cost of each interval may be too high, and too low (law 2) [yuan].
-
-    Args:
-        amount: shape (meters, intervals), consumption; 0 if unknown.
-        is_measured: shape (meters, intervals).
-        prices: shape (intervals,), price of each interval.
-    """
-    too_high, too_low = np.zeros_like(amount), np.zeros_like(amount)
-    for row, measured in enumerate(is_measured):
-        for start, end in contiguous_ranges(~measured):
-            of_time = prices[start:end]
-            too_high[row, start:end] = amount[row, start:end] * (of_time - of_time.min())
-            too_low[row, start:end] = amount[row, start:end] * (of_time.max() - of_time)
-    return too_high, too_low
 
 
 def _daily_demand(

@@ -76,4 +76,9 @@ def scope_cost(
         period=period,
         last_day=days[-1],
     )
-    return msgspec.structs.replace(result, findings=tuple(dict.fromkeys(found)))
+    is_open = any(part.account.has_open_demand(part.span) for part in parts)
+    return msgspec.structs.replace(
+        result,
+        greatest=None if is_open else result.greatest,
+        findings=tuple(dict.fromkeys(found)),
+    )

@@ -92,7 +92,7 @@ def _clean(
 ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
     """Return the known readings in order of time, with only one for each time."""
     known = np.isfinite(values) & (values >= 0)
-    times, stored = times_ms[known], values[known]
+    times, stored = (times_ms, values) if known.all() else (times_ms[known], values[known])
     if (times[1:] > times[:-1]).all():
         return times, stored
     order = np.argsort(times, kind="stable")
@@ -138,6 +138,7 @@ def _device_readings(
         register,
         device.resolution(register),
         devices.rate_max_per_h / ratio / HOUR_MS,
+        np.arange(len(times)),
     )
 
 
@@ -165,12 +166,15 @@ def _device_register(
         begins.append(begin)
     index = np.concatenate(indexes)
     register = np.concatenate(registers)
-    rolled_over = register != readings.register[index]
+    stored = readings.stored[index]
+    if any(continuation.startswith("rollover") for _, continuation in path):
+        rolled_over = register != readings.register[index]
+        stored = np.where(rolled_over, register * readings.ratio[index], stored)
     return DeviceRegister(
         readings.device,
         readings.times_ms[index],
         register,
-        np.where(rolled_over, register * readings.ratio[index], readings.stored[index]),
+        stored,
         np.concatenate(begins),
         _stable_ms(readings, path, window),
     )

@@ -3,13 +3,16 @@
 Laws:
 
 1. The register is interpolated at the edges of intervals. So the consumption of all intervals adds
-   up exactly to the growth of the register. Consumption in a gap between readings is distributed
-   evenly over the gap, and marked as estimated.
+   up exactly to the growth of the register. Consumption in a gap between readings is distributed by
+   the meter's usual consumption in these hours of the week, if this is known (`profiled_gaps`), or
+   else evenly; it is marked as estimated.
 2. If nothing of an interval is known, its consumption is NaN. If only a part is known, the interval
    has the consumption of this part, and a coverage below 1.
 3. During imported intervals, the imported consumption is used instead of the register.
 4. The numbers of an interval depend only on the readings in it and on the nearest readings before
-   and after it. So they are the same in every window.
+   and after it. There is one exception: in a gap longer than an hour they also depend on the
+   readings of the four weeks before the gap. If these are given, the numbers are the same in every
+   window.
 5. An interval has two shares of time. `bounded` is the share between two readings of one register
    life, or inside an imported interval: the total consumption of this time is known. `coverage` is
    the share without gaps: its distribution over time is known, too.
@@ -24,12 +27,15 @@ import msgspec
 import numpy as np
 
 from analytics.counters.imported_consumption import ImportedConsumption
-from analytics.counters.intervals.edge_search import readings_around
+from analytics.counters.intervals.edge_search import Around, interpolated, readings_around
 from analytics.counters.intervals.edge_spread import FAR_MS, spread_over_edges
 from analytics.counters.intervals.interval_pieces import Known, ascending, known_by_pieces
+from analytics.counters.intervals.profiled_gaps import profiled_gaps, with_profiles
 from analytics.counters.intervals.register_line import RegisterLine, line_of
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from numpy.typing import NDArray
 
     from analytics.counters.register_segments import BelievedRegister
@@ -65,6 +71,7 @@ def consumption_between(
     register: "BelievedRegister",
     edges_ms: "NDArray[np.int64]",
     imported: ImportedConsumption | None = None,
+    zone: "ZoneInfo | None" = None,
 ) -> Consumption:
     """Return the consumption between neighbouring edges.
 
@@ -72,11 +79,31 @@ def consumption_between(
         register: the believed register.
         edges_ms: shape (n + 1,), UTC ms, strictly ascending.
         imported: imported consumption, which is used instead of the register.
+        zone: time zone of the site; None to distribute all gaps evenly.
 
     Returns:
         Arrays of shape (n,).
     """
-    return consumption_of_line(line_of(register), edges_ms, imported)
+    line = line_of(register)
+    if zone is not None:
+        line = with_profiles(line, profiled_gaps(line, divided_at(edges_ms, imported)), zone)
+    return consumption_of_line(line, edges_ms, imported)
+
+
+def divided_at(
+    edges_ms: "NDArray[np.int64]", imported: ImportedConsumption | None
+) -> "NDArray[np.int64]":
+    """Return the times at which the register divides intervals [UTC, ms], ascending.
+
+    Args:
+        edges_ms: edges of the intervals [UTC, ms], ascending.
+        imported: imported consumption; None for none.
+    """
+    if imported is None or not len(imported.start_ms):
+        return edges_ms
+    ends = np.concatenate([imported.start_ms, imported.end_ms])
+    inner = ends[(ends > edges_ms[0]) & (ends < edges_ms[-1])]
+    return ascending(np.concatenate([edges_ms, inner]))
 
 
 def consumption_of_line(
@@ -112,16 +139,9 @@ def register_at_edges(line: RegisterLine, edges_ms: "NDArray[np.int64]") -> Regi
     """Return the register at edges of intervals, shape (n,), strictly ascending [UTC, ms]."""
     if not len(line.known):
         return RegisterAtEdges(np.zeros(len(edges_ms)), np.zeros(len(edges_ms)))
-    times, stored = line.times_ms, line.stored
-    before, start_ms, end_ms = readings_around(times, edges_ms)
-    distance_ms = np.maximum(end_ms - start_ms, 1)
-    shown = stored[before]
-    step = stored[1:][before]
-    step -= shown
-    step *= (edges_ms - start_ms) / distance_ms
-    shown += step
-    shown[edges_ms.searchsorted(times[-1]) :] = stored[-1]
-    return RegisterAtEdges(shown, _spread(line, edges_ms, distance_ms))
+    around = readings_around(line.times_ms, edges_ms)
+    shown = interpolated(line.times_ms, line.stored, edges_ms, around)
+    return RegisterAtEdges(shown, _spread(line, edges_ms, around))
 
 
 def consumption_by_edges(
@@ -173,17 +193,19 @@ def _known(
 
 
 def _spread(
-    line: RegisterLine, edges_ms: "NDArray[np.int64]", distance_ms: "NDArray[np.int64]"
+    line: RegisterLine, edges_ms: "NDArray[np.int64]", around: Around
 ) -> "NDArray[np.float64]":
     """Return the spread at each edge: computed only for edges in gaps or far from readings."""
-    is_possible = distance_ms > FAR_MS
+    is_possible = around.end_ms - around.start_ms > FAR_MS
     is_gap = line.known & ~line.covered
     if is_gap.any():
         positions = line.positions(edges_ms)
         lengths = _run_lengths(positions.after[:-1], positions.first[1:], len(edges_ms))
         is_possible |= _laid_out(is_gap, lengths)
-    if len(line.inserted):
-        is_possible[:] = True
+    if len(line.inserted):  # the readings around may be further apart than the points around
+        is_inserted = np.zeros(len(line.times_ms), dtype=np.bool_)
+        is_inserted[line.inserted] = True
+        is_possible |= is_inserted[around.before] | is_inserted[1:][around.before]
     possible = np.flatnonzero(is_possible)
     if not len(possible):
         return _constant(0.0, len(edges_ms))

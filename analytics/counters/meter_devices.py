@@ -83,6 +83,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
     def ratio(self, times_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
         """Return the ratio valid at each time."""
+        if len(self.ratios) == 1:
+            return np.full(len(times_ms), self.ratios[0][1])
         since, ratios = zip(*self.ratios, strict=True)
         found: NDArray[np.float64] = np.array(ratios)[
             np.searchsorted(np.array(since), times_ms, side="right") - 1
@@ -124,7 +126,8 @@ class MeterDevices(msgspec.Struct, frozen=True):
         rate_max_per_h: largest possible growth of the stored value in an hour; infinity if the
             nameplate is unknown.
         resets: period at which the register is reset to 0; None if it is not reset.
-        zone: time zone in which the periods of `resets` begin.
+        zone: time zone of the site, in which periods of `resets` begin and hours of the week are
+            counted; None to distribute all gaps evenly.
     """
 
     meter: str

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Readings that are set aside in the same quarter of an hour are merged into one finding [ms].
 _SET_ASIDE_BIN_MS: Final = HOUR_MS // 4
+_FIRST: Final = np.zeros(1, dtype=np.intp)
 _CODES: Final[Mapping[Continuation, str]] = {
     "rollover": "counter_rollover",
     "rollover_guess": "rollover_guess",
@@ -39,6 +40,8 @@ def path_findings(
     devices: MeterDevices, candidates: Readings, path: Sequence[tuple[Run, Continuation]]
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each reset and rollover on a path, with its doubt (laws 1 and 2)."""
+    if all(continuation == "follows" for _, continuation in path[1:]):
+        return
     steps, counts = _steps(candidates, path)
     for ((earlier, _), (later, continuation)), count in zip(pairwise(path), counts, strict=True):
         if continuation == "follows":
@@ -96,11 +99,12 @@ def set_aside_findings(
     path: Sequence[tuple[Run, Continuation]],
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each unbroken sequence of readings that are not on the path."""
-    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
+    is_off_path = np.ones(len(candidates.times_ms), dtype=np.bool_)
     for run, _ in path:
-        believed = candidates.times_ms[run.first : run.end]
-        is_aside[np.searchsorted(readings.times_ms, believed)] = False
-    yield from stray_findings(meter, readings.times_ms, is_aside)
+        is_off_path[run.first : run.end] = False
+    is_aside = np.ones(len(readings.times_ms), dtype=np.bool_)
+    is_aside[candidates.number] = is_off_path
+    yield from stray_findings(meter, readings.times_ms, np.flatnonzero(is_aside))
 
 
 def negative_findings(
@@ -118,13 +122,13 @@ def negative_findings(
     is_negative = values < 0
     if is_negative.any():
         order = np.argsort(times_ms, kind="stable")
-        yield from stray_findings(meter, times_ms[order], is_negative[order])
+        yield from stray_findings(meter, times_ms[order], np.flatnonzero(is_negative[order]))
 
 
 def stray_findings(
-    meter: str, times_ms: "NDArray[np.int64]", is_aside: "NDArray[np.bool_]"
-) -> Iterator[RegisterFinding]:
-    """Yield a finding for each unbroken sequence of readings that are set aside.
+    meter: str, times_ms: "NDArray[np.int64]", aside: "NDArray[np.intp]"
+) -> tuple[RegisterFinding, ...]:
+    """Return a finding for each unbroken sequence of readings that are set aside.
 
     Sequences that begin in the same quarter of an hour are merged into one finding, to limit the
     number of findings.
@@ -132,16 +136,28 @@ def stray_findings(
     Args:
         meter: id of the meter.
         times_ms: shape (n,), times of the readings [UTC, ms], ascending.
-        is_aside: shape (n,), True for a reading that is set aside.
+        aside: indexes of the readings that are set aside, ascending.
     """
-    aside = np.flatnonzero(is_aside)
-    is_first = np.append(True, aside[1:] != aside[:-1] + 1)[: len(aside)]
-    is_last = np.append(is_first[1:], True)[: len(aside)]
-    first_ms, last_ms = times_ms[aside[is_first]], times_ms[aside[is_last]]
-    quarters = first_ms // _SET_ASIDE_BIN_MS
-    is_begin = np.append(True, quarters[1:] != quarters[:-1])[: len(quarters)]
-    is_end = np.append(is_begin[1:], True)[: len(quarters)]
-    firsts, lasts = first_ms[is_begin].tolist(), last_ms[is_end].tolist()
-    named = [(("first_ms", first),) for first in firsts]
-    of_meter = map(Finding, repeat("set_aside"), repeat(meter), named)
-    yield from map(RegisterFinding, of_meter, firsts, lasts, repeat(0.0))
+    if not len(aside):
+        return ()
+    first = _begins(aside[1:] - aside[:-1] > 1)
+    quarters = times_ms[aside[first]] // _SET_ASIDE_BIN_MS
+    first = first[_begins(quarters[1:] != quarters[:-1])]
+    last = np.empty_like(first)
+    last[:-1], last[-1] = first[1:] - 1, len(aside) - 1
+    firsts, lasts = times_ms[aside[first]].tolist(), times_ms[aside[last]].tolist()
+    of_meter = map(
+        Finding, repeat("set_aside"), repeat(meter), zip(zip(repeat("first_ms"), firsts))
+    )
+    return tuple(map(RegisterFinding, of_meter, firsts, lasts, repeat(0.0)))
+
+
+def _begins(is_other: "NDArray[np.bool_]") -> "NDArray[np.intp]":
+    """Return the indexes of the elements that begin a group.
+
+    Args:
+        is_other: shape (n - 1,), True if an element is not in the group of the one before it.
+    """
+    begins = np.flatnonzero(is_other)
+    begins += 1
+    return np.concatenate([_FIRST, begins])

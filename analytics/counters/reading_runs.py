@@ -98,6 +98,7 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         resolution: shape (n,), resolution of the register.
         rate: shape (n,), largest possible growth of the register in a millisecond; infinity if the
             nameplate is unknown.
+        number: shape (n,), index among all readings of the device, strays included.
     """
 
     device: Device
@@ -107,6 +108,7 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
     register: "NDArray[np.float64]"
     resolution: "NDArray[np.float64]"
     rate: "NDArray[np.float64]"
+    number: "NDArray[np.intp]"
 
     def select(self, kept: "NDArray[np.bool_]") -> "Readings":
         """Return the readings for which the mask is true."""
@@ -120,8 +122,13 @@ class Readings(msgspec.Struct, frozen=True, dict=True):
         The step after a standstill may contain all consumption since this time: the register may
         have been frozen, or a logger may update its registers only every few minutes.
         """
-        moved = np.append(True, self.register[1:] != self.register[:-1])[: len(self.register)]
-        since: NDArray[np.int64] = np.maximum.accumulate(np.where(moved, self.times_ms, 0))
+        still = np.flatnonzero(self.register[1:] == self.register[:-1]) + 1
+        if not len(still):
+            return self.times_ms
+        since = self.times_ms.copy()
+        begins = np.flatnonzero(np.diff(still, prepend=-1) > 1)
+        lengths = np.diff(begins, append=len(still))
+        since[still] = np.repeat(since[still[begins] - 1], lengths)
         return since
 
     def is_plausible_step(
@@ -174,8 +181,10 @@ def split_runs(readings: Readings) -> Iterator[Run]:
     firsts = np.append(0, np.flatnonzero(~is_plausible) + 1)
     ends = np.append(firsts[1:], len(register)).tolist()
     tops = np.maximum.reduceat(register, firsts)
-    positive = np.append(np.flatnonzero(register), len(register))
-    first_positive = positive[positive.searchsorted(firsts)]
+    first_positive = firsts
+    if not register.all():
+        positive = np.append(np.flatnonzero(register), len(register))
+        first_positive = positive[positive.searchsorted(firsts)]
     has_positive = first_positive < ends
     bottoms = np.where(has_positive, register[np.where(has_positive, first_positive, 0)], 0.0)
     is_cut = _are_cut(register[firsts], tops, bottoms)

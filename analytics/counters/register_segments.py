@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _USUAL_FACTOR: Final = 3
 #: Number of distances on each side that are used for the median.
 _NEIGHBOURS: Final = 5
+_AROUND: Final = np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
 #: Distance up to which there is never a gap [ms]: each interval of 15 min contains a reading.
 _SHORTEST_GAP_MS: Final = HOUR_MS // 4
 #: Longest distance that can be usual [ms]: a month that is read some days late.
@@ -111,12 +112,17 @@ def join_devices(
     parts = [_split_at_ratio_changes(register) for register in registers]
     times = np.concatenate([part[0] for part in parts])
     stored = np.concatenate([part[1] for part in parts])
-    segment = np.cumsum(np.concatenate([part[2] for part in parts]))
-    bounds = [0, *(np.flatnonzero(np.diff(segment)) + 1).tolist(), len(times)]
-    for first, end in pairwise(bounds):
-        stored[first:end] = np.maximum.accumulate(stored[first:end])
+    bounds = np.flatnonzero(np.concatenate([part[2] for part in parts]))
+    lengths = np.diff(bounds, prepend=0, append=len(times))
+    segment = np.repeat(np.arange(len(lengths)), lengths)
+    for first, end in pairwise([0, *bounds.tolist(), len(times)]):
+        part_stored = stored[first:end]
+        if (part_stored[1:] < part_stored[:-1]).any():  # jitter
+            part_stored[:] = np.maximum.accumulate(part_stored)
     read = np.concatenate([register.times_ms for register in registers])
-    read = read[np.append(True, np.diff(read) > 0)]
+    is_later = np.append(True, read[1:] > read[:-1])
+    if not is_later.all():
+        read = read[is_later]
     is_usual = np.ones(len(read), dtype=np.bool_)
     is_usual[gaps(np.diff(read))] = False
     is_usual[-1:] = False
@@ -195,7 +201,9 @@ def gaps(distances_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
         return long
     # At the beginning and the end, the distances are mirrored.
     period = max(2 * (len(distances_ms) - 1), 1)
-    around = (long[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)) % period
+    around = (long[:, None] + _AROUND) % period
     around = distances_ms[np.minimum(around, period - around)]
-    longest = _USUAL_FACTOR * np.sort(around, axis=1)[:, _NEIGHBOURS]
-    return long[distances_ms[long] > longest.clip(_SHORTEST_GAP_MS, _LONGEST_USUAL_MS)]
+    around.sort(axis=1)
+    longest = np.maximum(_USUAL_FACTOR * around[:, _NEIGHBOURS], _SHORTEST_GAP_MS)
+    is_gap: NDArray[np.bool_] = distances_ms[long] > np.minimum(longest, _LONGEST_USUAL_MS)
+    return long[is_gap]

@@ -78,7 +78,8 @@ def _without_stray_zeros(readings: Readings) -> Readings:
     if not len(zeros):
         return readings
     positive = np.flatnonzero(register)
-    is_high = register[positive[:-1]] > register[positive[1:]]
+    shown = register[positive]
+    is_high = shown[:-1] > shown[1:]
     kept = np.ones(len(register), dtype=np.bool_)
     for beside in (positive, np.delete(positive, np.flatnonzero(is_high))):
         following = beside.searchsorted(zeros)

@@ -8,27 +8,30 @@ Laws:
    and only at the end.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
 import msgspec
 
-from analytics.figures.comparisons.baselines import BaselineInputs
-from analytics.figures.comparisons.further_comparisons import FurtherInputs, with_comparisons
-from analytics.figures.comparisons.like_for_like import (
-    LikeForLike,
+from analytics.figures.area_history.area_changes import (
+    AreaChange,
     area_changes,
     like_for_like_scopes,
+    own_changes,
 )
+from analytics.figures.comparisons.baselines import BaselineInputs
+from analytics.figures.comparisons.further_comparisons import FurtherInputs, with_comparisons
+from analytics.figures.comparisons.like_for_like import LikeForLike
 from analytics.figures.figure import FactorSeries, Figure, relative_change_pct, rounded
-from analytics.figures.forecasts.forecast import Forecast
-from analytics.figures.forecasts.year_end import scope_forecasts
+from analytics.figures.forecasts.year_end import ScopeForecast, scope_forecasts
 from analytics.figures.indicator_results import (
     NO_RESULT,
     IndicatorResult,
     PeriodInputs,
     indicator_result,
+    of_days,
     period_inputs,
 )
 from analytics.figures.plan_comparison import (
@@ -45,11 +48,7 @@ from analytics.periods import Period
 from jieneng.metering import indicators
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
-from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
-
-#: Function that returns the inputs of scopes in a part of the period, or of a year to compare with.
-_InputsOf = Callable[[Period, Sequence[Scope]], PeriodInputs]
 
 #: A value below this share of the base value is more likely a mistake than a saving.
 _FAR_BELOW: Final = 0.4
@@ -89,18 +88,29 @@ def assess(
         factors = period_factors(rules, site, part, fixed_on)
         return period_inputs(site, rules, scopes, part, consumption, factors, counted)
 
+    def same_days_of(base_year: int, scopes: Sequence[Scope] = scopes) -> PeriodInputs:
+        part = elapsed.in_year(base_year)
+        found = inputs(part, scopes)
+        return found if period.whole_year and elapsed == period else of_days(found, elapsed.days)
+
     same_days = whole_base_year = alike = None
+    own: Mapping[str, tuple[AreaChange, ...]] = {}
     if year is not None and year.year in compared:
         base_days = elapsed.in_year(year.year)
-        same_days = inputs(base_days)
+        same_days = same_days_of(year.year)
+        own = own_changes(site, scopes, [base_days, elapsed])
         capped = [one for one in scopes if any(applies_to(cap, one) for cap in rules.caps)]
         whole_base_year = inputs(year, scopes if is_running_year else capped)
-        alike = _like_for_like(site, scopes, [base_days, elapsed], inputs)
-    forecasts: dict[str, dict[Medium, Forecast]] = {}
+        changes, remaining = like_for_like_scopes(
+            site, scopes, area_changes(site, [base_days, elapsed])
+        )
+        if changes:
+            alike = LikeForLike(
+                changes, inputs(elapsed, remaining), same_days_of(year.year, remaining)
+            )
+    forecasts: dict[str, ScopeForecast] = {}
     if history and is_running_year:
-        forecasts = {
-            scope.id: scope_forecasts(scope, history, elapsed, current, counted) for scope in scopes
-        }
+        forecasts = scope_forecasts(scopes, history, elapsed, current, counted)
     plan = rules.plan_for(period.year)
     comparison = Comparison(
         rules,
@@ -109,36 +119,19 @@ def assess(
         msgspec.structs.replace(inputs(elapsed), forecasts=forecasts),
         same_days,
         whole_base_year,
+        frozenset(own),
     )
     baselines = (
-        BaselineInputs(row, tuple(inputs(elapsed.in_year(one)) for one in row.years))
+        BaselineInputs(row, tuple(same_days_of(one) for one in row.years))
         for row in rules.baselines_of(period)
     )
-    further = FurtherInputs(alike, tuple(baselines))
+    further = FurtherInputs(alike, tuple(baselines), own, rules.coverage_floor)
     return [
         _figure(comparison, further, scope, indicator, series)
         for scope in scopes
         for indicator in indicators.INDICATORS.values()
         for series in _factor_series(indicator)
     ]
-
-
-def _like_for_like(
-    site: Site, scopes: Sequence[Scope], days: Sequence[Period], inputs: _InputsOf
-) -> LikeForLike | None:
-    """Return two periods by the areas that existed in both; None if no area joined or left.
-
-    Args:
-        site: the site.
-        scopes: the scopes.
-        days: the same days of the base year, and the complete days of the period.
-        inputs: function that returns the inputs of scopes in one of these periods.
-    """
-    changes, remaining = like_for_like_scopes(site, scopes, area_changes(site, days))
-    if not changes:
-        return None
-    same_days, current = (inputs(part, remaining) for part in days)
-    return LikeForLike(changes, current, same_days)
 
 
 def _factor_series(indicator: Indicator) -> tuple[FactorSeries | None, ...]:
@@ -157,6 +150,8 @@ def _figure(
 
     current, baseline = result(comparison.current), result(comparison.same_days)
     change = relative_change_pct(current.value, baseline.value)
+    if baseline.coverage < comparison.rules.coverage_floor:
+        change = math.nan  # most of it would be the missing part of the base year
     same_days = comparison.same_days
     figure = Figure(
         scope=scope.id,
@@ -210,11 +205,13 @@ def _baseline_findings(
     same_days: PeriodInputs | None, current: IndicatorResult, baseline: IndicatorResult
 ) -> Iterator[Finding]:
     """Yield the findings about a baseline; if it is unknown, only a finding that says so."""
-    if same_days is None:
+    if same_days is None or not same_days.period.days:
         return
-    if same_days.period.days and not baseline.coverage > 0 and current.coverage > 0:
+    is_known = baseline.coverage > 0 or math.isfinite(baseline.value)
+    if not is_known and current.coverage > 0:
         yield Finding.of("no_baseline", f"{same_days.period.year}")
         return
+    yield from same_days.conversion_findings
     for finding in baseline.findings:
         # The finding about a medium without a meter is given for the current period only.
         if finding.code != "no_meter" or finding not in current.findings:

@@ -23,10 +23,16 @@ from analytics.figures.balances.parent_balance import (
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
-from analytics.figures.forecasts.forecast import Forecast
-from analytics.figures.forecasts.year_end import NO_YEAR_END, YearEnd, year_end
+from analytics.figures.forecasts.year_end import (
+    NO_SCOPE_FORECAST,
+    NO_YEAR_END,
+    ScopeForecast,
+    YearEnd,
+    year_end,
+)
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
 from analytics.figures.meter_doubts import period_findings
+from analytics.figures.period_totals import ESTIMATED_MAX
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
 from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs, scope_inputs
@@ -42,9 +48,6 @@ from jieneng.metering.site import Site
 _WEIGHT_DECIMALS = 6
 #: Decimals of a factor in a finding.
 _FACTOR_DECIMALS = 6
-#: Largest estimated share of a value for which a verdict is given. For example, if a year lies
-#: between two readings that are several years apart, most of its value is estimated.
-_ESTIMATED_MAX = 0.5
 #: Total weight up to which recurring findings are ignored.
 _RECURRING_WEIGHT = 0.001
 #: Largest relative error of an estimated amount.
@@ -58,14 +61,17 @@ class PeriodInputs(msgspec.Struct, frozen=True):
         period: the period, or the same days of the base year.
         factors: the factors on the days of the period.
         scopes: the inputs, by scope id.
-        forecasts: forecasts of the media for the rest of the year, by scope id; empty if the period
-            is no running year.
+        forecasts: forecasts for the rest of the year, by scope id; empty if the period is no
+            running year.
+        conversion_findings: finding that the consumption is converted to another number of days
+            (`of_days`); none if it is not.
     """
 
     period: Period
     factors: PeriodFactors
     scopes: Mapping[str, ScopeInputs]
-    forecasts: Mapping[str, Mapping[Medium, Forecast]] = {}
+    forecasts: Mapping[str, ScopeForecast] = {}
+    conversion_findings: tuple[Finding, ...] = ()
 
 
 def period_inputs(
@@ -107,6 +113,19 @@ def period_inputs(
     )
 
 
+def of_days(inputs: PeriodInputs, days: int) -> PeriodInputs:
+    """Return the inputs of a period, with the consumption converted to another number of days.
+
+    In a part of a year, 29 February alone would be a decrease of 3.4 % in a month.
+    """
+    if not inputs.period.days or inputs.period.days == days:
+        return inputs
+    whole = inputs.period
+    scopes = {scope: one.times(days / whole.days) for scope, one in inputs.scopes.items()}
+    finding = Finding.of("leap_day", whole.id, days=days, base_days=whole.days)
+    return msgspec.structs.replace(inputs, scopes=scopes, conversion_findings=(finding,))
+
+
 class IndicatorResult(msgspec.Struct, frozen=True):
     """An indicator of a scope in a period.
 
@@ -121,6 +140,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
             estimated from the mean rates of the meters, and negative if a deducted meter has gaps.
         applies: False if the scope can't have the denominator, e.g. a canteen has no headcount.
         year_end: the value that is expected for the whole of a running year.
+        denominator_share: share of the days on which the denominator is known, 0 to 1.
     """
 
     value: float
@@ -131,18 +151,28 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     missing: float = 0.0
     applies: bool = True
     year_end: YearEnd = NO_YEAR_END
+    denominator_share: float = 1.0
 
     @property
     def range(self) -> Range:
         """The value, with its smallest and its largest possible value."""
         return Range.around(self.value, self.doubt).widened(self.missing)
 
+    @property
+    def growth(self) -> float:
+        """Ratio of the expected value of the year to that of its days so far; NaN if unknown.
+
+        What is missing so far counts in both.
+        """
+        so_far = self.value + max(self.missing, 0.0)
+        return self.year_end.value / so_far if so_far > 0 else math.nan
+
     def is_sufficient(self, coverage_floor: float) -> bool:
         """Return True if coverage and estimated share of the value allow a verdict."""
         return (
             math.isfinite(self.value)
-            and self.coverage >= coverage_floor
-            and not self.estimated > _ESTIMATED_MAX
+            and min(self.coverage, self.denominator_share) >= coverage_floor
+            and not self.estimated > ESTIMATED_MAX
         )
 
     def is_plausible(self, coverage_floor: float) -> bool:
@@ -150,8 +180,10 @@ class IndicatorResult(msgspec.Struct, frozen=True):
 
         Two kinds of amounts count as unknown until a person confirms them: amounts that contradict
         the meter's past, and those of a register that is reset repeatedly, which `site.toml` does
-        not declare.
+        not declare. A negative amount can't be right.
         """
+        if any(finding.code == "negative_balance" for finding in self.findings):
+            return False
         doubted = sum(
             finding.weight or 0.0 for finding in self.findings if finding.contradicts_past
         )
@@ -211,7 +243,15 @@ def indicator_result(
         doubt + _ESTIMATE_DOUBT * estimated * abs(value),
         missing,
         indicator.denominator is None or indicator.denominator in of_scope.denominators,
-        year_end(indicator, inputs, period_inputs.forecasts.get(scope.id, {})),
+        year_end(
+            indicator,
+            inputs,
+            period_inputs.forecasts.get(scope.id, NO_SCOPE_FORECAST),
+            of_scope.missing_inputs.consumption,
+        ),
+        1.0
+        if indicator.denominator is None
+        else of_scope.denominator_shares[indicator.denominator],
     )
 
 

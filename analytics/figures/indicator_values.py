@@ -56,6 +56,14 @@ class IndicatorInputs(msgspec.Struct, frozen=True, kw_only=True):
     headcount: float = math.nan
     series: Mapping[SeriesNeed, IntervalSeries] = {}
 
+    def times(self, ratio: float) -> "IndicatorInputs":
+        """Return the inputs with all daily sums multiplied by a ratio."""
+        return msgspec.structs.replace(
+            self,
+            consumption={medium: by_day * ratio for medium, by_day in self.consumption.items()},
+            purchased={source: by_day * ratio for source, by_day in self.purchased.items()},
+        )
+
 
 class IndicatorFunction(msgspec.Struct, frozen=True):
     """The function of an indicator that is not linear in consumption.

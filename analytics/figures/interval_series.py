@@ -5,7 +5,7 @@ Laws:
 1. The function of an indicator states the series that it needs, and receives exactly these. Other
    series are not read.
 2. An interval is measured if readings or imports bound about its own length. In other intervals,
-   the consumption of a longer time was spread evenly, so they show nothing about peaks and nights.
+   the consumption of a longer time was spread, so they show nothing about peaks and nights.
 3. An interval of a scope is measured if it is measured for all meters that enter into the scope.
 """
 
@@ -57,6 +57,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         coverage: share of the meters' time without gaps, 0 to 1; 0 if nothing is stored.
         estimated: part of `amount` that was distributed over gaps between readings.
         is_measured: True for intervals that are measured (laws 2 and 3).
+        is_whole: True for intervals in which something is known of each meter that enters.
     """
 
     starts_ms: "NDArray[np.int64]"
@@ -64,6 +65,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     coverage: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     is_measured: "NDArray[np.bool_]"
+    is_whole: "NDArray[np.bool_]"
 
     def between(self, start_ms: int, end_ms: int) -> "IntervalSeries":
         """Return the intervals that start in `start_ms <= time < end_ms`."""
@@ -88,12 +90,17 @@ class MeterIntervals(msgspec.Struct, frozen=True):
         flows: the flow of each row; a meter with an export register has two rows.
         consumption: the consumption [kWh, m3 or GJ].
         is_measured: True for intervals that are measured (law 2).
+        from_ms: start of the time whose consumption was divided among intervals; of a measured
+            interval, its own start [UTC, ms].
+        until_ms: end of that time [UTC, ms].
     """
 
     edges_ms: "NDArray[np.int64]"
     flows: tuple[Flow, ...]
     consumption: Consumption
     is_measured: "NDArray[np.bool_]"
+    from_ms: "NDArray[np.int64]"
+    until_ms: "NDArray[np.int64]"
 
     def of_flow(self, flow: Flow) -> IntervalSeries:
         """Return the series of one row."""
@@ -104,6 +111,7 @@ class MeterIntervals(msgspec.Struct, frozen=True):
             self.consumption.coverage[row],
             self.consumption.estimated[row],
             self.is_measured[row],
+            np.isfinite(self.consumption.amount[row]),
         )
 
     def of_scope(
@@ -125,6 +133,7 @@ class MeterIntervals(msgspec.Struct, frozen=True):
             total.coverage,
             total.estimated,
             (self.is_measured | (weight == 0)).all(axis=0),
+            (np.isfinite(self.consumption.amount) | (weight == 0)).all(axis=0),
         )
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: Smallest weight of a meter in its scope's coverage, as a share of the average meter's
 #: consumption. Gaps of a meter without consumption must lower the coverage, too.
 _MIN_COVERAGE_WEIGHT: Final = 0.1
+#: Largest estimated share of a value from which a verdict or a forecast is made. For example, if a
+#: year lies between two readings that are several years apart, most of its value is estimated.
+ESTIMATED_MAX: Final = 0.5
 
 
 class PeriodTotals(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ Laws:
 
 1. The verdict on a running year depends on the forecast of the whole year, if last year is known.
    Without a forecast, and in other periods, the verdict depends on the days so far.
-2. Without enough data there is no verdict. The rules are in `analytics.figures.targets`.
+2. Without enough data there is no verdict, and none on a scope that existed in a part of the
+   compared periods only. The rules are in `analytics.figures.targets`.
 
 Pure: structs in, figures out.
 """
@@ -36,6 +37,7 @@ class Comparison(msgspec.Struct, frozen=True):
         current: the complete days of the period.
         same_days: the same days of the base year; None if there is no base year.
         base_year: the whole base year; None if there is none.
+        partial: ids of the scopes that existed in a part of the compared periods only.
     """
 
     rules: Rules
@@ -44,6 +46,7 @@ class Comparison(msgspec.Struct, frozen=True):
     current: PeriodInputs
     same_days: PeriodInputs | None
     base_year: PeriodInputs | None
+    partial: frozenset[str] = frozenset()
 
     @property
     def is_complete(self) -> bool:
@@ -80,7 +83,8 @@ def with_target(
     """Return a figure with the plan's target, the glide path and the verdict."""
     year, floor = comparison.period.year, comparison.rules.coverage_floor
     status: Status = "doubtful"
-    if not (current.is_sufficient(floor) and baseline.is_sufficient(floor) and baseline.value > 0):
+    is_known = current.is_sufficient(floor) and baseline.is_sufficient(floor)
+    if not (is_known and baseline.value > 0) or figure.scope in comparison.partial:
         status = "insufficient_data"
     elif current.is_plausible(floor) and baseline.is_plausible(floor):
         ratio = current.range.per(baseline.range).times(_lag(current, baseline, base_year, floor))
@@ -101,7 +105,11 @@ def with_target(
         target=rounded(baseline.value * (1 - target.decrease_pct / 100)),
         path=rounded(baseline.value * path_share),
         status=status,
-        **_year_limit(comparison, current, base_year.value * path_share),
+        **_year_limit(
+            comparison,
+            current,
+            base_year.value * path_share if base_year.is_sufficient(floor) else math.nan,
+        ),
     )
 
 
@@ -131,7 +139,8 @@ def _lag(
     if the base year is not known.
     """
     whole = current.year_end.value / base_year.value if base_year.value > 0 else math.nan
-    lag = whole / (current.value / same_days.value) if current.value > 0 else math.nan
+    so_far = current.value + max(current.missing, 0.0)
+    lag = whole / (so_far / same_days.value) if so_far > 0 else math.nan
     return lag if math.isfinite(lag) and base_year.is_sufficient(floor) else 1.0
 
 
@@ -157,9 +166,8 @@ def with_cap(
         status = "insufficient_data"
     elif current.is_plausible(floor):
         value, allowed = current.range, share.times(cap.value)
-        growth = current.year_end.value / current.value if current.value > 0 else math.nan
-        if math.isfinite(growth):
-            value, allowed = value.times(growth), Range.exact(cap.value)
+        if math.isfinite(current.growth):
+            value, allowed = value.times(current.growth), Range.exact(cap.value)
         status = targets.certain_verdict(
             lambda value, part: targets.limit_status(
                 cap.operator, value, part, is_final=comparison.is_final

@@ -6,13 +6,13 @@ Laws:
 2. Missing data lower the coverage of the medium, and a finding names the meter. The coverage is the
    share of the period that lies between readings. It does not depend on the number of readings.
 3. A denominator (floor area, headcount) is the mean, over the period's days, of the value valid on
-   each day.
+   each day. Before a scope begins, it is 0, as its consumption is.
 4. If a scope can't have a denominator (a canteen has no headcount), this is not missing data.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from analytics.counters.consumption import zero_where_unknown
+from analytics.figures.area_history.area_changes import first_day
 from analytics.figures.balances.parent_balance import ParentBalance, rest_finding
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows, Flow
 from analytics.figures.boundary.virtual_meters import operand_weights
@@ -93,8 +94,8 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
         rules: rules; their factor rows and convention are used.
         site: site; its division code is used.
         period: the period.
-        fixed_on: day whose carbon factors are used on all days in the series `fixed`. The series
-            `current` uses the factors of each day.
+        fixed_on: day whose carbon factors are used on all days in the series `fixed`; findings are
+            about the rest of its year. The series `current` uses the factors of each day.
     """
     period_days = ordinals(period.start, period.end)
 
@@ -124,7 +125,7 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
     coal = {medium: found("coal", medium, period_days) for medium in CARRIERS}
     fixed = {
         source: DailyFactor(np.full(len(period_days), factor.values[0]), factor.findings)
-        for source, factor in carbon_on(ordinals(fixed_on, fixed_on + timedelta(days=1))).items()
+        for source, factor in carbon_on(ordinals(fixed_on, date(fixed_on.year + 1, 1, 1))).items()
     }
     return PeriodFactors(
         {medium: factor for medium, factor in coal.items() if factor is not None},
@@ -148,6 +149,7 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
         denominator_findings: findings about floor area and headcount.
         scope_findings: findings about the scope itself.
         denominators: the denominators that the scope has.
+        denominator_shares: share of the days on which each denominator is known, 0 to 1.
     """
 
     inputs: IndicatorInputs
@@ -160,6 +162,21 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
     denominator_findings: Mapping[Denominator, tuple[Finding, ...]]
     scope_findings: tuple[Finding, ...]
     denominators: frozenset[Denominator]
+    denominator_shares: Mapping[Denominator, float]
+
+    def denominator_share(self, name: Denominator | None) -> float:
+        """Return the share of the days on which a denominator is known; 1 if there is none."""
+        return 1.0 if name is None else self.denominator_shares[name]
+
+    def times(self, ratio: float) -> "ScopeInputs":
+        """Return the inputs with all amounts of consumption multiplied by a ratio."""
+        return msgspec.structs.replace(
+            self,
+            inputs=self.inputs.times(ratio),
+            estimated_inputs=self.estimated_inputs.times(ratio),
+            doubt_inputs=self.doubt_inputs.times(ratio),
+            missing_inputs=self.missing_inputs.times(ratio),
+        )
 
 
 def scope_inputs(
@@ -228,8 +245,10 @@ def scope_inputs(
                     is_all = np.array_equal(part, weight)
                     spread = totals.estimated if is_all else estimated_by_day(part, metered)
                     estimated_purchased[medium, supply] = spread.sum(axis=0)
-    floor_area, floor_area_findings = _mean_denominator(scope, "floor_area_m2", period)
-    headcount, headcount_findings = _mean_denominator(scope, "headcount", period)
+    floor_area, floor_area_share, floor_area_findings = _mean_denominator(
+        scope, "floor_area_m2", period
+    )
+    headcount, headcount_share, headcount_findings = _mean_denominator(scope, "headcount", period)
     inputs = IndicatorInputs(
         consumption=amount,
         coal_factors={medium: factor.values for medium, factor in factors.coal.items()},
@@ -262,6 +281,7 @@ def scope_inputs(
             for name in _MISSING_DENOMINATOR
             if has_denominator(scope, name) and getattr(inputs, name) != 0  # 0: closed, or let out
         ),
+        denominator_shares={"floor_area_m2": floor_area_share, "headcount": headcount_share},
     )
 
 
@@ -388,22 +408,37 @@ def _rest_findings(
 
 def _mean_denominator(
     scope: Scope, name: Denominator, period: Period
-) -> tuple[float, tuple[Finding, ...]]:
+) -> tuple[float, float, tuple[Finding, ...]]:
     """Return the mean of a denominator over the days on which it is known, with findings.
 
     There is no finding if the scope can't have this denominator.
+
+    Returns:
+        The mean, the share of the days on which it is known, and the findings.
     """
     by_day = daily_denominator(scope, name, days(period.start, period.end))
+    begin = _begin(scope, period.start)
+    if begin is not None:
+        before = slice(max((begin - period.start).days, 0))
+        by_day[before] = zero_where_unknown(by_day[before])
     is_known = np.isfinite(by_day)
     mean = float(by_day[is_known].mean()) if is_known.any() else math.nan
+    share = float(is_known.mean()) if len(is_known) else 0.0
     if (is_known.any() and is_known.all()) or not has_denominator(scope, name):
-        return mean, ()
-    known_days = int(is_known.sum())
+        return mean, 1.0, ()
     finding = Finding.of(
         _MISSING_DENOMINATOR[name],
         scope.id,
-        weight=1 - known_days / len(is_known) if len(is_known) else None,
-        known=known_days,
+        weight=1 - share if len(is_known) else None,
+        known=int(is_known.sum()),
         days=len(is_known),
     )
-    return mean, (finding,)
+    return mean, share, (finding,)
+
+
+def _begin(scope: Scope, first: date) -> date | None:
+    """Return the day on which the first area of a scope begins; None if one exists on `first`."""
+    site = scope.structure.site
+    begins = [first_day(site, site.areas[area], first) for area in scope.areas]
+    known = [begin for begin in begins if begin is not None]
+    return min(known) if known and len(known) == len(begins) else None

@@ -274,8 +274,8 @@ class ConsumptionStore:
         rows: Iterable[tuple[Mapping[str, str], Mapping[Interval, Consumption]]],
         grids: Grids,
         stored: StoredTimes,
-    ) -> None:
-        """Rewrite series within a window (law 1).
+    ) -> set[frozenset[tuple[str, str]]]:
+        """Rewrite series within a window (law 1), and return their tags.
 
         Args:
             rows: tags of each series, without site and interval, and its consumption by the
@@ -283,11 +283,13 @@ class ConsumptionStore:
             grids: edges of the window's intervals.
             stored: times of the stored points, at least of the intervals with unknown consumption.
         """
+        written: set[frozenset[tuple[str, str]]] = set()
         waiting: list[SeriesColumns] = []
         points = 0
         for tags, consumption in rows:
             for interval, amounts in consumption.items():
                 series = {"site": self._site.id, "interval": interval, **tags}
+                written.add(frozenset(series.items()))
                 await self._delete_unknown(series, amounts, grids[interval], stored)
                 columns = consumption_columns(series, amounts, grids[interval][:-1])
                 if len(columns.times_ms):
@@ -297,6 +299,34 @@ class ConsumptionStore:
                 await self._write_columns(waiting)
                 waiting, points = [], 0
         await self._write_columns(waiting)
+        return written
+
+    async def forget_sums_except(
+        self, kept: Collection[frozenset[tuple[str, str]]], grids: Grids
+    ) -> None:
+        """Delete stored sums that the site no longer has, for example of a former sub-item.
+
+        Args:
+            kept: tags of the sums that the site has.
+            grids: edges of the window's intervals.
+        """
+        for one in await self._store.spans(schema.CONSUMPTION, where={"site": self._site.id}):
+            edges = grids.get(one.tags["interval"])  # type: ignore[call-overload]  # an Interval
+            if edges is None or one.tags["kind"] in ("meter", "export"):
+                continue
+            start_ms, end_ms = int(edges[0]), int(edges[-1])
+            is_inside = one.first_ms < end_ms and one.last_ms >= start_ms
+            if is_inside and frozenset(one.tags.items()) not in kept:
+                await self._store.delete(
+                    schema.CONSUMPTION, where=one.tags, start_ms=start_ms, end_ms=end_ms
+                )
+
+    async def forget_indicators(self, period: str, time_ms: int) -> None:
+        """Delete the stored figures of a period at a time [UTC, ms]."""
+        where = {"site": self._site.id, "period": period}
+        await self._store.delete(
+            schema.INDICATOR, where=where, start_ms=time_ms, end_ms=time_ms + 1
+        )
 
     async def forget_exports(self, meters: Collection[str], grids: Grids) -> None:
         """Delete the stored export of meters that have no export register (any more).

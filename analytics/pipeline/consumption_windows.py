@@ -23,6 +23,7 @@ from analytics.pipeline.finding_store import FindingStore
 from analytics.pipeline.registers.meter_records import MeterRecords
 from analytics.pipeline.registers.register_reader import RegisterReader
 from analytics.pipeline.window_writer import Window, WindowWriter
+from jieneng.metering.quantities import MEDIA
 from jieneng.metering.site import Meter, Site
 
 #: Intervals of a day that are shorter than a day: hours and quarters of an hour.
@@ -102,18 +103,31 @@ class ConsumptionWindows:
         return findings
 
     async def recompute(
-        self, meters: Sequence[MeterRecords], start: date, end: date
+        self,
+        meters: Sequence[MeterRecords],
+        start: date,
+        end: date,
+        *,
+        is_whole: bool = False,
     ) -> list[RegisterFinding]:
         """Compute and write some meters on the days from `start` up to, not including, `end`.
 
         Sums are written, too. They rest on the stored consumption of the other meters, which must
         be up to date. Values by hour and by quarter of an hour are written on days that have them.
 
+        Args:
+            meters: records of the meters.
+            start: the first day.
+            end: the day after the last one.
+            is_whole: True to write all sums and virtual meters; else only those that the meters can
+                change.
+
         Returns:
             The findings about registers, by meter, code and local day.
         """
         ids = {meter.meter.id for meter in meters}
-        operands = await self._registers.meter_records(self._operands_with(ids))
+        operands = await self._registers.meter_records(self._operands_with(ids, is_whole=is_whole))
+        media = MEDIA if is_whole else tuple(dict.fromkeys(one.meter.medium for one in meters))
         begins = {**await self._consumption.begins(), **self._begins(meters)}
         findings: list[RegisterFinding] = []
         for first, following in periods.windows(start, end, self._window_months):
@@ -122,21 +136,21 @@ class ConsumptionWindows:
                 grids = self._grids(*part, detailed)
                 others = [
                     (flow, amounts)
-                    for medium in dict.fromkeys(meter.meter.medium for meter in meters)
+                    for medium in media
                     for flow, amounts in await self._consumption.flow_amounts(medium, grids, begins)
                     if flow.meter.id not in ids
                 ]
                 counted = self._counted(first.year)
-                window = Window(grids, counted, begins, meters, operands, others)
+                window = Window(grids, counted, begins, meters, operands, others, is_whole)
                 findings += await self._writer.compute(window, lambda _: None)
         return findings
 
-    def _operands_with(self, ids: Collection[str]) -> list[Meter]:
-        """Return the further meters that are in formulas with some meters."""
+    def _operands_with(self, ids: Collection[str], *, is_whole: bool) -> list[Meter]:
+        """Return the further meters that are in formulas with some meters, or in any formula."""
         found: dict[str, Meter] = {}
         for virtual in virtual_meters(self._site):
             operands = {meter.id: meter for meter in operands_read(self._site, [virtual.id])}
-            if not operands.keys().isdisjoint(ids):
+            if is_whole or not operands.keys().isdisjoint(ids):
                 found |= operands
         return [meter for meter in found.values() if meter.id not in ids]
 

@@ -2,7 +2,8 @@
 
 Law: when a day is computed, a coverage is stored for each meter with readings; it may be 0. A day
 without this coverage is missing. A day is outdated if computing it again from the readings would
-give other numbers or findings than the stored ones.
+give other numbers or findings than the stored ones. Values by hour are compared only in gaps after
+the given days (`later_gaps`), because everything else that changes them changes the day, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.site_consumption import consumption_fields
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.finding_store import FindingStore
+from analytics.pipeline.later_gaps import LaterGaps
 from analytics.pipeline.registers.meter_records import MeterRecords, recorded_days, scopes_named
 from analytics.pipeline.registers.register_reader import RegisterReader
 from jieneng.metering import schema
@@ -48,6 +50,7 @@ class OutdatedDays:
         self._consumption = consumption
         self._registers = registers
         self._findings = findings
+        self._gaps = LaterGaps(site.zone, consumption, registers)
 
     async def extend_to_outdated(
         self, meters: Sequence[MeterRecords], first: date, end: date
@@ -65,6 +68,7 @@ class OutdatedDays:
         for (meter, _), (from_ms, to_ms) in zip(registers, spans, strict=True):
             low_ms[meter.meter.id] = min(low_ms[meter.meter.id], from_ms)
             high_ms[meter.meter.id] = max(high_ms[meter.meter.id], to_ms)
+        high_ms |= await self._gaps.ends(meters, high_ms)
         # Meters whose days before and after are the same are computed together.
         around: dict[tuple[date, date], list[MeterRecords]] = {}
         for meter in meters:
@@ -79,6 +83,7 @@ class OutdatedDays:
             if following <= first:
                 low = min([low, *outdated])
             else:
+                outdated += await self._gaps.outdated(of_days, start, following)
                 high = max([high, *(day + timedelta(days=1) for day in outdated)])
         return low, high
 

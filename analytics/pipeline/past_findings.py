@@ -12,6 +12,8 @@ Laws:
 from collections.abc import Collection
 from datetime import date, timedelta
 
+import numpy as np
+
 from analytics import periods
 from analytics.counters.own_past.day_history import DayHistory
 from analytics.counters.own_past.past_comparison import compare_with_past
@@ -61,7 +63,7 @@ class PastFindings:
             return []
         edges = periods.edges_ms(first, last + timedelta(days=1), "day", self._site.zone)
         window = int(edges[0]), int(edges[-1])
-        fields = {*CONSUMPTION.values(), schema.COVERAGE}
+        fields = {*CONSUMPTION.values(), schema.COVERAGE, schema.SPREAD_START}
         of_meters = scopes_named(changed)
         rows = await self._consumption.day_rows(
             first, last + timedelta(days=1), fields, **of_meters
@@ -74,7 +76,9 @@ class PastFindings:
             is_changed = changed is None or meter.id in changed
             if not is_changed or amount is None or coverage is None:
                 continue
-            found[meter.id] = compare_with_past(meter, DayHistory(edges, amount, coverage))
+            spread = rows.get((meter.id, schema.SPREAD_START), np.zeros(len(amount)))
+            history = DayHistory(edges, amount, coverage, spread)
+            found[meter.id] = compare_with_past(meter, history)
         if changed is None:
             self._judged_until = last
         return await self._findings.rewrite(found, window, stored, of_past=True)

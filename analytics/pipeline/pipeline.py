@@ -35,6 +35,7 @@ from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.figures.rule_files import Rules
 from analytics.figures.site_consumption import contiguous_ranges
+from analytics.pipeline.basis.changed_consumption import ChangedConsumption
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.consumption_windows import ConsumptionWindows
 from analytics.pipeline.finding_store import FindingStore
@@ -108,6 +109,9 @@ class Pipeline:
             lambda year: rules.counted_flows(year).energy,
             detail_days=detail_days,
             window_months=window_months,
+        )
+        self._changed = ChangedConsumption(
+            folder, rules, store, self._consumption, self._registers, self._windows
         )
         self._figures = PeriodFigures(
             folder.site,
@@ -210,6 +214,16 @@ class Pipeline:
         first, missing = await self._days.missing_days(meters, last)
         await self._backfill_days(meters, first, missing, progress)
 
+    async def recompute_changed(self, today: date, progress: Progress) -> None:
+        """Compute the consumption that rests on rows of the site's files that have changed.
+
+        The days up to today must be computed. Nothing is done if this was done before.
+        """
+        found = await self._changed.recompute(today, progress)
+        if found is not None:
+            self._report(found[1])
+            self._report(await self._past.update(found[0]))
+
     async def recompute_gaps(self, first: date, last: date) -> None:
         """Compute the days on which any meter is not fully covered, as late readings fill gaps."""
         short = await self._days.incomplete_days(first, last)
@@ -222,7 +236,7 @@ class Pipeline:
         Only the marked meters are computed, and the sums in which they count.
 
         Returns:
-            The days.
+            The days, and outdated days around them that were computed as well.
         """
         marks = await self._marks.open_marks(first, last)
         days = self._marks.days(marks)
@@ -230,18 +244,24 @@ class Pipeline:
             of_run = self._marks.between(marks, start, end)
             ids = {meter for meter, _ in of_run}.intersection(self.folder.site.read_meters)
             if ids:
-                await self._recompute(ids, start, end)
+                days |= await self._recompute(ids, start, end)
             await self._consumption.write(list(self._marks.notes(of_run)))
         return days
 
-    async def _recompute(self, ids: Collection[str], first: date, last: date) -> None:
-        """Compute some meters on the days `first` to `last`, and outdated days around them."""
+    async def _recompute(self, ids: Collection[str], first: date, last: date) -> set[date]:
+        """Compute some meters on the days `first` to `last`, and outdated days around them.
+
+        Returns:
+            The days around them.
+        """
         meters = await self._registers.meter_records(
             [meter for meter in self.folder.site.read_meters.values() if meter.id in ids]
         )
         start, end = await self._days.extend_to_outdated(meters, first, last + timedelta(days=1))
         self._report(await self._windows.recompute(meters, start, end))
         self._report(await self._past.update(start, ids))
+        after = last + timedelta(days=1)
+        return {*periods.days(start, first), *periods.days(after, end)}
 
     async def _backfill_days(
         self,
@@ -297,7 +317,9 @@ class Pipeline:
         """
         year = None if base is None else periods.parse(base)
         if year is not None and not year.whole_year:
-            raise UsageError("the base is a year, not {period}: write 2020.", period=base)
+            raise UsageError(
+                "the base is a year, not {period}: write {year}.", period=base, year=year.year
+            )
         ids = None if scope_ids is None else tuple(scope_ids)
         return await self._figures.carbon(WantedFigures(period, as_of_ms, ids), year)
 
@@ -357,7 +379,9 @@ class Pipeline:
             last=span[1],
         )
 
-    async def publish(self, as_of_ms: Mapping[str, int]) -> list[Figure]:
+    async def publish(
+        self, as_of_ms: Mapping[str, int], replaced: Collection[str] = ()
+    ) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
         The points are dated to the start of the local day in which the time of the figures lies.
@@ -365,6 +389,8 @@ class Pipeline:
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.
+            replaced: ids of periods whose points of the same day are deleted first, because figures
+                may have lost values, or may no longer exist.
 
         Raises:
             PointsRefused: the store rejects some of the points.
@@ -376,6 +402,8 @@ class Pipeline:
             day = periods.local_day(one.as_of_ms - 1, self._zone)
             time_ms = periods.midnight_ms(day, self._zone)
             points += indicator_points(self.folder.site.id, figures, time_ms)
+            if one.period in replaced:
+                await self._consumption.forget_indicators(one.period, time_ms)
         await self._consumption.write_figures(points)
         return [figure for figures in published for figure in figures]
 

@@ -49,6 +49,8 @@ class Window(msgspec.Struct, frozen=True):
         meters: records of the meters to compute.
         operands: records of further meters in formulas with these meters.
         others: stored consumption of all other flows of the same media.
+        is_whole: True to write all sums and virtual meters, and to delete all others. Else, only
+            those are written that the meters can change.
     """
 
     grids: Grids
@@ -57,6 +59,7 @@ class Window(msgspec.Struct, frozen=True):
     meters: Sequence[MeterRecords]
     operands: Sequence[MeterRecords] = ()
     others: Sequence[FlowAmounts] = ()
+    is_whole: bool = False
 
 
 class WindowWriter:
@@ -136,7 +139,9 @@ class WindowWriter:
         ]
 
     def _depends_on(self, window: Window, virtual: Flow) -> bool:
-        """Return True if a virtual meter depends on a computed meter."""
+        """Return True if a virtual meter depends on a computed meter, or if all are wanted."""
+        if window.is_whole:
+            return True
         computed = {meter.meter.id for meter in window.meters}
         operands = operands_read(self._site, [virtual.meter.id])
         return any(meter.id in computed for meter in operands)
@@ -147,7 +152,7 @@ class WindowWriter:
         These are the scopes in which they count, and those with a meter that is not fully covered:
         its weight in the coverage depends on the mean of all meters.
         """
-        if not window.others:
+        if window.is_whole or not window.others:
             return self._scopes
         incomplete = [flow for flow, amounts in window.others if not _is_complete(amounts)]
         flows = [*(flow for flow, _ in computed), *incomplete]
@@ -174,7 +179,9 @@ class WindowWriter:
             sub_item_consumption(scopes, flows, amounts, grids, window.counted, begins),
             balance_consumption(self._scopes[0].structure, flows, amounts, grids, begins),
         )
-        await self._consumption.rewrite(sums, grids, stored)
+        written = await self._consumption.rewrite(sums, grids, stored)
+        if window.is_whole:
+            await self._consumption.forget_sums_except(written, grids)
         of_meters = (
             ({"kind": flow.series, "scope": flow.meter.id, "medium": flow.meter.medium}, amounts)
             for flow, amounts in computed

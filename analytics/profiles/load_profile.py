@@ -7,11 +7,14 @@ Laws:
 2. The peak is that of quarters of an hour. If the measured share of these is below the coverage
    floor, but that of the hours is not, the peak is that of hours. The result states the interval of
    a peak.
-3. A period that is not over has the figures of its complete days.
+3. If the peak lies in a time that was not measured, it has no value. A PUE below 1 has none either,
+   because the IT equipment can't consume more than its room.
+4. A period that is not over has the figures of its complete days.
 
 Pure: structs in, structs out.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
@@ -24,10 +27,15 @@ from analytics.calendar.hour_grid import HourConsumption
 from analytics.figures.figure import rounded
 from analytics.figures.roll_up import ScopeKind
 from analytics.periods import Interval, Period
-from analytics.profiles.night_loads import days_off_share, leak_levels, night_base_load
+from analytics.profiles.night_loads import (
+    LEAK_NIGHTS,
+    days_off_share,
+    leak_levels,
+    night_base_load,
+)
 from analytics.profiles.peak_loads import PeakLoads, of_whole_span
 from analytics.profiles.week_profile import WeekProfile, week_profiles
-from jieneng.metering.figures.profile_figures import PROFILE_FIGURES
+from jieneng.metering.figures.profile_figures import LOAD_UNITS, PROFILE_FIGURES
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import Medium
 
@@ -145,7 +153,7 @@ def load_profiles(inputs: ProfileInputs) -> list[LoadProfile]:
             "days_off_share": _value(off[row], measured[row]),
         }
         if subject.id in inputs.pue:
-            found["pue"] = _value(*inputs.pue[subject.id])
+            found["pue"] = _possible_pue(*inputs.pue[subject.id])
         figures = {
             name: _above_floor(inputs, name, value)
             for name, value in found.items()
@@ -167,7 +175,8 @@ def load_profiles(inputs: ProfileInputs) -> list[LoadProfile]:
             coverage=float(measured[row]),
             findings=(),
         )
-        findings = tuple(_findings(inputs, profile))
+        hidden = _hidden_peak(peaks, row)
+        findings = tuple(_findings(inputs, profile, hidden))
         profiles.append(msgspec.structs.replace(profile, findings=findings))
     return profiles
 
@@ -239,21 +248,44 @@ def _peak_figures(
         return {}
     whole = of_whole_span([*peaks.values()])
     peak = _peak(whole, interval, row)
-    load_factor = rounded(float(whole.load_factor[row]))
+    load_factor = None if peak.value is None else rounded(float(whole.load_factor[row]))
     return {
         "peak_demand": peak,
         "load_factor": ProfileValue(load_factor, peak.coverage, interval=interval),
     }
 
 
+def _possible_pue(ratio: float, coverage: float) -> ProfileValue:
+    """Return a PUE, without its number if it is below 1 (law 3)."""
+    return _value(math.nan if ratio < 1 else ratio, coverage)
+
+
+def _hidden_peak(peaks: Mapping[str, PeakLoads], row: int) -> float:
+    """Return the largest mean load of a time that was not measured, if it is above the peak.
+
+    NaN if it is not, or nothing is known of such a time.
+    """
+    if not peaks:
+        return math.nan
+    whole = of_whole_span([*peaks.values()])
+    return float(whole.unmeasured[row]) if whole.is_hidden[row] else math.nan
+
+
 def _peak(peaks: PeakLoads, interval: Interval, row: int) -> ProfileValue:
-    value = rounded(float(peaks.load[row]))
+    load = math.nan if peaks.is_hidden[row] else float(peaks.load[row])
+    value = rounded(load)
     time_ms = None if value is None else int(peaks.start_ms[row])
     return ProfileValue(value, float(peaks.coverage[row]), time_ms, interval)
 
 
-def _findings(inputs: ProfileInputs, profile: LoadProfile) -> Iterator[Finding]:
-    """Yield the reasons why values are missing."""
+def _findings(inputs: ProfileInputs, profile: LoadProfile, hidden_peak: float) -> Iterator[Finding]:
+    """Yield the reasons why values are missing.
+
+    Args:
+        inputs: the inputs.
+        profile: the profile, without findings.
+        hidden_peak: mean load of the time in which the peak lies, NaN if the peak is known.
+    """
     subject, floor = profile.subject.id, inputs.coverage_floor
     if profile.coverage < floor:
         yield Finding.of(
@@ -263,5 +295,20 @@ def _findings(inputs: ProfileInputs, profile: LoadProfile) -> Iterator[Finding]:
             share=profile.coverage,
             floor=floor,
         )
+    elif math.isfinite(hidden_peak):
+        yield Finding.of(
+            "peak_not_measured",
+            subject,
+            medium=profile.medium,
+            load=hidden_peak,
+            unit=LOAD_UNITS[profile.medium],
+        )
+    leak = profile.figures.get("leak_level")
+    if profile.coverage >= floor and leak is not None and leak.value is None:
+        known = round(leak.coverage * LEAK_NIGHTS)
+        yield Finding.of("nights_not_measured", subject, known=known, nights=LEAK_NIGHTS)
     if subject in inputs.without_it_meter:
         yield Finding.of("no_it_meter", subject)
+    ratio, _ = inputs.pue.get(subject, (math.nan, 0.0))
+    if ratio < 1 and profile.medium == "electricity":
+        yield Finding.of("pue_below_one", subject, ratio=ratio)

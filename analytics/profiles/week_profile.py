@@ -4,8 +4,8 @@ Laws:
 
 1. An hour of the week is a weekday and an hour of the local clock. Its values are the mean loads of
    the measured hours at this time.
-2. Public holidays, and working days that were moved to a weekend, are left out: they are unlike
-   other days of their weekday.
+2. Public holidays, also on weekends, and working days that were moved to a weekend, are left out:
+   they are unlike other days of their weekday.
 3. An hour of the week with fewer than three values is unknown.
 """
 
@@ -55,7 +55,7 @@ def week_profiles(hours: HourConsumption) -> list[WeekProfile]:
     """
     grid, loads = hours.grid, hour_loads(hours)
     weekdays = np.array([day.weekday() for day in grid.days], dtype=np.int64)
-    is_regular = grid.is_workday == (weekdays < _SATURDAY)
+    is_regular = (grid.is_workday == (weekdays < _SATURDAY)) & ~grid.is_holiday
     by_day = np.full((len(loads), len(grid.days), _HOURS), np.nan)
     # When clocks go back, an hour of the clock occurs twice on a day, and the second one counts.
     by_day[:, grid.day_numbers, grid.clock_hours] = loads

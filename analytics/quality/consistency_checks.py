@@ -13,6 +13,7 @@ from analytics.quality.concern import Concern
 from analytics.quality.month_amounts import month_sums
 from analytics.quality.year_changes import power_of_ten
 from jieneng.metering.findings import Finding, Value
+from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def periods_not_annual(
                 weight=abs(total - value) / abs(value) if value else 1.0,
                 indicator=indicator,
                 period=period,
+                unit=INDICATORS[indicator].unit,
                 total=total,
                 value=value,
             )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 
+from analytics.figures.area_history.area_changes import area_changes
 from analytics.figures.factors import daily_factor
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult
@@ -51,7 +52,7 @@ from analytics.quality.quality_score import (
 )
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import CARRIERS, Medium
-from jieneng.metering.site import Site
+from jieneng.metering.site import Site, descendants
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,7 +167,9 @@ def _meter_concerns(
         registers = metered.without_exports()
         for year in inputs.other_years:
             past = _media_of(inputs, year)[medium]
-            yield from year_changes.year_changes(metered, past, year, medium)
+            gone = _came_or_went(site, inputs.period.in_year(year), inputs.period)
+            found = year_changes.year_changes(metered, past, year, medium)
+            yield from (one for one in found if one.finding.subject not in gone)
         yield from meter_patterns.flat_lines(metered, period_days, medium)
         yield from meter_patterns.zero_lines(metered, period_days)
         months = month_amounts(registers, period_days)
@@ -177,6 +180,22 @@ def _meter_concerns(
         yield from meter_patterns.copied_months(months, of_last, registers.meters)
         yield from meter_patterns.copied_meters(months, registers.meters, site)
         yield from consistency_checks.meter_balance(inputs.rests, registers, period_days)
+
+
+def _came_or_went(site: Site, before: Period, period: Period) -> frozenset[str]:
+    """Return the ids of the meters that existed in a part of two periods only.
+
+    The change of their consumption is explained by `site.toml`.
+    """
+    parents = {area.id: area.parent for area in site.area}
+    changed = [change.area for change in area_changes(site, [before, period])]
+    areas = set(descendants(parents, changed))
+    return frozenset(
+        meter.id
+        for meter in site.meter
+        if not areas.isdisjoint(meter.areas)
+        or (meter.removed is not None and before.start <= meter.removed < period.end)
+    )
 
 
 def _span(period: Period) -> tuple[date, date]:

@@ -12,7 +12,18 @@ import msgspec
 from analytics.figures.figure import Figure, Status
 from analytics.report.figure_selection import FindingList
 from jieneng.locale import Translate
-from jieneng.locale.number_texts import UNKNOWN, change, number, percent, register, share, unit
+from jieneng.locale.number_texts import (
+    UNKNOWN,
+    change,
+    decimals,
+    number,
+    percent,
+    register,
+    rounded_share,
+    share,
+    signed,
+    unit,
+)
 from jieneng.metering import indicators
 from jieneng.metering.findings import Severity
 from jieneng.metering.quantities import Medium
@@ -24,6 +35,7 @@ __all__ = [
     "calculation_basis",
     "cap_share",
     "change",
+    "decimals",
     "factor_series_name",
     "figure_row",
     "findings_summary",
@@ -35,8 +47,10 @@ __all__ = [
     "percent",
     "period_text",
     "register",
+    "rounded_share",
     "severity_word",
     "share",
+    "signed",
     "status_word",
     "target_text",
     "unit",

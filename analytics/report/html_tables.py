@@ -201,6 +201,12 @@ def _time(reading: LatestReading) -> str:
     return figure_texts.UNKNOWN if reading.time is None else f"{reading.time:%m-%d %H:%M:%S}"
 
 
+def sentences(texts: Sequence[str]) -> Html:
+    """Return a list of sentences; an empty text if there are none."""
+    items = [element("li", text) for text in texts]
+    return element("ul", join(items), class_="notes") if items else Html("")
+
+
 def cell(heading: str, content: str, name: str | None = None) -> Html:
     """Return a cell; `heading` labels the cell on a phone, and `name` is its class."""
     return element("td", content, data_label=heading, class_=name)

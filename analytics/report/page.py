@@ -6,7 +6,7 @@ verdict and coverage. The foot of the page states sources and conventions.
 
 from analytics.figures.figure import Figure
 from analytics.report import alert_tables, confirmation, figure_selection, figure_texts, html_tables
-from analytics.report.analyses import carbon_output, comparison_output, quality_output
+from analytics.report.analyses import carbon_page, comparison_page, quality_output
 from analytics.report.drawing import charts, svg_charts
 from analytics.report.html_elements import Html, element, join
 from analytics.report.page_style import CSS
@@ -51,8 +51,8 @@ def _parts(data: PageData, translate: Translate) -> list[Html]:
         _section(
             translate("Institutions"), html_tables.scope_table(data, "institution", translate)
         ),
-        _section(translate("Further comparisons"), comparison_output.page_part(data, translate)),
-        _section(translate("Change of carbon, by cause"), carbon_output.page_part(data, translate)),
+        _section(translate("Further comparisons"), comparison_page.page_part(data, translate)),
+        _section(translate("Change of carbon, by cause"), carbon_page.page_part(data, translate)),
         _paths(data, translate),
         _months(data, translate),
         _section(translate("Live readings"), html_tables.readings_table(data.readings, translate))
@@ -282,7 +282,7 @@ def _notes(data: PageData, translate: Translate) -> Html:
             " elapsed period, there is no verdict."
         ).format(floor=figure_texts.percent(100 * data.coverage_floor)),
         translate(
-            "Estimated is the share of the value that was divided by time, because the"
+            "Estimated is the share of the value that was divided, because the"
             " period begins or ends between two readings. The energy itself was measured;"
             " only its distribution over time is estimated."
         ),

@@ -105,7 +105,8 @@ tr { break-inside: avoid; }
 .details .unit, .basis { color: var(--soft); font-size: 12.5px; }
 .details thead th:nth-child(n+2):nth-child(-n+7):not(:nth-child(3)),
 .details thead th:nth-child(9), .details thead th:nth-child(10),
-.live thead th:nth-child(n+3) { text-align: right; }
+.compared thead th:nth-child(n+3):nth-child(-n+7),
+.live thead th:nth-child(n+3), .causes thead th:nth-child(n+2) { text-align: right; }
 .group th { background: var(--paper); padding-top: 12px; }
 .matrix td b { font-size: 17px; }
 .matrix .badge { margin-right: 8px; } .matrix small { white-space: nowrap; }
@@ -123,6 +124,7 @@ svg text { font-size: 12px; fill: var(--soft); font-family: inherit; }
 .bar { fill: var(--accent); }
 .bar.thin, .cell.low { fill: url(#thin); stroke: var(--accent); stroke-width: .8; }
 .hatch { stroke: var(--accent); stroke-width: 1.2; }
+.rise { fill: var(--missed); } .fall { fill: var(--met); }
 .base { stroke: var(--base); stroke-width: 2; }
 .path { stroke: var(--soft); stroke-width: 1.4; stroke-dasharray: 4 3; }
 .target { stroke: var(--base); stroke-width: 2; }
@@ -144,7 +146,8 @@ line.actual { stroke: var(--accent); stroke-width: 2.2; stroke-linecap: round; }
 .key.target, .key.base { border-top: 3px solid var(--base); }
 .key.hollow { width: 10px; border-radius: 50%; border: 2px solid var(--accent); }
 .notes { color: var(--soft); font-size: 13px; padding-left: 20px; margin: 0; max-width: 80ch; }
-.notes li { margin-bottom: 4px; }
+.notes li { margin-bottom: 4px; } ul.notes { margin-top: 8px; }
+.quiet + table, .quiet + .charts { margin-top: 6px; }
 @media (max-width: 720px) {
   main { padding: 20px 14px 40px; }
   h1 { font-size: 25px; }

@@ -51,13 +51,26 @@ class AccountPlan(msgspec.Struct, frozen=True, dict=True):  # dict, for a cached
     prices: "NDArray[np.float64]"
 
     @cached_property
-    def price_ranges(self) -> "NDArray[np.float64]":
-        """Cheapest and dearest price of each day, in shape (2, days); NaN if one is unknown."""
-        occurs = np.zeros(self.prices.shape, dtype=np.bool_)
-        np.put_along_axis(occurs, self.periods.astype(np.int64), values=True, axis=1)
-        least = np.where(occurs, self.prices, np.inf).min(axis=1)
-        greatest = np.where(occurs, self.prices, -np.inf).max(axis=1)
-        return np.array([least, greatest])
+    def half_hour_prices(self) -> "NDArray[np.float64]":
+        """Price of each half hour of all days; NaN if it is unknown."""
+        periods = self.periods.astype(np.int64)
+        found: NDArray[np.float64] = np.take_along_axis(self.prices, periods, axis=1).ravel()
+        return found
+
+    def price_range(
+        self, first: "NDArray[np.int64]", until: "NDArray[np.int64]"
+    ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Return the cheapest and the dearest known price of spans of half hours.
+
+        Args:
+            first: first half hour of each span, counted from the start of the first day.
+            until: half hour after the last one.
+        """
+        prices = np.append(self.half_hour_prices, np.nan)
+        edges = np.column_stack([first, until]).ravel()
+        if not len(edges):
+            return np.zeros(0), np.zeros(0)
+        return np.fmin.reduceat(prices, edges)[::2], np.fmax.reduceat(prices, edges)[::2]
 
     def span(self, start: date, end: date) -> slice:
         """Return the numbers of the plan's days from `start` to before `end`."""

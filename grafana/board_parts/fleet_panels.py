@@ -41,11 +41,11 @@ def ledger(site: BoardSite) -> Json:
     """Return a table of each agent's counts of readings: read, stored, pending, ..."""
     tr = site.tr
     fields = {
-        "read": FieldOverride(tr("Read")),
-        "stored": FieldOverride(tr("Stored")),
-        "quarantined": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
-        "pending": FieldOverride(tr("Pending")),
-        "dropped": FieldOverride(tr("Dropped"), thresholds=bad_from(1)),
+        "read": FieldOverride(tr("Read"), width=95),
+        "stored": FieldOverride(tr("Stored"), width=95),
+        "quarantined": FieldOverride(tr("Set aside"), width=95, thresholds=bad_from(1)),
+        "pending": FieldOverride(tr("Pending"), width=95),
+        "dropped": FieldOverride(tr("Dropped"), width=95, thresholds=bad_from(1)),
     }
     query = latest(schema.LEDGER, tuple(fields), _SITE, ("agent",))
     text = panel_text(
@@ -55,7 +55,8 @@ def ledger(site: BoardSite) -> Json:
         " pending + dropped. Dropped readings are lost.",
         "No agent has ever reported. Start one: jieneng edge run.",
     )
-    return table_panel(text, "locale", [query], {"agent": FieldOverride(tr("Agent")), **fields})
+    agent = FieldOverride(tr("Agent"), width=110)
+    return table_panel(text, "locale", [query], {"agent": agent, **fields})
 
 
 def pending(site: BoardSite) -> Json:
@@ -182,10 +183,10 @@ def receipts(site: BoardSite) -> Json:
     """Return a table with the number of each agent's readings that the ingest set aside."""
     tr = site.tr
     fields = {
-        "held": FieldOverride(tr("Set aside"), thresholds=bad_from(1)),
-        "replayed": FieldOverride(tr("Replayed")),
-        "dropped": FieldOverride(tr("Dropped by a person")),
-        "missing": FieldOverride(tr("Batches not seen")),
+        "held": FieldOverride(tr("Set aside"), width=95, thresholds=bad_from(1)),
+        "replayed": FieldOverride(tr("Replayed"), width=95),
+        "dropped": FieldOverride(tr("Dropped by a person"), width=110),
+        "missing": FieldOverride(tr("Batches not seen"), width=110),
     }
     query = latest(schema.RECEIPT, tuple(fields), _SITE, ("agent", "machine"))
     text = panel_text(
@@ -196,7 +197,10 @@ def receipts(site: BoardSite) -> Json:
         " readings.",
         "Nothing has been received in this time range.",
     )
-    tags = {"agent": FieldOverride(tr("Agent")), "machine": FieldOverride(tr("Machine"))}
+    tags = {
+        "agent": FieldOverride(tr("Agent"), width=110),
+        "machine": FieldOverride(tr("Machine"), width=110),
+    }
     return table_panel(text, "locale", [query], {**tags, **fields})
 
 

@@ -33,15 +33,17 @@ def scores(site: BoardSite) -> Json:
         "The data were not rated yet; this happens once a day.",
     )
     tags = {
-        "scope": FieldOverride(tr("Scope"), values=name_values(site.scopes), width=150),
-        "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=120),
+        "scope": FieldOverride(tr("Scope"), values=name_values(site.scopes), width=130),
+        "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=110),
     }
     fields = {
-        "score": FieldOverride(tr("Score"), decimals=1, thresholds=good_from(_GOOD_SCORE)),
-        "completeness": FieldOverride(tr("Complete"), decimals=1),
-        "plausibility": FieldOverride(tr("Plausible"), decimals=1),
-        "consistency": FieldOverride(tr("Consistent"), decimals=1),
-        "denominators": FieldOverride(tr("Denominators"), decimals=1),
+        "score": FieldOverride(
+            tr("Score"), decimals=1, thresholds=good_from(_GOOD_SCORE), width=75
+        ),
+        "completeness": FieldOverride(tr("Complete"), decimals=1, width=75),
+        "plausibility": FieldOverride(tr("Plausible"), decimals=1, width=75),
+        "consistency": FieldOverride(tr("Consistent"), decimals=1, width=80),
+        "denominators": FieldOverride(tr("Denominators"), decimals=1, width=105),
     }
     query = latest(schema.DATA_QUALITY, tuple(fields), {"site": "$site"}, tuple(tags))
     return table_panel(text, "none", [query], {**tags, **fields}, sort=("score", False))
@@ -64,15 +66,15 @@ def issues(site: BoardSite) -> Json:
             tr("Meter or scope"),
             values=name_values(subjects),
             link=(tr("Open this meter"), board_link("one-meter", "meter")),
-            width=170,
+            width=190,
         ),
-        "code": FieldOverride(tr("Finding"), values=_code_words(site)),
-        "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=120),
+        "code": FieldOverride(tr("Finding"), values=_code_words(site), width=105),
+        "figure": FieldOverride(tr("Figure"), values=indicator_names(tr), width=105),
     }
     fields = {
-        "points": FieldOverride(tr("Points"), decimals=2, width=90),
-        "share": FieldOverride(tr("Share of the figure"), "percentunit", 2, width=110),
-        "amount": FieldOverride(tr("Amount"), decimals=1, width=110),
+        "points": FieldOverride(tr("Points"), decimals=2, width=60),
+        "share": FieldOverride(tr("Share of the figure"), "percentunit", 2, width=85),
+        "amount": FieldOverride(tr("Amount"), decimals=1, width=85),
     }
     where = {"site": "$site", "scope": "$scope"}
     query = newest_rows(schema.QUALITY_ISSUE, tuple(fields), tuple(tags), where, limit=_ROWS)

@@ -49,7 +49,7 @@ def _rows(site: BoardSite) -> list[PanelRow]:
             9,
             (scores(site), issues(site)),
             tr("Scores, and what to correct first · ${scope:text}"),
-            widths=(10, 14),
+            widths=(12, 12),
         ),
         PanelRow(9, (_short_days(site), _by_meter(site)), tr("Meters with missing readings")),
         PanelRow(

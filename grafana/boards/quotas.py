@@ -136,11 +136,6 @@ def _months(site: BoardSite) -> Json:
     return {**bar_chart(text, "locale", query, overrides, "period"), **_TEN_YEARS}
 
 
-def _decrease(site: BoardSite, name: str) -> Json:
-    """Return a panel with the buildings by their decrease of an indicator, largest first."""
-    return ranking(site, name, site.buildings, by="decrease_pct")
-
-
 def _levels(site: BoardSite, quota: LevelQuota) -> Json:
     """Return a table of the buildings by their rank in a quota."""
     tr = site.tr
@@ -178,16 +173,16 @@ def _fields(site: BoardSite) -> dict[str, FieldOverride]:
     tr = site.tr
     shares = bad_from(90, worse=100)
     return {
-        "amount": FieldOverride(tr("Quota")),
-        "used": FieldOverride(tr("Used")),
+        "amount": FieldOverride(tr("Quota"), decimals=1),
+        "used": FieldOverride(tr("Used"), decimals=1),
         "used_pct": FieldOverride(tr("Share used"), "percent", 1, thresholds=shares, width=100),
-        "allowed": FieldOverride(tr("Allowed so far")),
-        "remains": FieldOverride(tr("Remains")),
-        "remains_per_day": FieldOverride(tr("Remains a day"), decimals=1),
+        "allowed": FieldOverride(tr("Allowed so far"), decimals=1),
+        "remains": FieldOverride(tr("Remains"), decimals=1, colour=colours.TEXT),
+        "remains_per_day": FieldOverride(tr("Remains a day"), decimals=1, colour=colours.TEXT),
         "forecast_pct": FieldOverride(
             tr("Expected share"), "percent", 1, thresholds=bad_from(100), width=110
         ),
-        "short_days": FieldOverride(tr("Days short"), "d", 0, thresholds=bad_from(1)),
+        "short_days": FieldOverride(tr("Days short"), "none", 0, thresholds=bad_from(1)),
         "used_100_ms": FieldOverride(
             tr("Used up on"), _DAY, values={"0": ("—", colours.TEXT)}, width=110
         ),

@@ -3,12 +3,15 @@
 Laws: an unknown value is shown as "—", never as 0. A percent sign always follows a space.
 """
 
+import math
 from typing import Final
 
 from jieneng.locale import Translate
 
 UNKNOWN: Final = "—"
 MINUS: Final = "\N{MINUS SIGN}"
+#: Decimals in which figures are stored.
+_MOST_DECIMALS: Final = 6
 _SUPERSCRIPTS: Final = (("m2", "m²"), ("m3", "m³"), ("CO2", "CO₂"))
 
 
@@ -28,6 +31,25 @@ def number(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def decimals(size: float) -> int:
+    """Return the decimals with which `number` shows a number of a size: 2 for 17.9, 4 for 0.0451.
+
+    The size is at least 0. Very small numbers have six decimals.
+    """
+    if size >= 1000:
+        return 0
+    if size >= 100:
+        return 1
+    if size >= 1 or size == 0:
+        return 2
+    return min(2 - math.floor(math.log10(size)), _MOST_DECIMALS)
+
+
+def signed(value: float, digits: int) -> str:
+    """Format a change with its sign and a number of decimals: `+0.84`; 0 has no sign."""
+    return f"{value:{'+' if value else ''},.{digits}f}".replace("-", MINUS)
+
+
 def register(value: float | None) -> str:
     """Format a meter's counter with two decimals, so that its changes are visible."""
     return UNKNOWN if value is None else f"{value:,.2f}"
@@ -36,6 +58,11 @@ def register(value: float | None) -> str:
 def share(value: float | None) -> str:
     """Format a share (0 to 1) as percent, cut and not rounded: 0.9997 must not become 100 %."""
     return UNKNOWN if value is None else f"{int(value * 1000 + 1e-9) / 10:.1f} %"
+
+
+def rounded_share(value: float | None) -> str:
+    """Format a share (0 to 1) as percent, rounded: 0.3329 as 33.3 %."""
+    return UNKNOWN if value is None else f"{100 * value:.1f} %"
 
 
 def whole_percent(value: float) -> str:

@@ -97,7 +97,7 @@ class Confirmation(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """A doubt or remark that a reader of a figure should know.
 
     Attributes:
@@ -185,7 +185,7 @@ _ROWS: Final = (
         " of the period has readings at usual intervals; in the rest, its distribution over"
         " time is estimated.",
         zh="{subject:name}：统计期用量已知，但仅 {coverage:share} 的时间按常规间隔抄读，其余时段的"
-        "用量按时间均摊",
+        "用量的时间分布为估算",
     ),
     FindingKind(
         code="spread_edge",
@@ -333,10 +333,10 @@ _ROWS: Final = (
     FindingKind(
         code="unusual_step",
         severity="warning",
-        en="{subject:name}: {amount:number} were counted from {first_ms:time} to"
+        en="{subject:name}: {amount:number} {unit:unit} were counted from {first_ms:time} to"
         " {until_ms:time}, and at most {usual:number} in any equal time before; the amount"
         " counts, but is doubtful until a person confirms it.",
-        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number}，"
+        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量为 {amount:number} {unit:unit}，"
         "而该表以往同样时长最多为 {usual:number}；已计入，但须经人工确认",
         many_en="{subject:name}: {count} times from {first_ms:time} to {until_ms:time}, more was"
         " counted than in any equal time before, for example {amount:number} instead of"
@@ -376,6 +376,21 @@ _ROWS: Final = (
         en="{subject:name}: sub-meters of {medium:word} measured more than the meters above"
         " them; the difference is {amount:number} {unit:unit}.",
         zh="{subject:name}：{medium:word}分表计量之和大于总表，差额为 {amount:number} {unit:unit}",
+    ),
+    FindingKind(
+        code="no_comparison",
+        severity="info",
+        en="There is no comparison with {name} ({years}): the consumption of these years is known"
+        " for only {coverage:share}.",
+        zh="无法与“{name}”（{years}）对比：这些年份的用量仅有 {coverage:share} 已知",
+    ),
+    FindingKind(
+        code="leap_day",
+        severity="info",
+        en="Because of 29 February, the compared time in {subject} has {base_days} days, and the"
+        " period {days}. The base value is converted to {days} days.",
+        zh="因 2 月 29 日，对比时段（{subject}）为 {base_days} 天，本期为 {days} 天；基期值已折算为"
+        " {days} 天",
     ),
     FindingKind(
         code="area_joined",
@@ -499,10 +514,10 @@ _ROWS: Final = (
     FindingKind(
         code="periods_not_annual",
         severity="warning",
-        en="{subject:name}: the published parts of {period} add up to {total:number} for"
-        " {indicator}, and the published year states {value:number}.",
-        zh="{subject:name}：{period} 年各期已发布的 {indicator} 合计为 {total:number}，年度发布值为"
-        " {value:number}",
+        en="{subject:name}, {indicator:indicator}: the published parts of {period} add up to"
+        " {total:number} {unit:unit}, and the published year states {value:number} {unit:unit}.",
+        zh="{subject:name}（{indicator:indicator}）：{period} 年各期发布值合计为 {total:number}"
+        " {unit:unit}，年度发布值为 {value:number} {unit:unit}",
     ),
     FindingKind(
         code="denominator_change",
@@ -602,6 +617,31 @@ _ROWS: Final = (
         " than {floor:share}. Peaks and other figures that need all hours are not given.",
         zh="{subject:name}（{medium:word}）：实测小时仅占 {share:share}，低于 {floor:share}，不给出"
         "最大需量等需要完整小时数据的数值",
+    ),
+    FindingKind(
+        code="peak_not_measured",
+        severity="warning",
+        en="{subject:name}, {medium:word}: the peak lies in a time that was not measured; the mean"
+        " load of this time was {load:number} {unit:unit}. So peak demand and load factor are not"
+        " given.",
+        zh="{subject:name}（{medium:word}）：最大需量出现在未按时抄表的时段，该时段平均负荷为"
+        " {load:number} {unit:unit}，因此不给出最大需量和负荷率",
+    ),
+    FindingKind(
+        code="nights_not_measured",
+        severity="warning",
+        en="{subject:name}: there is no leak level, because only {known} of the last {nights}"
+        " nights were measured.",
+        zh="{subject:name}：最近 {nights} 夜中仅有 {known} 夜为实测，不给出漏损水平",
+    ),
+    FindingKind(
+        code="pue_below_one",
+        severity="error",
+        en="{subject:name}: there is no PUE, because more was measured for the IT equipment than"
+        " for the data room (ratio {ratio:number}); a meter, its ratio or its place in the meter"
+        " tree is wrong.",
+        zh="{subject:name}：信息设备用电量大于机房总用电量（比值 {ratio:number}），不能给出 PUE；"
+        "请检查表计、倍率或上下级关系",
     ),
     FindingKind(
         code="no_it_meter",

@@ -60,6 +60,8 @@ of the hour of the week that starts at the point's time |
 missing |
 | late_day | ingest | site, meter | `written_ms`: when late readings of the local day were written |
 | recomputed_day | analytics | site, meter | `written_ms` of the `late_day` computed again |
+| basis | analytics | site, result, scope | `digest` (text): of the rows of the site's files from \
+which a result was computed |
 | alert | analytics | site, rule, signal, subject, severity | `phase`, `value`, `limit`, `peak`, \
 `since_ms`, `fired_ms`, `ended_ms`, `seen_ms`, `back_ms`, `missing_ms`, `end`, `known_ms`, `told`, \
 `noticed_ms`, `reminded_ms`, `fires` (text), `flapping_ms`, `held`, `held_since_ms`, \
@@ -122,6 +124,7 @@ LEDGER: Final = "ledger"
 RECEIPT: Final = "receipt"
 LATE_DAY: Final = "late_day"
 RECOMPUTED_DAY: Final = "recomputed_day"
+BASIS: Final = "basis"
 ALERT: Final = "alert"
 ALERT_ROUND: Final = "alert_round"
 ALERT_MARK: Final = "alert_mark"
@@ -155,6 +158,7 @@ MEASUREMENTS: Final = frozenset(
         RECEIPT,
         LATE_DAY,
         RECOMPUTED_DAY,
+        BASIS,
         ALERT,
         ALERT_ROUND,
         ALERT_MARK,
@@ -170,6 +174,7 @@ ESTIMATED: Final = "estimated"
 BOUNDED: Final = "bounded"
 SPREAD_START: Final = "spread_start"
 SPREAD_END: Final = "spread_end"
+DIGEST: Final = "digest"
 WRITTEN_MS: Final = "written_ms"
 UNTIL_MS: Final = "until_ms"
 DOUBT: Final = "doubt"
@@ -222,6 +227,7 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         RECEIPT: ("site", "agent", "machine"),
         LATE_DAY: ("site", "meter"),
         RECOMPUTED_DAY: ("site", "meter"),
+        BASIS: ("site", "result", "scope"),
         ALERT: ("site", "rule", "signal", "subject", "severity"),
         ALERT_ROUND: ("site", "copy"),
         ALERT_MARK: ("site", "rule", "subject", "kind", "by"),
@@ -389,6 +395,7 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         LEDGER: frozenset(("read", "stored", "quarantined", "pending", "dropped")),
         LATE_DAY: frozenset((WRITTEN_MS,)),
         RECOMPUTED_DAY: frozenset((WRITTEN_MS,)),
+        BASIS: frozenset((DIGEST,)),
         ALERT: frozenset(
             (
                 "phase",
@@ -427,7 +434,17 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 #: The fields that hold text; every other field is a float.
 TEXT_FIELDS: Final = frozenset(
-    {"status", "level", "boot", "reason", "fires", "base_period", "baseline_period", "unmetered"}
+    {
+        "status",
+        "level",
+        "boot",
+        "reason",
+        "fires",
+        "base_period",
+        "baseline_period",
+        "unmetered",
+        DIGEST,
+    }
 )
 
 

@@ -188,10 +188,10 @@ async def fill(
     rules = load_rules(folder.path)
     pipeline = Pipeline(folder, rules, store, detail_days=detail_days)
     for year in years:
-        if year == years[-1]:
-            await _copy_consumption(folder.site, store, years)
         last = min(NOW.date(), date(year, 12, 31))
         await pipeline.backfill(date(year, 1, 1), last, lambda _: None)
+        if year == years[-1]:
+            await _copy_consumption(folder.site, store, years)  # in place of the gap's estimate
         end = datetime(year + 1, 1, 1)  # noqa: DTZ001 - local time
         months = [f"{year}-{month:02}" for month in range(1, 13)]
         months = [month for month in months if month <= f"{NOW:%Y-%m}"]
@@ -242,11 +242,13 @@ async def _copy_consumption(site: Site, store: Store, years: Sequence[int]) -> N
                 end_ms=int(base[-1]),
             ):
                 tags = tuple(sorted(series.tags.items()))
-                names = (field, schema.COVERAGE, schema.BOUNDED)
+                names = (field, schema.COVERAGE, schema.ESTIMATED, schema.BOUNDED)
                 count = min(len(days), len(series.times_ms))
                 await store.write(
                     [
-                        Point(schema.CONSUMPTION, tags, names, (share * value, 1.0, 1.0), day_ms)
+                        Point(
+                            schema.CONSUMPTION, tags, names, (share * value, 1.0, 0.0, 1.0), day_ms
+                        )
                         for day_ms, value in zip(
                             days[:count].tolist(), series.values[:count].tolist(), strict=True
                         )
@@ -318,13 +320,18 @@ def _roof_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _annex_kwh(site: Site, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the register of the annex: 420 kWh a day, with a peak at noon."""
-    days, hours = np.divmod(
-        (times_ms - _ms(site, datetime.combine(JOINED, time()))) / 3_600_000, 24
-    )
-    share = hours / 24
-    grown: NDArray[np.float64] = 420 * (days + share - np.sin(2 * np.pi * share) / 8)
-    return grown
+    """Return the register of the annex: about 430 kWh on a working day, with a peak at noon."""
+    first_ms = _ms(site, datetime.combine(JOINED, time()))
+    days, hours = np.divmod((times_ms - first_ms) / 3_600_000, 24)
+    day = days.astype(np.int64)
+    number = np.arange(int(days.max()) + 2)
+    is_workday = (number + JOINED.weekday()) % 7 < 5
+    noise = np.random.default_rng(11).uniform(0.85, 1.15, len(number))
+    of_day_kwh = np.where(is_workday, 430.0, 140.0) * noise
+    before_kwh = np.concatenate([[0.0], np.cumsum(of_day_kwh)])
+    grown = hours / 24 - np.sin(2 * np.pi * hours / 24) / 8
+    registers: NDArray[np.float64] = before_kwh[day] + of_day_kwh[day] * grown
+    return registers
 
 
 def _counter_points(

@@ -18,14 +18,18 @@ Why the best path consists of exactly the good readings:
    it is above both neighbours.
 2. Each other spike is a run of its own. After it the register falls. If the step to it is
    plausible, it is cut from the run before it, at the level of the good run after it (law 1 of
-   `reading_runs`). Its evidence is 0, and all spikes together have a score below 0.5.
-3. Good runs follow one another without a reset. So a path that only leaves some of them out has a
-   lower score. A path that contains a spike either goes on with a fall, which is not a rollover, so
-   it is a reset and costs 1. Or it goes on with a later good reading above the spike. Then it
-   leaves out at least the two next good readings (one for each spike, and one more), and loses more
-   than it gains.
-4. The first and the last good run have an evidence of 0.5. So a path does not gain by beginning
-   after the first one, or by ending before the last one, with spikes only.
+   `reading_runs`). Its evidence is 0, so its score is that of one reading. All spikes together have
+   a score below 0.5.
+3. Good runs follow one another without a reset, also if they are cut. So a path that only leaves
+   some of them out has a lower score.
+4. After a spike, a path can't go on with one of the next two good readings: that would be a fall
+   which is not a rollover, so it would be a reset, and cost 1. Assume that a path contains several
+   spikes, and no good reading between them. Then it leaves out at least one good reading between
+   each two of them, and two after the last one. So it leaves out more good readings than it
+   contains spikes, and its score is lower.
+5. The stable part of the window depends on the first and the last certain run. Good runs are cut
+   only at the levels of spikes before them. The begin of the first certain run and the end of the
+   last one are proven only if they belong to certain runs after all such cuts.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -43,8 +47,6 @@ from analytics.counters.sentinels import has_sentinel, is_positive_sentinel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Smallest evidence of the first and the last good run (point 4).
-_FIRM: Final = 0.5
 _READINGS_MIN: Final = 3
 #: Largest number of readings for which the sum of the scores of spikes is below 0.5 (point 2).
 _READINGS_MAX: Final = 500_000
@@ -70,18 +72,28 @@ class StrayFreeRegister(NamedTuple):
     findings: tuple[RegisterFinding, ...]
 
 
+class _Strays(NamedTuple):
+    """Strays among readings.
+
+    Attributes:
+        indexes: shape (n,), indexes of all strays, ascending.
+        spikes: shape (s,), indexes of the spikes, ascending.
+    """
+
+    indexes: "NDArray[np.intp]"
+    spikes: "NDArray[np.intp]"
+
+
 class _Dirty(NamedTuple):
     """Good readings with spikes among them that a search would have to judge.
 
     Attributes:
         plain: register of the good readings.
-        spikes_ms: shape (s,), times of the spikes [UTC, ms], ascending.
-        spikes: shape (s,), stored values of the spikes.
+        spikes: shape (s,), stored values of the spikes, by time.
         follows: shape (s,), index of the good reading after each spike, among the good ones.
     """
 
     plain: PlainRegister
-    spikes_ms: "NDArray[np.int64]"
     spikes: "NDArray[np.float64]"
     follows: "NDArray[np.intp]"
 
@@ -117,60 +129,73 @@ def without_lone_strays(
     is_known = np.isfinite(values)
     if not is_known.all():
         times_ms, values = times_ms[is_known], values[is_known]
-    found = _divided(times_ms, values)
-    if found is None:
+    strays = _strays(times_ms, values)
+    if strays is None:
         return None
-    is_good, spikes = found
+    is_good = np.ones(len(values), dtype=np.bool_)
+    is_good[strays.indexes] = False
     plain = plain_register(times_ms[is_good], values[is_good], devices, window)
     if plain is None or has_sentinel(plain.line.stored, plain.ratio):
         return None
-    if plain.device.is_no_value(np.zeros(1)).any():  # then a zero is no reading at all
-        return None
+    spikes = strays.spikes
     register = values[spikes] / plain.ratio
-    unread = plain.device.is_no_value(register)
-    if unread.any():  # no readings at all, for which there is no finding either
-        is_read = np.ones(len(values), dtype=np.bool_)
-        is_read[spikes[unread]] = False
-        return without_lone_strays(times_ms[is_read], values[is_read], devices, window)
+    if plain.device.no_values:
+        if plain.device.is_no_value(np.zeros(1)).any():  # then a zero is no reading at all
+            return None
+        unread = plain.device.is_no_value(register)
+        if unread.any():  # no readings at all, for which there is no finding either
+            is_read = np.ones(len(values), dtype=np.bool_)
+            is_read[spikes[unread]] = False
+            return without_lone_strays(times_ms[is_read], values[is_read], devices, window)
     stable_ms = plain.stable_ms
-    spikes = spikes[~is_positive_sentinel(register)]
+    if has_sentinel(np.sort(register), 1.0):
+        spikes = spikes[~is_positive_sentinel(register)]
     if len(spikes):
-        follows = plain.line.times_ms.searchsorted(times_ms[spikes])
-        dirty = _Dirty(plain, times_ms[spikes], values[spikes], follows)
+        follows = spikes - strays.indexes.searchsorted(spikes)
+        dirty = _Dirty(plain, values[spikes], follows)
         runs = _good_runs(dirty)
         if not _is_proven(dirty, runs):
             return None
         stable_ms = _stable_ms(dirty, runs)
-    findings = tuple(stray_findings(devices.meter, times_ms, ~is_good))
+    findings = stray_findings(devices.meter, times_ms, strays.indexes)
     return StrayFreeRegister(plain.line, stable_ms, findings)
 
 
-def _divided(
-    times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]"
-) -> "tuple[NDArray[np.bool_], NDArray[np.intp]] | None":
-    """Divide known readings into good ones and strays.
+def _strays(times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]") -> _Strays | None:
+    """Return the zeros and spikes among known readings.
 
     Returns:
-        True for good readings, shape (n,), and the indexes of the spikes, ascending. None if there
-        are negative readings, too few or too many readings, times in disorder, two spikes side by
-        side, or a stray at the beginning or the end.
+        None if there are negative readings, too few or too many readings, strays in disorder, two
+        spikes side by side, or a stray at the beginning or the end.
     """
     if not _READINGS_MIN <= len(values) <= _READINGS_MAX or values.min() < 0:
         return None
-    is_good = values > 0
-    positive = values[is_good]
-    falls = np.flatnonzero(positive[1:] < positive[:-1])
-    spikes = np.flatnonzero(is_good)[falls]
-    is_good[spikes] = False
-    is_in_order = (times_ms[1:] > times_ms[:-1]).all() and (falls[1:] > falls[:-1] + 1).all()
-    return (is_good, spikes) if is_in_order and is_good[0] and is_good[-1] else None
+    if values[0] == 0 or values[-1] == 0:
+        return None
+    zeros = np.flatnonzero(values == 0)
+    falls = np.flatnonzero(values[1:] < values[:-1])
+    positive = falls + 1  # the next positive reading
+    if len(zeros):
+        # Each sequence of zeros begins with a fall.
+        ends = np.append(zeros[1:] - zeros[:-1] > 1, True)
+        positive[values[positive] == 0] = zeros[ends] + 1
+    is_spike = values[falls] > values[positive]
+    spikes = falls[is_spike]
+    is_first = len(spikes) > 0 and spikes[0] == 0
+    if is_first or (positive[is_spike][:-1] == spikes[1:]).any():
+        return None
+    strays = np.sort(np.concatenate([zeros, spikes]))
+    moments = times_ms[strays]
+    # That the good readings are in order is tested later.
+    is_in_order = (times_ms[strays - 1] < moments) & (moments < times_ms[strays + 1])
+    return _Strays(strays, spikes) if is_in_order.all() else None
 
 
 def _good_runs(dirty: _Dirty) -> _GoodRuns:
     """Return the runs of good readings between the spikes."""
     times = dirty.plain.line.times_ms
-    first = np.append(0, dirty.follows)
-    end = np.append(dirty.follows, len(times))
+    bounds = np.concatenate([[0], dirty.follows, [len(times)]])
+    first, end = bounds[:-1], bounds[1:]
     return _GoodRuns(first, end, evidence_of(times[end - 1] - times[first], end - first - 1))
 
 
@@ -178,42 +203,53 @@ def _is_proven(dirty: _Dirty, runs: _GoodRuns) -> bool:
     """Return True if the best path is proven to consist of exactly the good readings."""
     device, ratio = dirty.plain.device, dirty.plain.ratio
     good, spikes = dirty.plain.line.stored, dirty.spikes / ratio
-    if min(runs.evidence[0], runs.evidence[-1]) < _FIRM:
+    second = dirty.follows + 1
+    if second[-1] == len(good):
         return False
-    # The last run has at least two readings, so a second good reading follows each spike.
     sure_fall = _SURE_RESOLUTIONS * device.resolution(spikes) + _SURE_SHARE * spikes
-    if (spikes - good[dirty.follows + 1] / ratio <= sure_fall).any():
+    if (spikes - good[second] / ratio <= sure_fall).any():
         return False
     # A rollover is a step of at most half the modulus. It is guessed only after three readings.
     last = good[-1] / ratio * (1 + _SURE_SHARE)
     if not ((spikes < _NEVER * device.modulus) | (spikes > device.modulus + last)).all():
         return False
     certain = np.flatnonzero(runs.evidence >= CERTAIN)
-    ends = {*certain[:1].tolist(), *certain[-1:].tolist(), len(spikes)}
-    return not any(_is_cut(runs, number, good, dirty.spikes) for number in ends)
+    return not len(certain) or (
+        _remains_certain(dirty, runs, int(certain[0]))[0]
+        and _remains_certain(dirty, runs, int(certain[-1]))[1]
+    )
 
 
-def _is_cut(
-    runs: _GoodRuns, number: int, good: "NDArray[np.float64]", spikes: "NDArray[np.float64]"
-) -> bool:
-    """Return True if a run may be split at the level of an earlier spike.
+def _remains_certain(dirty: _Dirty, runs: _GoodRuns, number: int) -> tuple[bool, bool]:
+    """Return True for the begin and the end of a certain run if it belongs to a certain run (5).
 
-    Runs are split only at levels of the 32 runs before. There is at least one run between two
-    spikes.
+    Runs are cut only at levels of the 32 runs before. There is at least one run between two spikes.
     """
-    low, high = good[runs.first[number]], good[runs.end[number] - 1]
-    earlier = spikes[max(number - LOOK_BACK_RUNS, 0) : number]
-    is_between = (earlier >= low * (1 - _SURE_SHARE)) & (earlier <= high * (1 + _SURE_SHARE))
-    return bool(is_between.any())
+    earlier = dirty.spikes[max(number - LOOK_BACK_RUNS, 0) : number]
+    line, first, end = dirty.plain.line, runs.first[number], runs.end[number]
+    times, stored = line.times_ms[first:end], line.stored[first:end]
+    low, high = earlier * (1 - _SURE_SHARE), earlier * (1 + _SURE_SHARE)
+    is_between = (stored[0] <= high) & (low <= stored[-1])
+    if not is_between.any():
+        return True, True
+    parts = (
+        times[: int(stored.searchsorted(low[is_between].min()))],
+        times[int(stored.searchsorted(high[is_between].max(), side="right")) :],
+    )
+    begin, rest = (
+        len(part) > 0 and bool(evidence_of(part[-1] - part[0], len(part) - 1) >= CERTAIN)
+        for part in parts
+    )
+    return begin, rest
 
 
 def _stable_ms(dirty: _Dirty, runs: _GoodRuns) -> tuple[int, int] | None:
-    """Return the stable part of the window, as `believed_register` does (law 7)."""
+    """Return the stable part of the window, as `believed_register` does (law 7).
+
+    It begins in the first certain run and ends in the last one, in which there are no strays.
+    """
     certain = np.flatnonzero(runs.evidence >= CERTAIN)
     if not len(certain):
         return None
-    # Before the good run with number n there are n spikes.
-    first = int(runs.first[certain[0]] + certain[0])
-    end = int(runs.end[certain[-1]] + certain[-1])
-    candidates = np.insert(dirty.plain.line.times_ms, dirty.follows, dirty.spikes_ms)
-    return stable_span(candidates, first, end)
+    first, last = certain[0], certain[-1]
+    return stable_span(dirty.plain.line.times_ms, int(runs.first[first]), int(runs.end[last]))

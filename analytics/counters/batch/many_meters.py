@@ -1,8 +1,9 @@
 """Compute the consumption of many meters on several grids of intervals. Pure.
 
-The registers of several meters are laid one after the other on one time axis, and all of their
-intervals are computed at once. For this each meter is moved in time, by more than the whole span of
-readings and intervals. Nothing is known between two meters, so no interval sees another meter.
+The registers of several meters with few readings are laid one after the other on one time axis, and
+all of their intervals are computed at once. For this each meter is moved in time, by more than the
+whole span of readings and intervals. Nothing is known between two meters, so no interval sees
+another meter.
 
 Laws:
 
@@ -10,6 +11,8 @@ Laws:
 2. Times are only subtracted from each other. So a meter that is moved in time has the same digits.
 3. At most `_READINGS` readings are laid together, or one meter if it has more. So the memory needed
    does not grow with the number of meters, and the arrays stay in the processor's cache.
+4. A meter with many readings and no gap is computed alone: this is faster than copying its readings
+   to the common time axis.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,21 +30,31 @@ from analytics.counters.consumption import (
     RegisterAtEdges,
     consumption_by_edges,
     consumption_of_line,
+    divided_at,
     register_at_edges,
 )
 from analytics.counters.imported_consumption import ImportedConsumption
 from analytics.counters.intervals.interval_pieces import ascending
+from analytics.counters.intervals.profiled_gaps import (
+    history_from_ms,
+    profiled_gaps,
+    with_profiles,
+)
 from analytics.counters.intervals.register_line import RegisterLine, joined_lines, line_of
 from analytics.counters.meter_devices import ALWAYS, MeterDevices
 from analytics.counters.register_finding import RegisterFinding
 from analytics.periods import Interval
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from numpy.typing import NDArray
 
 
 #: Largest number of readings that are computed together.
 _READINGS: Final = 131_072
+#: Smallest number of readings of a meter that is computed alone if it has no gap.
+_MANY_READINGS: Final = 8192
 
 
 class MeterReadings(msgspec.Struct, frozen=True):
@@ -70,12 +83,15 @@ class MeterOutcome(msgspec.Struct, frozen=True):
         consumption: consumption by length of the intervals.
         findings: findings about the readings, those of the context included.
         stable_ms: (first, last time) of the span in which readings outside the window can't change
-            the result [UTC, ms]; None if there is no such span.
+            which readings are believed [UTC, ms]; None if there is no such span.
+        history_ms: time from which believed readings determine the distribution in gaps [UTC, ms];
+            None if they do not, as no gap is distributed by a profile.
     """
 
     consumption: Mapping[Interval, Consumption]
     findings: tuple[RegisterFinding, ...]
     stable_ms: tuple[int, int] | None
+    history_ms: int | None = None
 
 
 class _Judged(NamedTuple):
@@ -86,12 +102,14 @@ class _Judged(NamedTuple):
         stable_ms: as in `MeterOutcome`.
         findings: findings about the readings.
         imported: believed imported intervals; None if there are none.
+        history_ms: as in `MeterOutcome`.
     """
 
     line: RegisterLine
     stable_ms: tuple[int, int] | None
     findings: tuple[RegisterFinding, ...]
     imported: ImportedConsumption | None
+    history_ms: int | None = None
 
 
 def consumption_of_meters(
@@ -107,7 +125,9 @@ def consumption_of_meters(
     outcomes: list[MeterOutcome] = []
     edges = _Edges.of(grids)
     for part in _parts(meters):
-        judged = [_judged(meter) for meter in part]
+        judged = [
+            _with_profiles(_judged(meter), edges.all_ms, meter.devices.zone) for meter in part
+        ]
         together = [meter.line for meter in judged if meter.imported is None]
         by_register = iter(_of_lines(together, edges))
         outcomes += [
@@ -115,6 +135,7 @@ def consumption_of_meters(
                 next(by_register) if meter.imported is None else _with_imports(meter, grids),
                 meter.findings,
                 meter.stable_ms,
+                meter.history_ms,
             )
             for meter in judged
         ]
@@ -147,6 +168,27 @@ def _judged(meter: MeterReadings) -> _Judged:
         return _Judged(others.line, others.stable_ms, others.findings, imported)
     register = believed_register(meter.times_ms, meter.values, meter.devices, window)
     return _Judged(line_of(register), register.stable_ms, register.findings, imported)
+
+
+def _with_profiles(
+    meter: _Judged, edges_ms: "NDArray[np.int64]", zone: "ZoneInfo | None"
+) -> _Judged:
+    """Return a meter with its consumption distributed in gaps that edges divide.
+
+    Args:
+        meter: the meter.
+        edges_ms: all edges of intervals [UTC, ms], ascending.
+        zone: time zone of the site; None to distribute all gaps evenly.
+    """
+    if zone is None:
+        return meter
+    line = meter.line
+    gaps = profiled_gaps(line, divided_at(edges_ms, meter.imported))
+    if not len(gaps):
+        return meter
+    return meter._replace(
+        line=with_profiles(line, gaps, zone), history_ms=history_from_ms(line, gaps)
+    )
 
 
 def _with_imports(
@@ -189,21 +231,45 @@ class _Edges(NamedTuple):
 
 def _of_lines(lines: Sequence[RegisterLine], edges: _Edges) -> list[dict[Interval, Consumption]]:
     """Return the consumption of each line by length of the intervals."""
+    if not edges.grids:
+        return [{} for _ in lines]
+    is_alone = [len(line.known) == 1 and len(line.times_ms) >= _MANY_READINGS for line in lines]
+    others = [line for line, alone in zip(lines, is_alone, strict=True) if not alone]
+    joined = iter(_of_joined_lines(others, edges) if len(others) > 1 else ())
+    return [
+        _of_line(line, edges) if alone or len(others) == 1 else next(joined)
+        for line, alone in zip(lines, is_alone, strict=True)
+    ]
+
+
+def _of_line(line: RegisterLine, edges: _Edges) -> dict[Interval, Consumption]:
+    """Return the consumption of one line by length of the intervals."""
+    shown, spread = register_at_edges(line, edges.all_ms)
+    return {
+        interval: consumption_by_edges(line, edges_ms, RegisterAtEdges(shown[index], spread[index]))
+        for interval, (edges_ms, index) in edges.grids.items()
+    }
+
+
+def _of_joined_lines(
+    lines: Sequence[RegisterLine], edges: _Edges
+) -> list[dict[Interval, Consumption]]:
+    """Return the consumption of each of several lines, which are joined for this."""
     found: list[dict[Interval, Consumption]] = [{} for _ in lines]
-    if not lines or not edges.grids:
-        return found
     ends = [
         edges.all_ms[[0, -1]],
         *(line.edges_ms[[0, -1]] for line in lines if len(line.edges_ms)),
     ]
     span_ms = int(np.max(ends)) - int(np.min(ends)) + 1
     shifts_ms = np.arange(len(lines)) * span_ms
-    joined = lines[0] if len(lines) == 1 else joined_lines(lines, shifts_ms.tolist())
-    at_edges = register_at_edges(joined, _moved(edges.all_ms, shifts_ms))
+    joined = joined_lines(lines, shifts_ms.tolist())
+    all_ms = _moved(edges.all_ms, shifts_ms)
+    at_edges = register_at_edges(joined, all_ms)
     shown, spread = (column.reshape(len(lines), -1) for column in at_edges)
     for interval, (edges_ms, index) in edges.grids.items():
         of_grid = RegisterAtEdges(shown[:, index].ravel(), spread[:, index].ravel())
-        whole = consumption_by_edges(joined, _moved(edges_ms, shifts_ms), of_grid)
+        moved_ms = all_ms if isinstance(index, slice) else _moved(edges_ms, shifts_ms)
+        whole = consumption_by_edges(joined, moved_ms, of_grid)
         for number, of_line in enumerate(found):
             part = slice(number * len(edges_ms), (number + 1) * len(edges_ms) - 1)
             of_line[interval] = Consumption(*(column[part] for column in astuple(whole)))

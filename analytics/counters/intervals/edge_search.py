@@ -1,8 +1,8 @@
-"""Find the readings around the edges of intervals. Pure, on numpy arrays.
+"""Find the readings around the edges of intervals, and interpolate there. Pure, on numpy arrays.
 
 Readings and edges both come at almost regular times. So only each eighth edge is searched for, and
 the edges between are expected at equal distances. The expectation is checked for each edge; an edge
-for which it is wrong is searched for. This is twice as fast as a search for each edge.
+for which it is wrong is searched for. This is up to twice as fast as a search for each edge.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 #: Number of edges from one searched edge to the next one; a power of two.
 _STRIDE_BITS: Final = 3
 _STRIDE: Final = 2**_STRIDE_BITS
-_NUMBERS: Final = np.arange(_STRIDE)
+#: Expected number of readings from a searched edge to it and to the edges up to the next one, by
+#: the number of readings up to the next one. A table is faster than multiplication.
+_EXPECTED: Final = np.arange(4096)[:, None] * np.arange(_STRIDE) >> _STRIDE_BITS
 
 
 class Around(NamedTuple):
@@ -40,26 +42,62 @@ def readings_around(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
         times_ms: at least two times of readings [UTC, ms], ascending.
         edges_ms: shape (n,), n > 0 [UTC, ms], ascending.
     """
-    before = _expected(times_ms, edges_ms)
-    np.maximum(before, 0, out=before)
-    np.minimum(before, len(times_ms) - 2, out=before)
+    before = _limit(_expected(times_ms, edges_ms), len(times_ms))
     start_ms, end_ms = times_ms[before], times_ms[1:][before]
-    wrong = np.flatnonzero((start_ms > edges_ms) | (end_ms <= edges_ms))
+    is_wrong = start_ms > edges_ms
+    is_wrong |= end_ms <= edges_ms
+    wrong = np.flatnonzero(is_wrong)
     if len(wrong):
-        found = times_ms.searchsorted(edges_ms[wrong], side="right") - 1
-        before[wrong] = found = found.clip(0, len(times_ms) - 2)
-        start_ms[wrong], end_ms[wrong] = times_ms[found], times_ms[found + 1]
+        before[wrong] = found = _limit(_searched(times_ms, edges_ms[wrong]), len(times_ms))
+        start_ms[wrong], end_ms[wrong] = times_ms[found], times_ms[1:][found]
     return Around(before, start_ms, end_ms)
+
+
+def interpolated(
+    times_ms: "NDArray[np.int64]",
+    stored: "NDArray[np.float64]",
+    edges_ms: "NDArray[np.int64]",
+    around: Around,
+) -> "NDArray[np.float64]":
+    """Return the interpolated register at each edge [kWh, m3 or GJ], shape (n,).
+
+    Before the first reading it has no meaning. After the last one it is the last reading.
+
+    Args:
+        times_ms: times of the readings [UTC, ms], ascending.
+        stored: the stored register.
+        edges_ms: shape (n,), n > 0 [UTC, ms], ascending.
+        around: the readings around the edges.
+    """
+    shown = stored[around.before]
+    step = stored[1:][around.before]
+    step -= shown
+    step *= (edges_ms - around.start_ms) / np.maximum(around.end_ms - around.start_ms, 1)
+    shown += step
+    shown[edges_ms.searchsorted(times_ms[-1]) :] = stored[-1]
+    return shown
 
 
 def _expected(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
     """Return the expected index of the last reading before each edge, shape (n,)."""
-    searched = times_ms.searchsorted(edges_ms[::_STRIDE], side="right") - 1
+    searched = _searched(times_ms, edges_ms[::_STRIDE])
     growth = np.zeros_like(searched)
     np.subtract(searched[1:], searched[:-1], out=growth[:-1])
     if len(growth) > 1:
         growth[-1] = growth[-2]
-    expected: NDArray[np.int64] = growth[:, None] * _NUMBERS
-    expected >>= _STRIDE_BITS
+    expected: NDArray[np.int64] = _EXPECTED.take(growth, axis=0, mode="clip")
     expected += searched[:, None]
     return expected.ravel()[: len(edges_ms)]
+
+
+def _searched(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """Return the index of the last reading before each edge or at it; -1 if there is none."""
+    found: NDArray[np.int64] = times_ms.searchsorted(edges_ms, side="right")
+    found -= 1
+    return found
+
+
+def _limit(before: "NDArray[np.int64]", readings: int) -> "NDArray[np.int64]":
+    """Limit indexes in place so that each is that of a reading with another one after it."""
+    np.maximum(before, 0, out=before)
+    return np.minimum(before, readings - 2, out=before)

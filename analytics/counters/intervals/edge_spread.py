@@ -1,7 +1,8 @@
 """Compute the estimated consumption at the edges of a period.
 
 If an edge of a period lies between two readings, the consumption between them is divided at the
-edge, in proportion to time. The smaller part is regarded as estimated; it is called the spread.
+edge, in proportion to time; in a gap in proportion to the usual consumption, if this is known
+(`profiled_gaps`). The smaller part is regarded as estimated; it is called the spread.
 Example: a meter is read at 17:00 on the last day of each month. Then only the consumption of the
 seven hours up to midnight is estimated, not that of the whole month.
 
@@ -13,10 +14,11 @@ Laws:
 2. The spread is also 0 if the two readings are at most two hours apart without a gap, or if the
    imported interval is at most two hours long.
 3. If the edge is inside an imported interval, this interval is divided; otherwise the register.
-4. The spread at an edge depends only on the two readings, or on the interval, around the edge.
+4. The spread at an edge depends only on the two readings, or on the interval, around the edge; in a
+   gap also on the readings from which the usual consumption was computed.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -64,53 +66,105 @@ def _over_line(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> "NDArray[
     times = line.times_ms
     if len(times) - len(line.inserted) < 2 or not len(line.known):
         return np.zeros(len(edges_ms))
-    if len(line.inserted):
-        read = np.delete(np.arange(len(times)), line.inserted)
-        number, is_between = _before(times[read], edges_ms)
-        before, after = read[number], read[number + 1]
-    else:
-        before, is_between = _before(times, edges_ms)
-        after = before + 1
+    point, before, after, is_between = _around(line, edges_ms)
     span = line.span(times[before])
     distance = times[after] - times[before]
     is_spread = is_between & (~line.covered[span] | (distance > FAR_MS))
     share = (edges_ms - times[before]) / np.maximum(distance, 1)
     step = np.where(line.known[span], line.stored[after] - line.stored[before], 0.0)
-    spread = np.where(is_spread, step * np.minimum(share, 1 - share), 0.0)
-    for edge in np.flatnonzero(is_spread & (after > before + 1)).tolist():  # the ratio changed
-        sides = _sides(line, int(before[edge]), int(after[edge]), int(edges_ms[edge]))
-        spread[edge] = min(sides)
+    spread: NDArray[np.float64] = np.where(is_spread, step * np.minimum(share, 1 - share), 0.0)
+    divided = np.flatnonzero(is_spread & (after > before + 1) & line.known[span])
+    if len(divided):
+        spread[divided] = _smaller_side(
+            line, edges_ms[divided], *(found[divided] for found in (point, before, after))
+        )
     return spread
 
 
-def _before(
-    times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.intp], NDArray[np.bool_]]":
-    """Return the index of the reading before each edge, and True if the edge is between readings.
+class _Around(NamedTuple):
+    """The points and readings around edges, each of shape (n,).
 
-    An index is at least 0, and at most the last but one.
+    Attributes:
+        point: index of the last point of the line before each edge or at it; at most the last but
+            one.
+        before: index of the reading before each edge.
+        after: index of the reading after it.
+        is_between: True if the edge is between these readings.
     """
-    number = np.searchsorted(times_ms, edges_ms, side="right") - 1
-    before = number.clip(0, len(times_ms) - 2)
-    return before, (number == before) & (times_ms[before] < edges_ms)
+
+    point: "NDArray[np.intp]"
+    before: "NDArray[np.intp]"
+    after: "NDArray[np.intp]"
+    is_between: "NDArray[np.bool_]"
 
 
-def _sides(line: "RegisterLine", before: int, after: int, edge_ms: int) -> tuple[float, float]:
-    """Return the consumption from a reading to an edge, and from the edge to the next reading.
+def _around(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> _Around:
+    """Return the points and readings around each edge."""
+    times, inserted = line.times_ms, line.inserted
+    number = np.searchsorted(times, edges_ms, side="right") - 1
+    point = number.clip(0, len(times) - 2)
+    before, after = point, point + 1
+    if len(inserted):  # before and after a run of inserted points there is a reading
+        is_first = np.append(True, np.diff(inserted) > 1)
+        is_last = np.append(is_first[1:], True)
+        run = np.cumsum(is_first) - 1
+        before = _replaced(before, inserted, (inserted[is_first] - 1)[run])
+        after = _replaced(after, inserted, (inserted[is_last] + 1)[run])
+    return _Around(point, before, after, (number == point) & (times[before] < edges_ms))
 
-    CT or PT may change between the two readings. Both parts are 0 if the consumption is unknown.
+
+def _replaced(
+    found: "NDArray[np.intp]", wanted: "NDArray[np.int64]", by: "NDArray[np.int64]"
+) -> "NDArray[np.intp]":
+    """Return indexes in which some, given in ascending order, are replaced by others."""
+    place = wanted.searchsorted(found).clip(0, len(wanted) - 1)
+    replaced: NDArray[np.intp] = np.where(wanted[place] == found, by[place], found)
+    return replaced
+
+
+def _smaller_side(
+    line: "RegisterLine",
+    edges_ms: "NDArray[np.int64]",
+    point: "NDArray[np.intp]",
+    before: "NDArray[np.intp]",
+    after: "NDArray[np.intp]",
+) -> "NDArray[np.float64]":
+    """Return the smaller part of the consumption between two readings with points between them.
+
+    At a change of CT or PT, two points have the same time; the step between them is no consumption.
+
+    Args:
+        line: line of the register; the consumption between the readings is known.
+        edges_ms: shape (n,), UTC ms, ascending.
+        point: the last point before each edge or at it.
+        before: the reading before each edge.
+        after: the reading after it.
     """
     times, stored = line.times_ms, line.stored
-    known = line.known[line.span(times[before:after])]
-    sides = [0.0, 0.0]
-    for index in range(before, after):
-        start_ms, end_ms = int(times[index]), int(times[index + 1])
-        if end_ms == start_ms:  # one count ends and the next one begins
-            continue
-        if not known[index - before]:
-            return 0.0, 0.0
-        step = float(stored[index + 1] - stored[index])
-        share = min(max((edge_ms - start_ms) / (end_ms - start_ms), 0.0), 1.0)
-        sides[0] += step * share
-        sides[1] += step * (1 - share)
-    return sides[0], sides[1]
+    share = (edges_ms - times[point]) / (times[point + 1] - times[point])
+    step = stored[point + 1] - stored[point]
+    earlier = stored[point] - stored[before] + step * share
+    later = step * (1 - share) + stored[after] - stored[point + 1]
+    jumps = line.inserted[times[line.inserted + 1] == times[line.inserted]]
+    jumped = np.flatnonzero(jumps.searchsorted(before) < jumps.searchsorted(after))
+    if len(jumped):
+        first, end = int(before[jumped[0]]), int(after[jumped[-1]])
+        steps = np.diff(stored[first : end + 1])
+        steps[np.diff(times[first : end + 1]) == 0] = 0.0
+        at = point[jumped] - first
+        earlier[jumped] = _sums(steps, before[jumped] - first, at) + (step * share)[jumped]
+        later[jumped] = (step * (1 - share))[jumped] + _sums(steps, at + 1, after[jumped] - first)
+    smaller: NDArray[np.float64] = np.minimum(earlier, later)
+    return smaller
+
+
+def _sums(
+    steps: "NDArray[np.float64]", first: "NDArray[np.intp]", end: "NDArray[np.intp]"
+) -> "NDArray[np.float64]":
+    """Return the sum of the steps from each `first` to before `end`; 0 if there are none.
+
+    Each sum is taken by itself, so that its digits depend on no other step.
+    """
+    bounds = np.column_stack([first, end]).ravel()
+    sums = np.add.reduceat(np.append(steps, 0.0), bounds)[::2]
+    return np.where(first < end, sums, 0.0)

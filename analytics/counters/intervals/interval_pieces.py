@@ -54,8 +54,8 @@ def known_by_pieces(
         amount, covered, read = _with_imported(imported, left, right, (amount, covered, read))
     known = np.isfinite(amount)
     counted = np.where(known, amount, 0.0)
-    starts = np.searchsorted(piece_edges, edges_ms)[:-1]
-    total_length = np.diff(edges_ms)
+    starts = piece_edges.searchsorted(edges_ms[:-1])
+    total_length = edges_ms[1:] - edges_ms[:-1]
     is_partly_known = np.logical_or.reduceat(known, starts)
     return Known(
         np.where(is_partly_known, np.add.reduceat(counted, starts), np.nan),
@@ -98,8 +98,10 @@ def _from_line(
     times, last = line.times_ms, len(line.times_ms) - 2
     span = line.span(left)
     known = (span >= 0) & line.known[span]
-    before = (np.searchsorted(times, left, side="right") - 1).clip(0, last)
-    after = (np.searchsorted(times, right) - 1).clip(0, last)
+    before, after = (
+        np.minimum(np.maximum(index - 1, 0), last)
+        for index in (times.searchsorted(left, side="right"), times.searchsorted(right))
+    )
     growth = _register_at(line, right, after) - _register_at(line, left, before)
     return np.where(known, growth, np.nan), known & line.covered[span], ~line.estimated[span]
 

@@ -60,8 +60,8 @@ class RegisterLine(msgspec.Struct, frozen=True):
         known: shape (spans,), True if the consumption is known.
         covered: shape (spans,), True if its distribution over time is known, too.
         estimated: shape (spans,), True if the last value of the span was not read, but estimated.
-        inserted: shape (i,), indexes of values that were not read, but interpolated at a change of
-            CT or PT.
+        inserted: shape (i,), indexes of values that were not read, ascending: those interpolated at
+            a change of CT or PT, and the points by which gaps are distributed (`profiled_gaps`).
     """
 
     times_ms: "NDArray[np.int64]"
@@ -118,17 +118,20 @@ def plain_line(
     """
     if not len(gaps):
         return RegisterLine(times_ms, stored, times_ms[[0, -1]], _YES, _YES, _NO, _NO_INDEXES)
-    begins = gaps[np.diff(gaps, prepend=-2) > 1]
-    ends = gaps[np.diff(gaps, append=len(times_ms) + 1) > 1] + 1
-    edges = np.concatenate([[0], np.column_stack([begins, ends]).ravel(), [len(times_ms) - 1]])
-    is_gap = np.arange(len(edges) - 1) % 2 == 1
-    is_span = np.diff(edges) > 0
-    edges = edges[np.append(True, is_span)]
-    is_gap = is_gap[is_span]
+    is_separate = gaps[1:] - gaps[:-1] > 1
+    edges = np.empty(2 * int(np.count_nonzero(is_separate)) + 4, dtype=np.int64)
+    edges[0], edges[1], edges[-2], edges[-1] = 0, gaps[0], gaps[-1] + 1, len(times_ms) - 1
+    edges[3:-2:2] = gaps[1:][is_separate]
+    edges[2:-2:2] = gaps[:-1][is_separate] + 1
+    is_gap = np.zeros(len(edges) - 1, dtype=np.bool_)
+    is_gap[1::2] = True
+    # A gap may begin at the first reading, or end at the last one.
+    spans = slice(int(edges[1] == 0), len(is_gap) - int(edges[-2] == edges[-1]))
+    is_gap = is_gap[spans]
     return RegisterLine(
         times_ms,
         stored,
-        times_ms[edges],
+        times_ms[edges[spans.start : spans.stop + 1]],
         np.ones(len(is_gap), dtype=np.bool_),
         ~is_gap,
         np.zeros(len(is_gap), dtype=np.bool_),

@@ -6,8 +6,8 @@ shows the change against other years.
 Laws:
 
 1. A baseline is a row of `plan.toml` with its years and a reason. It has no target and no verdict.
-2. The baseline of several years is the mean of their values. If one of them is unknown, the mean is
-   unknown.
+2. The baseline of several years is the mean of their values. If one of them is unknown, or lacks
+   the data that a verdict would need, the mean is unknown.
 3. A period is compared with the same days of each year, and only with earlier years.
 """
 
@@ -34,7 +34,10 @@ class BaselineInputs(msgspec.Struct, frozen=True):
 
 
 def baseline_comparison(
-    inputs: BaselineInputs, current: IndicatorResult, years: Sequence[IndicatorResult]
+    inputs: BaselineInputs,
+    current: IndicatorResult,
+    years: Sequence[IndicatorResult],
+    coverage_floor: float,
 ) -> FigureComparison:
     """Return the comparison of an indicator with a further baseline.
 
@@ -42,8 +45,9 @@ def baseline_comparison(
         inputs: the baseline and its periods.
         current: the indicator in the period.
         years: the indicator in each year of the baseline.
+        coverage_floor: least coverage of a year, 0 to 1.
     """
-    values = [year.value for year in years]
+    values = [year.value if year.is_sufficient(coverage_floor) else math.nan for year in years]
     mean = sum(values) / len(values) if values else math.nan
     change = relative_change_pct(current.value, mean)
     periods = [year.period.id for year in inputs.years]

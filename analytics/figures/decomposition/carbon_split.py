@@ -32,6 +32,7 @@ from analytics.figures.indicator_results import (
     IndicatorResult,
     PeriodInputs,
     indicator_result,
+    of_days,
     period_inputs,
 )
 from analytics.figures.roll_up import Scope
@@ -47,7 +48,9 @@ from jieneng.metering.site import Site, Supply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SplitStatus = Literal["split", "no_baseline", "insufficient_data", "not_applicable"]
+SplitStatus = Literal[
+    "split", "no_baseline", "insufficient_data", "not_comparable", "not_applicable"
+]
 
 #: The indicators whose changes are split.
 SPLIT_INDICATORS: Final = ("carbon_per_floor_area", "carbon_total")
@@ -106,7 +109,7 @@ class CarbonSplit(msgspec.Struct, frozen=True, kw_only=True):
         base_period: id of the same days of the base year; None if there is no base year.
         base: value in the base year, with the emission factors of that year.
         value: value in the period, with the emission factors of that year.
-        change: `value - base`.
+        change: `value - base`; None without effects.
         effects: sums of the effects of all sources.
         parts: the sources of carbon.
         coverage: share of meter-time of which the consumption is known, 0 to 1, in the period or in
@@ -159,6 +162,8 @@ def carbon_splits(
     elapsed = period.until(today)
     now = inputs(elapsed, current)
     before = None if base is None else inputs(elapsed.in_year(base[0].year), base[1])
+    if before is not None and not (period.whole_year and elapsed == period):
+        before = of_days(before, elapsed.days)
     return [
         _split(scope, INDICATORS[name], before, now, rules.coverage_floor)
         for scope in scopes
@@ -185,7 +190,7 @@ def _split(
         base_period=None if before is None else before.period.id,
         base=rounded(base.value),
         value=rounded(value.value),
-        change=rounded(value.value - base.value),
+        change=rounded(value.value - base.value) if status == "split" else None,
         effects=effects,
         parts=parts,
         coverage=rounded(min(coverages, default=math.nan)),
@@ -199,8 +204,10 @@ def _status(base: IndicatorResult, value: IndicatorResult, floor: float) -> Spli
         return "not_applicable"
     if not value.is_sufficient(floor):
         return "insufficient_data"
-    if not base.coverage > 0:
+    if not (base.coverage > 0 or math.isfinite(base.value)):
         return "no_baseline"
+    if base.coverage >= floor and not math.isfinite(base.value):
+        return "not_comparable"  # the data are there, but the scope had no floor area
     return "split" if base.is_sufficient(floor) else "insufficient_data"
 
 
@@ -208,9 +215,10 @@ def _base_findings(before: PeriodInputs | None, base: IndicatorResult) -> list[F
     """Return the findings about the base year; if it has no data, only a finding that says so."""
     if before is None:
         return []
-    if before.period.days and not base.coverage > 0:
+    if before.period.days and not (base.coverage > 0 or math.isfinite(base.value)):
         return [Finding.of("no_baseline", f"{before.period.year}")]
-    return [finding.as_baseline() for finding in base.findings if finding.code != "no_meter"]
+    of_meters = [one.as_baseline() for one in base.findings if one.code != "no_meter"]
+    return [*before.conversion_findings, *of_meters]
 
 
 def _parts(

@@ -58,6 +58,10 @@ class Forecast(msgspec.Struct, frozen=True):
     least: float
     greatest: float
 
+    def plus(self, amount: float) -> "Forecast":
+        """Return the forecast with an amount added."""
+        return Forecast(self.remainder + amount, self.least + amount, self.greatest + amount)
+
 
 #: The forecast if no data are known.
 NO_FORECAST: Final = Forecast(math.nan, math.nan, math.nan)

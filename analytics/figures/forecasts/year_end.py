@@ -2,11 +2,16 @@
 
 Laws:
 
-1. The value of an indicator at the end of the year is computed from the consumption so far plus the
-   forecast of each medium. Factors, classes of supply and denominators stay as they were so far.
+1. The value of an indicator at the end of the year is computed from the consumption so far, plus an
+   estimate of what is missing so far, plus the forecast of each medium. Factors and classes of
+   supply stay as they were so far. Floor area and headcount are the means of the whole year.
 2. The forecast errors of media are independent of each other, so their bands add as squares.
 3. If one meter of the scope is unknown on a day, the day is unknown in the history: a sum over only
-   some meters is never used.
+   some meters is never used. A year of which most is estimated, because it lies between two
+   readings that are several years apart, is unknown.
+4. Areas that joined or left since the beginning of last year are forecast on their own: as they
+   consumed on average since they joined, and 0 after they left. A scope that consists only of such
+   areas has no forecast, because its last year is not whole.
 
 Pure: structs in, structs out.
 """
@@ -14,18 +19,25 @@ Pure: structs in, structs out.
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
+from analytics.figures.area_history.area_changes import (
+    AreaChange,
+    area_changes,
+    like_for_like_scopes,
+    own_changes,
+)
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.forecasts.forecast import Forecast, forecast_remainder
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value
-from analytics.figures.roll_up import Scope, boundary_weights
+from analytics.figures.period_totals import ESTIMATED_MAX, estimated_by_day
+from analytics.figures.roll_up import Scope, boundary_weights, daily_denominator
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year, days
-from jieneng.metering.indicators import Indicator
+from jieneng.metering.indicators import Denominator, Indicator
 from jieneng.metering.quantities import Medium
 
 if TYPE_CHECKING:
@@ -50,35 +62,98 @@ class YearEnd(msgspec.Struct, frozen=True):
     per_unit: float = math.nan
 
     def to_save(self, limit: float) -> float:
-        """Return the amount to save so that the year ends at a limit [kWh, m3, GJ], at least 0."""
-        return max(0.0, (self.value - limit) / self.per_unit) if self.per_unit > 0 else math.nan
+        """Return the amount to save so that the year ends at a limit [kWh, m3, GJ], at least 0.
+
+        The amount is NaN without a forecast or a limit.
+        """
+        amount = (self.value - limit) / self.per_unit if self.per_unit > 0 else math.nan
+        return max(0.0, amount) if math.isfinite(amount) else math.nan
 
 
 #: The year's end if there is no forecast.
 NO_YEAR_END = YearEnd(math.nan, math.nan, math.nan)
+#: The forecast of a medium that only areas that joined consume: it has no band.
+_NOTHING = Forecast(0.0, math.nan, math.nan)
+
+
+class ScopeForecast(msgspec.Struct, frozen=True):
+    """Forecast of a scope for a running year.
+
+    Attributes:
+        media: forecast of each medium for the remaining days.
+        floor_area_m2: mean floor area of the whole year; NaN if unknown.
+        headcount: mean headcount of the whole year [persons]; NaN if unknown.
+    """
+
+    media: Mapping[Medium, Forecast] = {}
+    floor_area_m2: float = math.nan
+    headcount: float = math.nan
+
+
+#: The forecast if no data are known.
+NO_SCOPE_FORECAST: Final = ScopeForecast()
 
 
 def scope_forecasts(
+    scopes: Sequence[Scope],
+    history: Sequence[SiteConsumption],
+    elapsed: Period,
+    current: SiteConsumption,
+    counted: CountedFlows,
+) -> dict[str, ScopeForecast]:
+    """Return the forecast of each scope for the remaining days of the year, by scope id.
+
+    Args:
+        scopes: the scopes.
+        history: consumption of the calendar years before, the oldest first, without a gap.
+        elapsed: the complete days of the year.
+        current: consumption on these days, at least.
+        counted: flows that enter into energy.
+    """
+    if not history or not scopes:
+        return {}
+    site = scopes[0].structure.site
+    compared = [calendar_year(history[-1].start.year), elapsed]
+    changes, remaining = like_for_like_scopes(site, scopes, area_changes(site, compared))
+    alike = {scope.id: scope for scope in remaining}
+    new = own_changes(site, scopes, compared)
+
+    def media(scope: Scope) -> dict[Medium, Forecast]:
+        if scope.id in new:
+            return {}
+        if scope.id not in alike:
+            return _forecasts(scope, history, elapsed, current, counted)
+        same = _forecasts(alike[scope.id], history, elapsed, current, counted)
+        rest = _changed_remainders(
+            changes[scope.id],
+            elapsed,
+            *(_daily_amounts(one, current, elapsed, counted) for one in (scope, alike[scope.id])),
+        )
+        return {medium: same.get(medium, _NOTHING).plus(more) for medium, more in rest.items()}
+
+    return {
+        scope.id: ScopeForecast(
+            media(scope),
+            _year_mean(scope, "floor_area_m2", elapsed.year),
+            _year_mean(scope, "headcount", elapsed.year),
+        )
+        for scope in scopes
+    }
+
+
+def _forecasts(
     scope: Scope,
     history: Sequence[SiteConsumption],
     elapsed: Period,
     current: SiteConsumption,
     counted: CountedFlows,
 ) -> dict[Medium, Forecast]:
-    """Return the forecast of each medium of a scope for the remaining days of the year.
-
-    Args:
-        scope: the scope.
-        history: consumption of the calendar years before, the oldest first, without a gap.
-        elapsed: the complete days of the year.
-        current: consumption on these days, at least.
-        counted: flows that enter into energy.
-    """
+    """Return the forecast of each medium from the same scope in the years before."""
     so_far = _daily_amounts(scope, current, elapsed, counted)
     years = [
         _daily_amounts(scope, year, calendar_year(year.start.year), counted) for year in history
     ]
-    days_of_year = calendar_year(elapsed.start.year).days
+    days_of_year = calendar_year(elapsed.year).days
     return {
         medium: forecast_remainder(
             medium,
@@ -90,30 +165,80 @@ def scope_forecasts(
     }
 
 
+def _changed_remainders(
+    changes: Sequence[AreaChange],
+    elapsed: Period,
+    whole: "Mapping[Medium, NDArray[np.float64]]",
+    alike: "Mapping[Medium, NDArray[np.float64]]",
+) -> dict[Medium, float]:
+    """Return the expected amount of the areas that joined or left, by medium (law 4).
+
+    Args:
+        changes: the areas.
+        elapsed: the complete days of the year.
+        whole: daily consumption of the scope on these days, by medium.
+        alike: the same without the areas.
+    """
+    joined = [change.day for change in changes if change.kind == "joined"]
+    first = max(((day - elapsed.start).days for day in joined), default=elapsed.days)
+    days_left = calendar_year(elapsed.year).days - elapsed.days
+    found: dict[Medium, float] = {}
+    for medium, amount in whole.items():
+        changed = (amount - alike.get(medium, 0.0))[max(first, 0) :]
+        known = changed[np.isfinite(changed)]
+        mean = float(known.mean()) if len(known) else math.nan
+        found[medium] = mean * days_left if joined else 0.0
+    return found
+
+
+def _year_mean(scope: Scope, name: Denominator, year: int) -> float:
+    """Return the mean of a denominator over the days of a year on which it is known."""
+    whole = calendar_year(year)
+    by_day = daily_denominator(scope, name, days(whole.start, whole.end))
+    known = by_day[np.isfinite(by_day)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def _daily_amounts(
     scope: Scope, consumption: SiteConsumption, period: Period, counted: CountedFlows
 ) -> "dict[Medium, NDArray[np.float64]]":
-    """Return a scope's consumption by medium and day; NaN where one of its meters is unknown."""
+    """Return a scope's consumption by medium and day; NaN where it is unknown (law 3)."""
     period_days: Sequence[date] = days(period.start, period.end)
     amounts: dict[Medium, NDArray[np.float64]] = {}
     for medium, metered in consumption.days_of(period).items():
         flows = metered.flows(scope.structure.site)
         weight = boundary_weights(scope, flows, period_days, counted.energy)
-        if weight.any():
-            amounts[medium] = np.where(weight == 0, 0.0, weight * metered.amount).sum(axis=0)
+        if not weight.any():
+            continue
+        by_day = np.where(weight == 0, 0.0, weight * metered.amount).sum(axis=0)
+        estimated = float(estimated_by_day(weight, metered).sum())
+        if period.whole_year and estimated > ESTIMATED_MAX * abs(float(np.nansum(by_day))):
+            by_day = np.full_like(by_day, np.nan)
+        amounts[medium] = by_day
     return amounts
 
 
 def year_end(
-    indicator: Indicator, inputs: IndicatorInputs, forecasts: Mapping[Medium, Forecast]
+    indicator: Indicator,
+    inputs: IndicatorInputs,
+    forecast: ScopeForecast,
+    missing: "Mapping[Medium, NDArray[np.float64]]",
 ) -> YearEnd:
     """Return the expected value of an indicator for the whole year.
 
     Args:
         indicator: the indicator's row; one that is not linear in consumption has no forecast.
         inputs: inputs of the days so far.
-        forecasts: forecasts of the media for the remaining days.
+        forecast: forecast of the scope.
+        missing: estimate of the missing consumption of the days so far, by medium and day.
     """
+    inputs = msgspec.structs.replace(
+        inputs, floor_area_m2=forecast.floor_area_m2, headcount=forecast.headcount
+    )
+    forecasts = {
+        medium: of_medium.plus(float(missing[medium].sum()) if medium in missing else 0.0)
+        for medium, of_medium in forecast.media.items()
+    }
     media = [medium for medium in indicator.media if medium in inputs.consumption]
     if indicator.sum_of is None or not media:
         return NO_YEAR_END

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from analytics.figures.quota_rows.own_factor_check import own_factor_problems
 from analytics.figures.quota_rows.quota import intensity_unit
 from analytics.figures.targets import Cap, Confidence, Operator, Plan
 from jieneng.metering.errors import Problem
@@ -150,7 +151,11 @@ def check_annual_quotas(rows: Sequence[AnnualQuota]) -> Iterator[tuple[int, Prob
                     path=("operator",),
                 ),
             )
-        yield from ((number, problem) for problem in _check_shares(row))
+        for problem in (
+            *_check_shares(row),
+            *own_factor_problems(row.id, row.coal, row.carbon),
+        ):
+            yield number, problem
         for other in rows[:number]:
             if (row.scope, row.indicator) == (other.scope, other.indicator) and _overlap(
                 row, other

@@ -9,6 +9,7 @@ from typing import Annotated, Final, get_args
 import msgspec
 from msgspec import Meta
 
+from analytics.figures.quota_rows.own_factor_check import own_factor_problems
 from analytics.figures.targets import Confidence
 from jieneng.metering.errors import Problem
 from jieneng.metering.indicators import Denominator, SumOf
@@ -103,6 +104,8 @@ def check_quotas(rows: Sequence[Quota]) -> Iterator[tuple[int, Problem]]:
                     path=("constraint",),
                 ),
             )
+        for problem in own_factor_problems(row.id, row.coal, row.carbon):
+            yield number, problem
         if not row.kind and not row.scope:
             yield (
                 number,

@@ -49,11 +49,14 @@ class QuotaStep(msgspec.Struct, frozen=True, kw_only=True):
         share_pct: the share [%].
         day: the local day on which it is used; None if it is not used within the year, or unknown.
         is_forecast: True if the day is still to come.
+        is_known: False if it is unknown whether the share is used within the year, because readings
+            are missing or there is no forecast.
     """
 
     share_pct: int
     day: date | None
     is_forecast: bool
+    is_known: bool
 
 
 class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +82,7 @@ class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
         forecast_greatest: upper end of the band.
         forecast_pct: share of `amount` that is expected to be used at the end of the year [%].
         short_days: days at the end of the year for which the quota is not expected to last; 0 if it
-            lasts for the whole year.
+            lasts for the whole year, None if that is unknown.
         status: the verdict.
         coverage: share of meter-time of which the consumption is known, 0 to 1.
         steps: days on which 80, 90 and 100 % are used.
@@ -186,8 +189,8 @@ class _Use:
         is_running = 0 < elapsed.days < self._year.days
         inputs = self._amounts.inputs(elapsed, current)
         if is_running:
-            forecasts = scope_forecasts(self._scope, history, elapsed, current, self._counted)
-            inputs = msgspec.structs.replace(inputs, forecasts={self._scope.id: forecasts})
+            forecasts = scope_forecasts([self._scope], history, elapsed, current, self._counted)
+            inputs = msgspec.structs.replace(inputs, forecasts=forecasts)
         found = self._amounts.result(inputs)
         shares, findings = self._amounts.month_shares(
             self._year.year, self._base_year.year, earlier
@@ -229,9 +232,8 @@ class _Use:
         if not found.is_plausible(self._floor):
             return "doubtful"
         value, limit = found.range, self._limit if is_over else allowed
-        growth = found.year_end.value / found.value if found.value > 0 else math.nan
-        if math.isfinite(growth):
-            value, limit = value.times(growth), self._limit
+        if math.isfinite(found.growth):
+            value, limit = value.times(found.growth), self._limit
         return targets.certain_verdict(
             lambda amount: targets.limit_status(
                 self._quota.operator, amount, limit, is_final=is_over
@@ -256,8 +258,18 @@ class _Use:
             number = int(is_used.argmax()) if is_used.any() else None
             day = None if number is None else self._year.start + timedelta(days=number)
             is_forecast = number is not None and number >= len(by_day)
-            steps.append(QuotaStep(share_pct=share_pct, day=day, is_forecast=is_forecast))
+            is_known = number is not None or self._stays_below(share_pct, found)
+            steps.append(
+                QuotaStep(share_pct=share_pct, day=day, is_forecast=is_forecast, is_known=is_known)
+            )
         return tuple(steps)
+
+    def _stays_below(self, share_pct: int, found: IndicatorResult) -> bool:
+        """Return True if a share that is not used so far will not be used within the year."""
+        if self._elapsed.end < self._year.end:
+            return math.isfinite(found.year_end.value)
+        is_below = found.range.greatest < self._limit * share_pct / 100
+        return is_below and found.is_sufficient(self._floor)
 
     def _expected_by_day(
         self, found: IndicatorResult, history: Sequence[SiteConsumption]
@@ -281,8 +293,7 @@ class _Use:
     def _short_days(self, used_up: date | None, found: IndicatorResult) -> float | None:
         if used_up is not None:
             return float((self._year.end - used_up).days - 1)
-        is_over = self._elapsed.end == self._year.end
-        return 0.0 if math.isfinite(found.value if is_over else found.year_end.value) else None
+        return 0.0 if self._stays_below(STEPS_PCT[-1], found) else None
 
 
 def _limit(quota: AnnualQuota, scope: Scope, year: Period) -> float:

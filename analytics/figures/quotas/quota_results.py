@@ -22,8 +22,7 @@ from typing import Final, Literal
 import msgspec
 
 from analytics.figures.figure import FactorSeries, rounded
-from analytics.figures.forecasts.forecast import Forecast
-from analytics.figures.forecasts.year_end import scope_forecasts
+from analytics.figures.forecasts.year_end import ScopeForecast, scope_forecasts
 from analytics.figures.indicator_results import (
     IndicatorResult,
     PeriodInputs,
@@ -40,7 +39,6 @@ from analytics.figures.targets import Range
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import INDICATORS, Indicator
-from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Site
 
 Level = Literal[
@@ -122,13 +120,10 @@ def quota_results(
         for quota in rules.quotas
         if quota.covers(period.year)
     }
-    forecasts: dict[str, dict[Medium, Forecast]] = {}
+    forecasts: dict[str, ScopeForecast] = {}
     if is_running:
         concerned = {scope.id: scope for of_quota in wanted.values() for scope in of_quota}
-        forecasts = {
-            scope.id: scope_forecasts(scope, history, elapsed, current, counted)
-            for scope in concerned.values()
-        }
+        forecasts = scope_forecasts([*concerned.values()], history, elapsed, current, counted)
     year = rules.base_year(period)
     factors = period_factors(rules, site, elapsed, elapsed.start if year is None else year.start)
     results: list[QuotaResult] = []
@@ -176,7 +171,7 @@ def _result(
     found = indicator_result(inputs, scope, _indicator(quota), series)
     expected = found.range
     if is_running:
-        growth = found.year_end.value / found.value if found.value > 0 else math.nan
+        growth = found.growth
         expected = Range(
             found.year_end.value, found.range.least * growth, found.range.greatest * growth
         )
@@ -215,11 +210,13 @@ def _level(quota: Quota, found: IndicatorResult, expected: Range, coverage_floor
 
 
 def _reached(quota: Quota, value: float) -> Level:
+    """Return the best level that a value reaches, both with the digits that are shown."""
+    shown = rounded(value)
     limits = (quota.guide, quota.benchmark, quota.constraint)
     reached = (
         level
         for level, limit in zip(LEVELS, limits, strict=False)
-        if limit is not None and value <= limit
+        if limit is not None and shown is not None and shown <= (rounded(limit) or 0.0)
     )
     return next(reached, "above")
 

@@ -47,17 +47,20 @@ class ChangeWriter:
         self._written: date | None = None
         self._changed: set[int] = set()
 
-    async def update(self, today: date, changed: Collection[date]) -> None:
+    async def update(self, today: date, changed: Collection[date]) -> int:
         """Write the points of a new day.
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again; the years that rest on them
                 are written with the next new day.
+
+        Returns:
+            0: nothing is left for the next call of this day.
         """
         self._changed |= {day.year for day in changed}
         if self._written == today:
-            return
+            return 0
         stored = await self._stored_years()
         years = {today.year, (today - timedelta(days=1)).year}
         years |= {
@@ -65,6 +68,7 @@ class ChangeWriter:
         }
         await self.write(years, today)
         self._written, self._changed = today, set()
+        return 0
 
     async def write(self, years: Iterable[int], today: date) -> None:
         """Write the points of years, from the complete days before `today`."""

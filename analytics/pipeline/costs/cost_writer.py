@@ -2,8 +2,9 @@
 
 Laws:
 
-1. Costs are written once a local day: of the running month, of the two months before it, and of all
-   months whose consumption was computed again since.
+1. Costs of the running month and of the two months before it are written once a local day. Earlier
+   months whose consumption was computed again follow, the latest first: one month in each call, so
+   that a call stays short.
 2. The points of a month are deleted before they are written, so that outdated values are not kept
    if a cost becomes unknown. For a site without accounts, nothing is deleted or written.
 """
@@ -41,22 +42,31 @@ class CostWriter:
         self._store = store
         self._consumption = ConsumptionStore(site, store)
         self._written_on: date | None = None
-        self._changed: set[str] = set()
+        self._waiting: set[str] = set()
 
-    async def update(self, today: date, changed: Collection[date]) -> None:
-        """Write the costs of a new day (law 1).
+    async def update(self, today: date, changed: Collection[date]) -> int:
+        """Write the costs of a new day, and of an earlier month that is due (law 1).
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again.
+
+        Returns:
+            The number of months that are still to be written.
         """
-        self._changed.update(f"{day:%Y-%m}" for day in changed)
-        if self._written_on == today:
-            return
+        if not self._reader.has_accounts:
+            return 0
         latest = {f"{months_later(today, -number):%Y-%m}" for number in range(_EARLIER_MONTHS + 1)}
-        await self.write(sorted(self._changed | latest), today)
-        self._changed.clear()
-        self._written_on = today
+        self._waiting |= {f"{day:%Y-%m}" for day in changed}
+        if self._written_on != today:
+            await self.write(sorted(latest), today)
+            self._written_on = today
+            self._waiting -= latest
+        if self._waiting:
+            month = max(self._waiting)
+            await self.write([month], today)
+            self._waiting.remove(month)
+        return len(self._waiting)
 
     async def write(self, months: Iterable[str], today: date) -> list[CostResult]:
         """Write the costs of months, and return them."""

@@ -7,7 +7,8 @@ Laws:
 
 1. Computed values equal those that the analytics would have stored.
 2. The memory needed is limited: one month of the wanted meters at a time.
-3. An interval of a virtual meter is measured if it is measured for all meters in its formula.
+3. An interval of a virtual meter is measured if it is measured for all meters in its formula; the
+   longer time of another interval contains those of all these meters.
 4. Days that are not stored, and whose readings were deleted, are unknown: NaN, with coverage 0.
 5. A covered interval without consumption is measured, whatever the time between the readings: a
    register that stands still does so in every part of this time. So a meter that was removed does
@@ -180,14 +181,18 @@ class IntervalReader:
         flows = tuple(flow for flow, _ in rows)
         members = {flow.meter.id: operands_read(self._site, [flow.meter.id]) for flow in flows}
         read = operands_read(self._site, members)
-        measured = await self._measured.measured(edges_ms, read)
+        times = await self._measured.times(edges_ms, read)
         is_measured = np.ones((len(flows), len(edges_ms) - 1), dtype=np.bool_)
+        from_ms = np.tile(edges_ms[:-1], (len(flows), 1))
+        until_ms = np.tile(edges_ms[1:], (len(flows), 1))
         for number, flow in enumerate(flows):
             for meter in members[flow.meter.id]:
-                is_measured[number] &= measured[meter.id]
+                is_measured[number] &= times[meter.id].is_measured
+                from_ms[number] = np.minimum(from_ms[number], times[meter.id].from_ms)
+                until_ms[number] = np.maximum(until_ms[number], times[meter.id].until_ms)
         nothing = Consumption(*[np.zeros(is_measured.shape)] * 6)
         amounts = stacked([row for _, row in rows]) if rows else nothing
         is_real = np.array([flow.meter.formula is None for flow in flows], dtype=np.bool_)
         stands_still = (amounts.amount == 0.0) & (amounts.coverage >= 1.0)
         is_measured |= is_real[:, None] & stands_still
-        return MeterIntervals(edges_ms, flows, amounts, is_measured)
+        return MeterIntervals(edges_ms, flows, amounts, is_measured, from_ms, until_ms)

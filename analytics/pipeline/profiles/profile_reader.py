@@ -135,12 +135,12 @@ class ProfileReader:
         has_peaks = with_peaks and medium in PROFILE_FIGURES["peak_demand"].media
         quarters: list[tuple[str, PeakLoads]] = []
         if has_peaks:
-            async for edges, amounts in self._measured(subjects, medium, "15min", period):
-                quarters.append((self._month(edges), peak_loads(edges, amounts)))
+            async for edges, amounts, spread in self._measured(subjects, medium, "15min", period):
+                quarters.append((self._month(edges), peak_loads(edges, amounts, spread)))
         hours: list[tuple[str, PeakLoads]] = []
         parts = []
-        async for edges, amounts in self._measured(subjects, medium, "hour", period):
-            hours.append((self._month(edges), peak_loads(edges, amounts)))
+        async for edges, amounts, spread in self._measured(subjects, medium, "hour", period):
+            hours.append((self._month(edges), peak_loads(edges, amounts, spread)))
             parts.append(amounts)
         rooms = await self._data_rooms(subjects, period) if medium == "electricity" else {}
         return ProfileInputs(
@@ -170,38 +170,41 @@ class ProfileReader:
             return np.full((len(subjects), 0), np.nan)
         days = timedelta(days=LEAK_NIGHTS - 1)
         before = Period("before", period.start - days, period.start)
-        parts = [hours async for _, hours in self._measured(subjects, medium, "hour", before)]
+        parts = [hours async for _, hours, _ in self._measured(subjects, medium, "hour", before)]
         return night_flow(self._hours(before, parts))
 
     async def _measured(
         self, subjects: Sequence[Subject], medium: Medium, interval: Interval, period: Period
-    ) -> AsyncIterator[tuple["NDArray[np.int64]", "NDArray[np.float64]"]]:
-        """Yield the edges of intervals, and the consumption of the measured ones.
+    ) -> AsyncIterator[tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]]:
+        """Yield the edges of intervals, and the consumption of measured and of other intervals.
 
-        The consumption has the shape (subjects, intervals) [kWh or m3]; it is NaN in intervals that
-        are not measured. An item has at most a month.
+        The consumptions have the shape (subjects, intervals) [kWh or m3]. The first one is NaN in
+        intervals that are not measured. The second one is known in those of them to which a longer
+        consumption was distributed. An item has at most a month.
         """
         ids = frozenset[str]().union(*(self._meter_ids(one, medium, period) for one in subjects))
         unit = QUANTITIES[CONSUMPTION[medium]].unit
         async for window in self._intervals.windows(
             medium, interval, period.start, period.end, ids
         ):
-            rows = [self._row(window, subject, period) for subject in subjects]
-            yield window.edges_ms, np.array(rows) / GROWTH_PER_HOUR[unit]
+            rows = [self._rows(window, subject, period) for subject in subjects]
+            measured, spread = np.array(rows).swapaxes(0, 1) / GROWTH_PER_HOUR[unit]
+            yield window.edges_ms, measured, spread
 
-    def _row(
+    def _rows(
         self, window: MeterIntervals, subject: Subject, period: Period
-    ) -> "NDArray[np.float64]":
-        """Return the consumption of the measured intervals of a subject [kWh, m3 or GJ]."""
+    ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """Return the consumption of measured and of other intervals of a subject [kWh, m3, GJ]."""
         if subject.kind == "meter":
             series = window.of_flow(Flow(self.site.meters[subject.id]))
         else:
             counted = self._rules.counted_flows(period.year).energy
             series = window.of_scope(self._scopes[subject.id], counted, self.site.zone)
-        row: NDArray[np.float64] = np.where(
-            series.is_measured & (series.coverage >= FULL), series.amount, np.nan
+        is_measured = series.is_measured & (series.coverage >= FULL)
+        return (
+            np.where(is_measured, series.amount, np.nan),
+            np.where(is_measured | ~series.is_whole, np.nan, series.amount),
         )
-        return row
 
     def _month(self, edges_ms: "NDArray[np.int64]") -> str:
         """Return the id of the month in which intervals begin."""

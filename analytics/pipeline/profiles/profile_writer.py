@@ -45,12 +45,15 @@ class ProfileWriter:
         self._written: date | None = None
         self._waiting: list[str] | None = None
 
-    async def update(self, today: date, changed: Collection[date]) -> None:
+    async def update(self, today: date, changed: Collection[date]) -> int:
         """Write the profiles of a new day, and those of an earlier month that is due (law 2).
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again.
+
+        Returns:
+            The number of months that are still to be written.
         """
         if self._waiting is None:
             self._waiting = await self._months_without_profiles(today)
@@ -65,6 +68,7 @@ class ProfileWriter:
         if self._waiting:
             await self._write_month(self._waiting[-1], today)
             self._waiting.pop()
+        return len(self._waiting)
 
     async def _months_without_profiles(self, today: date) -> list[str]:
         """Return the months of the last year with consumption and without profiles, ascending."""

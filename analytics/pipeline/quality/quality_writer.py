@@ -1,6 +1,10 @@
 """Rate the data of the year until yesterday, and write scores and issues, once a day.
 
-Law: of the issues only those of the latest rating are stored; the scores of earlier days are kept.
+Laws:
+
+1. Of the issues only those of the latest rating are stored; the scores of earlier days are kept.
+2. The scores of a year that is over are those of its last day. If there are any, they are written
+   again after its consumption was computed again: one year in each call, to keep a call short.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -33,25 +37,55 @@ class QualityWriter:
         self._store = store
         self._published = published
         self._rated: date | None = None
+        self._waiting: set[int] = set()
 
-    async def update(self, today: date, changed: Collection[date]) -> None:  # noqa: ARG002 - what changed is rated on the next day
-        """Rate the data, if this was not done on this day.
+    async def update(self, today: date, changed: Collection[date]) -> int:
+        """Rate the data of a new day, or an earlier year that is due (law 2).
 
         Args:
             today: the present local day.
-            changed: earlier days whose consumption was computed again.
+            changed: earlier days whose consumption was computed again; those of the running year
+                are rated on the next day.
+
+        Returns:
+            The number of earlier years that are still to be rated.
         """
-        if self._rated == today:
-            return
         day = today - timedelta(days=1)
-        start_ms, end_ms = (periods.midnight_ms(one, self._site.zone) for one in (day, today))
+        self._waiting |= {one.year for one in changed if one.year < day.year}
+        if self._rated != today:
+            await self._rate(day, is_latest=True)
+            self._rated = today
+        elif self._waiting:
+            year = max(self._waiting)
+            if await self._was_rated(year):
+                await self._rate(date(year, 12, 31), is_latest=False)
+            self._waiting.remove(year)
+        return len(self._waiting)
+
+    async def _was_rated(self, year: int) -> bool:
+        """Return True if there are scores of the last day of a year."""
+        span = await self._store.span(
+            schema.DATA_QUALITY, where={"site": self._site.id, "period": f"{year}"}
+        )
+        last_ms = periods.midnight_ms(date(year, 12, 31), self._site.zone)
+        return span is not None and span[1] == last_ms
+
+    async def _rate(self, day: date, *, is_latest: bool) -> None:
+        """Write the rating of a year until a day; issues only for the latest rating (law 1)."""
+        site, end = self._site, day + timedelta(days=1)
+        start_ms, end_ms = (periods.midnight_ms(one, site.zone) for one in (day, end))
         published = self._published(day.year)
         report = await quality_report(
             self._pipeline, self._store, f"{day:%Y}", None, end_ms, published
         )
-        await self._store.delete(
-            schema.QUALITY_ISSUE, where={"site": self._site.id}, start_ms=0, end_ms=end_ms
+        points = quality_points(site.id, report, start_ms)
+        replaced = {schema.DATA_QUALITY: start_ms}
+        if is_latest:
+            replaced[schema.QUALITY_ISSUE] = 0
+        for measurement, first_ms in replaced.items():
+            await self._store.delete(
+                measurement, where={"site": site.id}, start_ms=first_ms, end_ms=end_ms
+            )
+        await ConsumptionStore(site, self._store).write_figures(
+            [one for one in points if one.measurement in replaced]
         )
-        points = quality_points(self._site.id, report, start_ms)
-        await ConsumptionStore(self._site, self._store).write_figures(points)
-        self._rated = today

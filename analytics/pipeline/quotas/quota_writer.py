@@ -6,6 +6,7 @@ Laws:
    and today, and those whose consumption was computed again.
 2. The time of the points is the start of the local day for which the results were computed. The
    results of a year that is over have the time of its last day.
+3. Results of the same day are replaced, also those of a quota that is no longer in the files.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,6 +17,7 @@ from analytics.periods import calendar_year
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.quotas.quota_figures import QuotaFigures
 from analytics.pipeline.quotas.quota_points import annual_quota_points, quota_level_points
+from jieneng.metering import schema
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
@@ -32,26 +34,31 @@ class QuotaWriter:
     def __init__(self, figures: QuotaFigures, site: Site, store: Store) -> None:
         self._figures = figures
         self._site = site
+        self._store = store
         self._consumption = ConsumptionStore(site, store)
         self._written: date | None = None
         self._changed: set[int] = set()
 
-    async def update(self, today: date, changed: Collection[date]) -> None:
+    async def update(self, today: date, changed: Collection[date]) -> int:
         """Write the results of a new day.
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again; their years are written with
                 the next new day.
+
+        Returns:
+            0: nothing is left for the next call of this day.
         """
         self._changed |= {day.year for day in changed}
         if self._written == today:
-            return
+            return 0
         years = {today.year, (today - timedelta(days=1)).year, *self._changed}
         if self._written is None:
             years |= await self._stored_years()
         await self.write(years, today)
         self._written, self._changed = today, set()
+        return 0
 
     async def write(self, years: Iterable[int], today: date) -> None:
         """Write the results of years, from the complete days before `today`."""
@@ -66,6 +73,11 @@ class QuotaWriter:
         site, day_ms = self._site, periods.midnight_ms(day, self._site.zone)
         levels = await self._figures.levels(year_id, as_of_ms)
         annual = await self._figures.annual(year_id, as_of_ms)
+        # Delete points first: writing them again would keep fields that are unknown by now.
+        for measurement in (schema.QUOTA_LEVEL, schema.ANNUAL_QUOTA):
+            await self._store.delete(
+                measurement, where={"site": site.id}, start_ms=day_ms, end_ms=day_ms + 1
+            )
         await self._consumption.write_figures(
             [
                 *quota_level_points(site.id, levels, day_ms),

@@ -3,15 +3,14 @@
 Laws:
 
 1. The same readings give the same digits for any division into windows, and for any division of the
-   meters. For this, readings before and after a window are read as well (its context), until
-   readings farther away can't change the result (`stable_ms`).
+   meters. For this, readings before and after a window are read as well (`read_context`).
 2. The registers of many meters come from one query. Memory holds at most the readings of some
    meters in one window.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -29,29 +28,20 @@ from analytics.pipeline.registers.meter_records import (
     Window,
     named_parts,
 )
+from analytics.pipeline.registers.read_context import (
+    CONTEXT_GROWTH,
+    ReadContext,
+    TimesAndValues,
+    chunks,
+    max_readings,
+    together,
+)
 from jieneng.metering.site import Meter
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-#: Factor by which the context of a window grows until the window is stable.
-_CONTEXT_GROWTH: Final = 4
-#: Number of readings at which the context stops growing. Some registers are never stable: those
-#: with zeros only, or with values that contradict each other.
-_CONTEXT_READINGS: Final = 250_000
-#: Number of readings at which a context of zeros stops growing. An unused meter may have years of
-#: zeros.
-_CONTEXT_ZEROS: Final = 20_000
-#: Readings that are read at once, as far as they can be estimated (16 bytes each).
-READINGS_AT_ONCE: Final = 2_000_000
-#: Estimated interval between the readings of a meter that no agent reads [s].
-_IMPORTED_EVERY_S: Final = 60.0
-
-#: Times [UTC, ms] and values of a register.
-_Readings: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float64]]"
 
 
 class RegisterConsumption(msgspec.Struct, frozen=True):
@@ -101,7 +91,7 @@ class RegisterReader:
         """
         window = int(grids["day"][0]), int(grids["day"][-1])
         found: list[RegisterConsumption] = []
-        for chunk in _chunks(registers, window):
+        for chunk in chunks(registers, window):
             found += await self._consumption_of_chunk(chunk, window, grids)
             progress(len(found) / len(registers))
         return found
@@ -116,27 +106,29 @@ class RegisterReader:
         judged = await self._imports.judged(registers, window)
         found: dict[int, RegisterConsumption] = {}
         waiting = {
-            index: _Context(register.context_ms, register.context_ms)
+            index: ReadContext(register.context_ms, register.context_ms)
             for index, register in enumerate(registers)
         }
         while waiting:
-            contexts = {index: context.around(window) for index, context in waiting.items()}
+            contexts = together(waiting, registers, window)
             readings = await self._readings(
-                {i: (registers[i], span) for i, span in contexts.items()}
+                {i: (registers[i], context.around(window)) for i, context in contexts.items()}
             )
             meters = [
                 MeterReadings(
                     registers[index].devices,
                     *readings[index],
-                    window=None if registers[index].reading_span is None else span,
+                    window=None
+                    if registers[index].reading_span is None
+                    else context.around(window),
                     imported=judged[index].believed,
                 )
-                for index, span in contexts.items()
+                for index, context in contexts.items()
             ]
             outcomes = await asyncio.to_thread(consumption_of_meters, meters, grids)
             for index, outcome in zip(contexts, outcomes, strict=True):
                 register, context = registers[index], waiting.pop(index)
-                wider = context.wider(register, readings[index], window, outcome.stable_ms)
+                wider = context.wider(register, readings[index], window, outcome)
                 if wider is not None:
                     waiting[index] = wider
                     continue
@@ -148,7 +140,7 @@ class RegisterReader:
 
     async def _readings(
         self, wanted: Mapping[int, tuple[MeterRecords, Window]]
-    ) -> dict[int, _Readings]:
+    ) -> dict[int, TimesAndValues]:
         """Return the stored readings of registers, each in a window, by the keys of `wanted`."""
         found = {key: (np.zeros(0, dtype=np.int64), np.zeros(0)) for key in wanted}
         groups: dict[tuple[str, str, Window], dict[str, int]] = {}
@@ -183,6 +175,8 @@ class RegisterReader:
         - the time from the last stable reading before the window to the first one after it;
         - later times for which the readings in the window belong to the compared past;
         - imported intervals that extend beyond the window, and intervals judged by them.
+
+        Later gaps that are distributed by the readings in the window are left out (`later_gaps`).
         """
         start_ms, end_ms = window
         low, high = [start_ms] * len(registers), [end_ms] * len(registers)
@@ -237,68 +231,10 @@ class RegisterReader:
                 times, values = readings[key]
                 if outcome.stable_ms is not None:
                     found[key] = outcome.stable_ms[0] if sign > 0 else outcome.stable_ms[1]
-                elif len(times) > _max_readings(values):
+                elif len(times) > max_readings(values):
                     found[key] = read_to_ms
                 elif sign * (read_to_ms - last_ms) > 0:
                     found[key] = last_ms
             waiting = {key: one for key, one in waiting.items() if key not in found}
-            context_ms *= _CONTEXT_GROWTH
+            context_ms *= CONTEXT_GROWTH
         return found
-
-
-class _Context(msgspec.Struct, frozen=True):
-    """Time before and after a window that is read with it [ms]."""
-
-    before_ms: int
-    after_ms: int
-
-    def around(self, window: Window) -> Window:
-        """Return the window with its context."""
-        return window[0] - self.before_ms, window[1] + self.after_ms
-
-    def wider(
-        self,
-        register: MeterRecords,
-        readings: _Readings,
-        window: Window,
-        stable_ms: tuple[int, int] | None,
-    ) -> "_Context | None":
-        """Return a wider context, if readings outside this one can change the window."""
-        if register.reading_span is None:
-            return None
-        (start_ms, end_ms), (times, values) = window, readings
-        first_ms, last_ms = register.reading_span
-        read_from_ms, read_to_ms = self.around(window)
-        low, high = stable_ms or (end_ms, start_ms)
-        early = low > start_ms and read_from_ms > first_ms
-        late = high < end_ms and read_to_ms <= last_ms
-        within = np.searchsorted(times, end_ms) - np.searchsorted(times, start_ms)
-        if not (early or late) or len(times) - within > _max_readings(values):
-            return None
-        return _Context(
-            self.before_ms * (_CONTEXT_GROWTH if early else 1),
-            self.after_ms * (_CONTEXT_GROWTH if late else 1),
-        )
-
-
-def _chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Sequence[MeterRecords]]:
-    """Yield registers in groups of about `READINGS_AT_ONCE` readings in a window."""
-    chunk: list[MeterRecords] = []
-    expected = 0.0
-    for register in registers:
-        meter = register.meter
-        every_s = _IMPORTED_EVERY_S if meter.bus is None else meter.interval_s
-        length_ms = window[1] - window[0] + 2 * register.context_ms
-        readings = length_ms / 1000 / every_s
-        if chunk and expected + readings > READINGS_AT_ONCE:
-            yield chunk
-            chunk, expected = [], 0.0
-        chunk.append(register)
-        expected += readings
-    if chunk:
-        yield chunk
-
-
-def _max_readings(values: "NDArray[np.float64]") -> int:
-    """Return the number of readings at which a context with these values stops growing."""
-    return _CONTEXT_READINGS if np.nan_to_num(values).any() else _CONTEXT_ZEROS

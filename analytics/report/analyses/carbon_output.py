@@ -1,9 +1,11 @@
-"""Render the split of carbon changes: table for the terminal, part of the page, JSON and CSV. Pure.
+"""Render the split of carbon changes: table for the terminal, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in a table, null in JSON and an empty cell in CSV, never 0. If there
-    are no effects, the reason is shown instead.
+    are no effects, the reason is shown instead. In a row of a table, the effects add up to the
+    change in the digits that are shown.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -14,10 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from analytics.figures.decomposition.carbon_split import CarbonPart, CarbonSplit, Effects
-from analytics.report import figure_texts, html_tables
-from analytics.report.html_elements import Html, element, join
+from analytics.report import figure_texts
 from analytics.report.output_text import csv_text, finding_sentences, json_text
-from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels, finding_text
 from jieneng.metering.findings import BASELINE
@@ -44,10 +44,12 @@ _COLUMNS: Final = (
     "coverage",
     "status",
 )
-#: Codes of the findings that explain the effects.
-_REMARKS: Final = frozenset({"proxy_factor", "provisional_factor", "supply_class", "no_baseline"})
-#: Indicator that the page shows.
-_ON_PAGE: Final = "carbon_per_floor_area"
+#: Codes of the remarks that explain the effects. Doubts are shown too: an amount that is missing or
+#: wrong looks like an effect of activity.
+_REMARKS: Final = frozenset(
+    {"proxy_factor", "provisional_factor", "supply_class", "no_baseline", "leap_day"}
+)
+_PERCENT_DECIMALS: Final = 2
 
 
 def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> Table:
@@ -60,7 +62,7 @@ def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Transl
         box=box.SIMPLE_HEAD,
     )
     table.add_column(translate("Scope"), overflow="fold")
-    for heading in _headings(translate):
+    for heading in headings(translate):
         table.add_column(heading, justify="right", no_wrap=True)
     for unit, indicator in dict.fromkeys((one.unit, one.indicator) for one in splits):
         name = figure_texts.indicator_name(indicator, translate)
@@ -73,16 +75,17 @@ def split_table(splits: Sequence[CarbonSplit], labels: Labels, translate: Transl
 
 
 def _add_split(table: Table, split: CarbonSplit, labels: Labels, translate: Translate) -> None:
-    table.add_row(labels.name(split.scope), *_sum_cells(split, translate))
+    table.add_row(labels.name(split.scope), *sum_cells(split, translate))
     if split.status == "split":
         share = translate("% of the base")
-        table.add_row(f"  {share}", *_percent_cells(split), style="bright_black")
+        table.add_row(f"  {share}", *percent_cells(split), style="bright_black")
     if len(split.parts) > 1:
         for part in split.parts:
             table.add_row(f"  {_source(part, translate)}", *_part_cells(part))
 
 
-def _headings(translate: Translate) -> tuple[str, ...]:
+def headings(translate: Translate) -> tuple[str, ...]:
+    """Return the headings of a split: values of both years, change and effects."""
     return (
         translate("Base value"),
         translate("Value"),
@@ -94,33 +97,62 @@ def _headings(translate: Translate) -> tuple[str, ...]:
     )
 
 
-def _sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
+def sum_cells(split: CarbonSplit, translate: Translate) -> list[str]:
+    """Return the cells below `headings`; without a split, the reason stands for the change."""
     values = [figure_texts.number(split.base), figure_texts.number(split.value)]
     if split.status != "split":
         return [*values, status_word(split, translate)]
-    return [*values, _signed(split.change), *map(_signed, msgspec.structs.astuple(split.effects))]
+    return [*values, *adding_up(split.change, split.effects)]
 
 
-def _percent_cells(split: CarbonSplit) -> list[str]:
+def percent_cells(split: CarbonSplit) -> list[str]:
+    """Return the change and the effects as shares of the base value [%]."""
     base = split.base
 
-    def percent(value: float | None) -> str:
-        return figure_texts.change(None if value is None or not base else 100 * value / base)
+    def percent(value: float | None) -> float | None:
+        return None if value is None or not base else 100 * value / base
 
-    return ["", "", percent(split.change), *map(percent, msgspec.structs.astuple(split.effects))]
+    shares = Effects(*map(percent, msgspec.structs.astuple(split.effects)))
+    cells = adding_up(percent(split.change), shares, _PERCENT_DECIMALS)
+    return ["", "", *(one if one == figure_texts.UNKNOWN else f"{one} %" for one in cells)]
 
 
 def _part_cells(part: CarbonPart) -> list[str]:
     effects = msgspec.structs.astuple(part.effects)
     change = sum(effect for effect in effects if effect is not None)
     values = (figure_texts.number(part.base), figure_texts.number(part.value))
-    return [*values, _signed(change), *map(_signed, effects)]
+    return [*values, *adding_up(change, part.effects)]
 
 
-def _signed(value: float | None) -> str:
-    """Format a change with its sign."""
-    text = figure_texts.number(value)
-    return f"+{text}" if value is not None and value > 0 else text
+def adding_up(change: float | None, effects: Effects, decimals: int | None = None) -> list[str]:
+    """Format a change and its effects with signs, so that the shown digits add up.
+
+    Each effect is rounded down or up. Those with the largest cut parts are rounded up, as many as
+    are needed for the sum.
+
+    Args:
+        change: the change.
+        effects: its effects, which add up to it.
+        decimals: number of decimals; None for about three digits of the largest number.
+    """
+    amounts = msgspec.structs.astuple(effects)
+    known = [amount for amount in amounts if amount is not None]
+    if change is None or not known:
+        return [figure_texts.UNKNOWN] * (1 + len(amounts))
+    if decimals is None:
+        decimals = figure_texts.decimals(max(map(abs, (change, *known))))
+    scale = 10**decimals
+    steps = [math.floor(amount * scale) for amount in known]
+    cut = [amount * scale - step for amount, step in zip(known, steps, strict=True)]
+    largest = sorted(range(len(known)), key=lambda number: -cut[number])
+    for number in largest[: max(round(change * scale) - sum(steps), 0)]:
+        steps[number] += 1
+    shown = iter(steps)
+    numbers = [round(change * scale), *(None if one is None else next(shown) for one in amounts)]
+    return [
+        figure_texts.UNKNOWN if number is None else figure_texts.signed(number / scale, decimals)
+        for number in numbers
+    ]
 
 
 def _source(part: CarbonPart, translate: Translate) -> str:
@@ -140,54 +172,20 @@ def status_word(split: CarbonSplit, translate: Translate) -> str:
         "split": "",
         "no_baseline": translate("No baseline"),
         "insufficient_data": translate("Insufficient data"),
+        "not_comparable": translate("Not comparable"),
         "not_applicable": translate("Not applicable"),
     }[split.status]
 
 
 def remarks(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> list[str]:
-    """Return the remarks about emission factors, classes of supply and the base year."""
+    """Return the doubts, and remarks about emission factors, classes of supply, the base year."""
     found = [
         finding
         for split in splits
         for finding in split.findings
-        if finding.code.removeprefix(BASELINE) in _REMARKS
+        if finding.severity != "info" or finding.code.removeprefix(BASELINE) in _REMARKS
     ]
     return list(dict.fromkeys(finding_text(one, translate, labels) for one in found))
-
-
-def page_part(data: PageData, translate: Translate) -> Html:
-    """Return the page's table of splits; an empty text if no split is known."""
-    splits = [one for one in data.carbon if one.indicator == _ON_PAGE]
-    if not any(one.status == "split" for one in splits):
-        return Html("")
-    headings = [translate("Scope"), *_headings(translate)]
-    rows = [_page_row(split, headings, data.labels, translate) for split in splits]
-    note = translate(
-        "Carbon per floor area with each year's factor, in {unit}. The effects of the purchased"
-        " amounts, of the classes of purchased electricity, of the emission factors and of the"
-        " floor area add up to the change. Below each effect: its share of the base value."
-    ).format(unit=figure_texts.unit(splits[0].unit, translate))
-    return join((element("p", note, class_="quiet"), html_tables.table(headings, rows, "live")))
-
-
-def _page_row(
-    split: CarbonSplit, headings: Sequence[str], labels: Labels, translate: Translate
-) -> Html:
-    cells = _sum_cells(split, translate)
-    cells += [figure_texts.UNKNOWN] * (len(headings) - 1 - len(cells))
-    shares = _percent_cells(split) if split.status == "split" else [""] * len(cells)
-    return element(
-        "tr",
-        element("th", labels.name(split.scope), scope="row"),
-        join(
-            [
-                html_tables.cell(
-                    heading, join((text, element("div", element("small", share)))), "number"
-                )
-                for heading, text, share in zip(headings[1:], cells, shares, strict=True)
-            ]
-        ),
-    )
 
 
 def to_json(splits: Sequence[CarbonSplit], translate: Translate, labels: Labels) -> str:

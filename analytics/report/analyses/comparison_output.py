@@ -1,4 +1,4 @@
-"""Render the further comparisons of figures: table for the terminal, part of the page, CSV. Pure.
+"""Render the further comparisons of figures: table for the terminal, and CSV. Pure.
 
 Laws: an unknown value is "—" in a table and an empty cell in CSV, never 0. The name of a comparison
     contains its baseline, and the areas that are left out.
@@ -14,9 +14,7 @@ from rich.text import Text
 
 from analytics.figures.comparisons.like_for_like import LIKE_FOR_LIKE
 from analytics.figures.figure import Figure, FigureComparison
-from analytics.report import figure_texts, html_tables
-from analytics.report.html_elements import Html, element, join
-from analytics.report.report_data import PageData
+from analytics.report import figure_texts
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
 
@@ -70,13 +68,13 @@ def comparison_table(figures: Sequence[Figure], labels: Labels, translate: Trans
         title_style="bold",
         box=box.SIMPLE_HEAD,
     )
-    first, second, *numbers, last = _headings(translate)
+    first, second, *numbers, last = headings(translate)
     table.add_column(first, overflow="fold", min_width=21)
     table.add_column(second, overflow="fold")
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(last, overflow="fold")
-    compared = _compared(figures)
+    compared = compared_figures(figures)
     for scope in dict.fromkeys(figure.scope for figure in compared):
         table.add_section()
         table.add_row(Text(labels.name(scope), style="bold"))
@@ -85,32 +83,6 @@ def comparison_table(figures: Sequence[Figure], labels: Labels, translate: Trans
                 for cells in _rows(figure, labels, translate):
                     table.add_row(*map(Text, cells))
     return table
-
-
-def page_part(data: PageData, translate: Translate) -> Html:
-    """Return the table of the further comparisons of the page; empty if there are none."""
-    headings = _headings(translate)
-    kinds = ("name", None, "number", "number", "number", "number", None)
-    rows: list[Html] = []
-    compared = _compared(figure for figure in data.figures if figure.period == data.period)
-    for scope in data.scopes:
-        of_scope = [figure for figure in compared if figure.scope == scope.id]
-        if of_scope:
-            title = element("th", scope.name, colspan=len(headings), scope="rowgroup")
-            rows.append(element("tr", title, class_="group"))
-        rows += [
-            element("tr", join(map(html_tables.cell, headings, cells, kinds)))
-            for figure in of_scope
-            for cells in _rows(figure, data.labels, translate)
-        ]
-    if not rows:
-        return Html("")
-    note = translate(
-        "These comparisons are in addition to that with the plan's base year, and change no"
-        " verdict. Like-for-like leaves out the areas that joined or left. Further baselines are"
-        " rows of plan.toml, with their reason: {reasons}"
-    ).format(reasons=translate("; ").join(_reasons(compared)) or figure_texts.UNKNOWN)
-    return join((element("p", note, class_="quiet"), html_tables.table(headings, rows, "details")))
 
 
 def csv_columns(figures: Iterable[Figure]) -> dict[str, tuple[str, str]]:
@@ -133,7 +105,8 @@ def csv_cell(figure: Figure, comparison: str, field: str) -> object:
     return " ".join(value) if isinstance(value, tuple) else value
 
 
-def _headings(translate: Translate) -> tuple[str, ...]:
+def headings(translate: Translate) -> tuple[str, ...]:
+    """Return the headings of the fields of `ComparisonRow`, after that of the indicator."""
     return (
         translate("Indicator"),
         translate("Compared with"),
@@ -145,33 +118,23 @@ def _headings(translate: Translate) -> tuple[str, ...]:
     )
 
 
-def _compared(figures: Iterable[Figure]) -> list[Figure]:
+def compared_figures(figures: Iterable[Figure]) -> list[Figure]:
     """Return the figures with a comparison of known change, without the emission inventory."""
     return [
         figure
         for figure in figures
-        if figure.factor_series != "current" and any(_known(figure.comparisons))
+        if figure.factor_series != "current" and any(known(figure.comparisons))
     ]
 
 
-def _known(comparisons: Iterable[FigureComparison]) -> Iterator[FigureComparison]:
+def known(comparisons: Iterable[FigureComparison]) -> Iterator[FigureComparison]:
+    """Yield the comparisons with a known change."""
     yield from (one for one in comparisons if one.change_pct is not None)
 
 
 def _rows(figure: Figure, labels: Labels, translate: Translate) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each comparison of a figure with a known change."""
     name = figure_texts.indicator_name(figure.indicator, translate)
-    for compared in _known(figure.comparisons):
+    for compared in known(figure.comparisons):
         row = comparison_row(compared, labels, translate)
         yield (name, *msgspec.structs.astuple(row))
-
-
-def _reasons(figures: Iterable[Figure]) -> list[str]:
-    """Return the name and reason of each further baseline, once."""
-    found = (
-        f"{one.name}: {one.reason}"
-        for figure in figures
-        for one in figure.comparisons
-        if one.id != LIKE_FOR_LIKE
-    )
-    return list(dict.fromkeys(found))

@@ -50,6 +50,24 @@ class YearPoint(msgspec.Struct, frozen=True):
     low_coverage: bool = False
 
 
+class WaterfallBar(msgspec.Struct, frozen=True):
+    """Bar of a waterfall chart.
+
+    Attributes:
+        label: text before the bar.
+        start: level at which the bar begins.
+        end: level at which it ends.
+        text: value of the bar, after it.
+        is_total: True for a level, False for a change.
+    """
+
+    label: str
+    start: float
+    end: float
+    text: str
+    is_total: bool
+
+
 def month_bar_chart(title: str, unit: str, bars: Sequence[MonthBar]) -> Html:
     """Draw the consumption of each month, and of the same month of the base year."""
     values = [x for bar in bars for x in (bar.value, bar.baseline) if x is not None]
@@ -178,6 +196,27 @@ def cap_bar(title: str, value: float | None, limit: float) -> Html:
     ]
     description = figure_texts.share(None if value is None else value / limit)
     return _chart(title, description, elements, height=20)
+
+
+def waterfall_chart(title: str, bars: Sequence[WaterfallBar]) -> Html:
+    """Draw levels and the changes between them as horizontal bars, one below the other."""
+    row, left, right = 24.0, 96.0, _WIDTH - 66.0
+    levels = [level for bar in bars for level in (bar.start, bar.end)]
+    scale = Axis(min(0.0, *levels), max(1e-9, *levels), left, right, 1.0)
+    elements: list[str] = []
+    for number, bar in enumerate(bars):
+        top = number * row
+        x1, x2 = sorted((scale.to_pixel(bar.start), scale.to_pixel(bar.end)))
+        name = "bar" if bar.is_total else "rise" if bar.end > bar.start else "fall"
+        attributes = {"x": x1, "y": top + 4, "width": max(x2 - x1, 1.0), "height": row - 8}
+        elements.append(_label(left - 6, top + 16, bar.label, "end"))
+        elements.append(element("rect", class_=name, **attributes))
+        elements.append(_label(_WIDTH, top + 16, bar.text, "end", "tick value"))
+        if number + 1 < len(bars):
+            end = scale.to_pixel(bar.end)
+            elements.append(_line(end, top + row - 4, end, top + row + 4, "axis"))
+    description = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
+    return _chart(title, description, elements, height=row * len(bars))
 
 
 def hatch_pattern() -> Html:

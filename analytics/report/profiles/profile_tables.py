@@ -5,7 +5,7 @@ Laws: an unknown value is "—", and an unknown hour of the week is "·". Pure.
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from analytics.periods import parse
 from analytics.profiles.load_profile import LoadProfile, ProfileValue
 from analytics.report import figure_texts
 from jieneng.locale import Translate
@@ -34,7 +35,8 @@ def overview(profiles: Sequence[LoadProfile], translate: Translate, labels: Labe
         for name in PROFILE_FIGURES
         if any(name in one.figures for one in profiles)
     }
-    table = _table(translate("Load profiles"))
+    periods = dict.fromkeys(_period(one, translate) for one in profiles)
+    table = _table(f"{translate('Load profiles')} {translate(', ').join(periods)}".rstrip())
     table.add_column(translate("Scope"), overflow="fold")
     table.add_column(translate("Medium"), no_wrap=True)
     for name, texts in columns.items():
@@ -51,7 +53,8 @@ def details(
 ) -> Iterator[Table | Text | str]:
     """Yield the tables of a profile: figures, peaks by month, and the usual week if it is known."""
     medium = figure_texts.medium_name(profile.medium, translate)
-    yield Text(f"{labels.name(profile.subject.id)} · {medium} · {profile.period.id}", style="bold")
+    period = _period(profile, translate)
+    yield Text(f"{labels.name(profile.subject.id)} · {medium} · {period}", style="bold")
     yield _figures(profile, translate, labels)
     if len(profile.peaks) > 1:
         yield _peaks(profile, translate, labels)
@@ -68,13 +71,23 @@ def finding_lines(
             yield finding_text(finding, translate, labels)
 
 
+def _period(profile: LoadProfile, translate: Translate) -> str:
+    """Return the id of a period, with its last day if it is not over."""
+    days = profile.period
+    if days.end == parse(days.id).end:
+        return days.id
+    return translate("{period}, until {until}").format(
+        period=days.id, until=days.end - timedelta(days=1)
+    )
+
+
 def value_text(name: str, profile: LoadProfile, translate: Translate) -> str:
     """Return the text of a figure with its unit, and "(1 h)" after a peak of hours."""
     row, found = PROFILE_FIGURES[name], profile.figures[name]
     if found.value is None:
         return figure_texts.UNKNOWN
     if row.is_share:
-        return figure_texts.share(found.value)
+        return figure_texts.rounded_share(found.value)
     unit = row.unit_of(profile.medium)
     number = figure_texts.number(found.value)
     text = number if unit == "1" else f"{number} {figure_texts.unit(unit, translate)}"

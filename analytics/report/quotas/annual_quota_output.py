@@ -178,7 +178,9 @@ def _name(result: AnnualQuotaResult, translate: Translate) -> str:
 
 
 def _step_text(step: QuotaStep, translate: Translate) -> str:
-    if step.day is None:
+    if not step.is_known:
+        text = translate("{share} % unknown")
+    elif step.day is None:
         text = translate("{share} % not within the year")
     elif step.is_forecast:
         text = translate("{share} % expected on {day}")

@@ -45,6 +45,7 @@ class SeriesFinder:
         options: options of the import.
         on_problem: called with each problem.
         titles: texts above the header; they may state the medium and the unit of all values.
+        option: option of the command that states the meter of a name.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class SeriesFinder:
         options: ImportOptions,
         on_problem: ProblemHandler,
         titles: Sequence[str] = (),
+        option: str = "--column",
     ) -> None:
         self._site = site
         self._options = options
         self._on_problem = on_problem
+        self._option = option
         self._title_medium = _medium_of_titles(titles)
         self._title_unit = next(filter(None, map(_unit_of_title, titles)), "")
         self._calorific = (
@@ -103,7 +106,7 @@ class SeriesFinder:
                     line,
                     "column {column}: {name} is meter {meter}, but by the file its values"
                     " are of another medium.",
-                    "State the right meter: --column {name}=METER",
+                    "State the right meter: {option} {name}=METER",
                     column=column,
                     name=name,
                     meter=other.id,
@@ -186,7 +189,7 @@ class SeriesFinder:
             self._report(
                 line,
                 "column {column}: {name} can mean the meters {meters}.",
-                "State the meter: --column {name}={first}",
+                "State the meter: {option} {name}={first}",
                 column=column,
                 name=name,
                 meters=", ".join(candidates),
@@ -199,10 +202,10 @@ class SeriesFinder:
             name,
             self._site.meters,
             column=column,
-            fix="State its meter: --column {name}=METER, or leave it out: --column {name}= ."
+            fix="State its meter: {option} {name}=METER, or leave it out: {option} {name}= ."
             " Known are: {known}."
             if name == column
-            else "State its meter: --column {name}=METER. Known are: {known}.",
+            else "State its meter: {option} {name}=METER. Known are: {known}.",
         )
 
     def _report_unknown(
@@ -222,6 +225,7 @@ class SeriesFinder:
         self._report(line, text, fix, name=name, close=close, known=shown, **values)
 
     def _report(self, line: int, text: Msgid, fix: Msgid, **values: object) -> None:
+        values["option"] = self._option
         self._on_problem(Problem(text=text, fix=fix, values=values, line=line))
 
 

@@ -121,9 +121,10 @@ def _of_register(
         np.frombuffer(values, dtype=np.float64),
         _devices(series, folder),
     )
+    zone = folder.site.zone
     years, edges = _year_edges(series, folder)
-    found = consumption_between(register, edges)
-    unusual = _unusual(series, folder, lambda days: consumption_between(register, days))
+    found = consumption_between(register, edges, zone=zone)
+    unusual = _unusual(series, folder, lambda days: consumption_between(register, days, zone=zone))
     return _by_year(years, found.amount, found.bounded), _findings(
         series, (*register.findings, *unusual)
     )
@@ -183,7 +184,7 @@ def _unusual(
     first, last = (local_day(series.times_ms[end], zone) for end in (0, -1))
     edges = edges_ms(first, last + timedelta(days=1), "day", zone)
     days = by_day(edges)
-    history = DayHistory(edges, days.amount, days.coverage)
+    history = DayHistory(edges, days.amount, days.coverage, days.spread_start)
     return compare_with_past(folder.site.meters[series.meter], history)
 
 

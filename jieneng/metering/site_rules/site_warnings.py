@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from jieneng.metering.errors import Problem, UnreadKeys
-from jieneng.metering.site import Site, descendants
+from jieneng.metering.site import Meter, Site, descendants
 from jieneng.metering.site_rules.double_counting import double_counting
 from jieneng.metering.site_rules.lifetime_check import removed_parents, unmetered_let_areas
 
@@ -22,6 +22,7 @@ def warnings(site: Site, unread: UnreadKeys = _ALL_READ) -> list[Problem]:
         _missing_floor_area,
         _repeated_names,
         _parents_elsewhere,
+        _supply_below_another,
         removed_parents,
         unmetered_let_areas,
         double_counting,
@@ -99,3 +100,42 @@ def _buildings(site: Site) -> dict[str, str]:
     buildings = [area.id for area in site.area if area.parent == above]
     parents = {area.id: area.parent for area in site.area}
     return {area: building for building in buildings for area in descendants(parents, [building])}
+
+
+def _supply_below_another(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
+    """Yield a warning for each class of supply that differs from that of the meter above it.
+
+    Carbon is counted by the meters through which energy enters, so this class has no effect.
+    """
+    for number, meter in enumerate(site.meter):
+        parent = site.meters.get(meter.parent or "")
+        if parent is None or unread.covers_row("meter", number, "parent", "supply"):
+            continue
+        above = _supply_of(site, parent)
+        if meter.supply is not None and meter.supply != above:
+            yield Problem(
+                text='meter {meter} has supply = "{supply}", but the electricity of {parent} above'
+                ' it is "{above}": in the figures that contain {parent}, all of it counts as'
+                ' "{above}".',
+                fix="Remove parent, if the line does not run through {parent}; otherwise remove"
+                " supply.",
+                values={
+                    "meter": meter.id,
+                    "supply": meter.supply,
+                    "parent": parent.id,
+                    "above": above,
+                },
+                path=("meter", number, "supply"),
+            )
+
+
+def _supply_of(site: Site, meter: Meter) -> str:
+    """Return the class of a meter's electricity: its own, or that of the nearest meter above."""
+    above: Meter | None = meter
+    seen: set[str] = set()
+    while above is not None and above.id not in seen:
+        if above.supply is not None:
+            return above.supply
+        seen.add(above.id)
+        above = site.meters.get(above.parent or "")
+    return "grid"

@@ -73,6 +73,7 @@ TIME_OF_USE = Tariff(
     schedule="day-and-night",
     source="an example",
 )
+ONE_PRICE = Tariff(id="one-price", medium="electricity", unit="yuan/kWh", source="an example")
 STEPPED = Tariff(id="stepped", medium="gas", unit="yuan/m3", resets="yearly", source="an example")
 PRICE = Price(tariff="time-of-use", from_=date(2026, 1, 1), flat=0.7, peak=1.0, valley=0.4)
 STEPS = Price(
@@ -98,7 +99,7 @@ def tariffs(*prices: Price) -> Tariffs:
     rows: dict[str, list[Price]] = {}
     for one in prices:
         rows.setdefault(one.tariff, []).append(one)
-    known = {one.id: one for one in (TIME_OF_USE, STEPPED)}
+    known = {one.id: one for one in (TIME_OF_USE, ONE_PRICE, STEPPED)}
     return Tariffs({DAY_AND_NIGHT.id: DAY_AND_NIGHT}, known, rows, (), ())
 
 
@@ -108,9 +109,13 @@ def intervals(
     first: date,
     days: int,
     unmeasured: Sequence[str] = (),
+    read_each: int = 1,
 ) -> MeterIntervals:
-    """Return the consumption of meters, of which some are not measured in each interval."""
+    """Return the consumption of meters, of which some are read at midnight of some days only."""
     edges = periods.edges_ms(first, first + timedelta(days=days), interval, SITE.zone)
+    read = periods.edges_ms(first, first + timedelta(days=days), "day", SITE.zone)[::read_each]
+    last = np.searchsorted(read, edges[:-1], side="right")
+    longer = read[last - 1], np.append(read, edges[-1])[last]
     amount = np.array(list(rows.values()))
     known = np.isfinite(amount).astype(np.float64)
     nothing = np.zeros_like(amount)
@@ -119,6 +124,8 @@ def intervals(
         tuple(Flow(SITE.meters[meter]) for meter in rows),
         Consumption(amount, known, nothing, known, nothing, nothing),
         np.array([np.full(len(edges) - 1, meter not in unmeasured) for meter in rows]),
+        np.array([longer[0] if meter in unmeasured else edges[:-1] for meter in rows]),
+        np.array([longer[1] if meter in unmeasured else edges[1:] for meter in rows]),
     )
 
 
@@ -129,11 +136,12 @@ def costed(
     first: date = FIRST,
     days: int = 30,
     unmeasured: Sequence[str] = (),
+    read_each: int = 1,
 ) -> AccountDays:
     """Return the cost of an account by day, of which the consumption by interval is given."""
     every = periods.days(first, first + timedelta(days=days))
     plan = account_plan(account, tariffs(*(prices or (PRICE, STEPS))), every, lambda _: "workday")
-    made = intervals(rows, plan.interval, first, days, unmeasured)
+    made = intervals(rows, plan.interval, first, days, unmeasured, read_each)
     return account_days(plan, [period_amounts(plan, made, SITE.zone)])
 
 

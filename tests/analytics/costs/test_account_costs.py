@@ -3,6 +3,7 @@
 import math
 from datetime import date
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from analytics.costs.account_days import AccountDays
 from analytics.costs.bill_comparison import Bill
 from analytics.costs.cost_result import CostResult
 from analytics.figures.boundary.site_structure import SiteStructure
-from analytics.tariffs.tariff import DatedDemand, DemandBasis, Price, ReferencePrice
+from analytics.tariffs.tariff import DatedDemand, DatedTariff, DemandBasis, Price, ReferencePrice
 from tests.analytics.costs.made_costs import (
     FIRST,
     GAS,
@@ -91,6 +92,20 @@ def test_demand_is_charged_once_a_month(
         assert found.cost is None
         assert found.energy_cost is not None
         assert "unknown_demand" in codes(found)
+
+
+def test_demand_above_a_contract_that_is_not_measured_leaves_the_cost_open_upwards() -> None:
+    """The contract's 50 kW are due at least; a bill with more is no difference."""
+    account = electricity(DatedDemand(from_=FIRST, basis="contract", contract_kw=50))
+    price = Price(tariff="time-of-use", from_=FIRST, flat=0.7, peak=1.0, valley=0.4, demand=48.0)
+    amount = np.repeat(hourly(10, 5), 4) / 4
+    amount[2000:] = np.nan
+    bill = Bill("3208001", FIRST, date(2026, 6, 21), 3600.0, 9000.0)
+    found = cost(costed(account, {"main": amount}, price), bills=(bill,))
+    assert found.demand_cost == 2400
+    assert (found.greatest, found.least) == (None, found.cost)
+    assert {"unknown_demand"} <= {*codes(found)}
+    assert "bill_cost_differs" not in codes(found)
 
 
 def test_half_of_a_month_has_half_of_its_charge_for_demand() -> None:
@@ -173,6 +188,46 @@ def test_consumption_at_unknown_hours_has_a_least_and_a_greatest_cost() -> None:
     assert (found.least, found.greatest) == (30 * 240 * 0.4, 30 * 240 * 1.0)
     assert codes(found) == ["unmeasured_distribution"]
     assert dict(found.findings[0].values)["share"] == 1.0
+
+
+def test_consumption_between_readings_may_have_any_price_of_this_time() -> None:
+    """Read on the first of the month only, and dearer from the 16th on, by half."""
+    account = msgspec.structs.replace(
+        electricity(), tariff=(DatedTariff(date(2026, 1, 1), "one-price"),)
+    )
+    early = Price(tariff="one-price", from_=FIRST, flat=0.6)
+    late = Price(tariff="one-price", from_=date(2026, 6, 16), flat=0.9)
+    amount = np.full(30, 24.0)
+    found = cost(costed(account, {"main": amount}, early, late, unmeasured=["main"], read_each=30))
+    assert (found.least, found.cost, found.greatest) == (720 * 0.6, 720 * 0.75, 720 * 0.9)
+    assert codes(found) == ["unmeasured_distribution"]
+    certain = cost(costed(account, {"main": amount}, early, late, unmeasured=["main"]))
+    assert certain.least == certain.greatest == certain.cost == 720 * 0.75
+    halves = cost(costed(account, {"main": amount}, early, late, unmeasured=["main"], read_each=15))
+    assert halves.least == halves.greatest, "read on the day of the change"
+
+
+def test_only_prices_of_the_days_that_are_added_up_are_possible() -> None:
+    """From reading to reading the bill has two prices, and each of its months has one."""
+    account = msgspec.structs.replace(
+        electricity(), tariff=(DatedTariff(date(2026, 1, 1), "one-price"),)
+    )
+    may = Price(tariff="one-price", from_=date(2026, 5, 1), flat=0.6)
+    june = Price(tariff="one-price", from_=FIRST, flat=0.9)
+    days = costed(
+        account,
+        {"main": np.full(61, 24.0)},
+        may,
+        june,
+        first=date(2026, 5, 1),
+        days=61,
+        unmeasured=["main"],
+        read_each=61,
+    )
+    bill = Bill("3208001", date(2026, 5, 1), date(2026, 7, 1), 1464.0, 1464 * 0.9)
+    found = cost(days, bills=(bill,))
+    assert (found.least, found.greatest) == (720 * 0.9, 720 * 0.9)
+    assert "bill_cost_differs" not in codes(found)
 
 
 def test_a_month_without_a_price_has_no_cost() -> None:

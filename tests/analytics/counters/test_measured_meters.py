@@ -50,7 +50,15 @@ def histories(path: Path) -> Iterator[tuple[str, DayHistory]]:
         known = np.isfinite(amount)
         counts = np.bincount(number[known] - first, minlength=len(edges) - 1)
         total = np.bincount(number[known] - first, amount[known], len(edges) - 1)
-        yield meter, DayHistory(edges, np.where(counts > 0, total, np.nan), np.ones(len(counts)))
+        yield (
+            meter,
+            DayHistory(
+                edges,
+                np.where(counts > 0, total, np.nan),
+                np.ones(len(counts)),
+                np.zeros(len(counts)),
+            ),
+        )
 
 
 @pytest.mark.parametrize("name", FILES)

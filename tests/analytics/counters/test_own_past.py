@@ -21,7 +21,7 @@ MONTHS_2021 = 366 + np.cumsum([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 def history(amount: NDArray[np.float64], coverage: float = 1.0) -> DayHistory:
     edges = START_MS + np.arange(len(amount) + 1, dtype=np.int64) * DAY_MS
-    return DayHistory(edges, amount, np.full(len(amount), coverage))
+    return DayHistory(edges, amount, np.full(len(amount), coverage), np.zeros(len(amount)))
 
 
 def monthly(amounts: list[float]) -> NDArray[np.float64]:
@@ -229,3 +229,56 @@ class TestAmountsThatNeverFall:
             assert not list(rising_amounts("m", history(heating(800, seed))))
         assert not list(rising_amounts("m", history(np.full(400, 20.0))))
         assert not list(rising_amounts("m", history(np.array([]))))
+
+
+def with_gap(amount: NDArray[np.float64], first: int, counts: list[float]) -> DayHistory:
+    """Return a history with gaps of ten days each, distributed by working days and weekends.
+
+    The meter is read at noon before the first gap, and at noon between two gaps.
+
+    Args:
+        amount: consumption of the days without a gap.
+        first: the day of the reading before the gaps.
+        counts: what the register counted in each gap.
+    """
+    amount, coverage, spread = amount.copy(), np.ones(len(amount)), np.zeros(len(amount) + 1)
+    usual = np.repeat(np.where(np.arange(len(amount)) % 7 > 4, 30.0, 100.0), 2) / 2  # half days
+    end = 2 * first + 1
+    for count in counts:
+        gap = slice(end, end + 20)
+        halves = np.zeros(2 * len(amount))
+        halves[gap] = count * usual[gap] / usual[gap].sum()
+        days = halves.reshape(-1, 2).sum(axis=1)
+        is_new = coverage == 1
+        amount = np.where(days > 0, np.where(is_new, days, amount + days), amount)
+        coverage[(end + 1) // 2 : (end + 20) // 2] = 0.0
+        coverage[first] = 0.5
+        before = np.append(0.0, np.cumsum(halves))[::2]
+        spread += np.minimum(before, count - before).clip(0)
+        end += 20
+    coverage[end // 2] = 0.5 if len(counts) else 1.0
+    edges = START_MS + np.arange(len(amount) + 1, dtype=np.int64) * DAY_MS
+    return DayHistory(edges, amount, coverage, spread[:-1])
+
+
+class TestAGapThatWasDistributedByUsualConsumption:
+    def test_is_one_step(self) -> None:
+        steps = with_gap(office(365), 200, [3_000.0]).steps
+        [step] = np.flatnonzero(steps.days > 1).tolist()
+        assert (steps.first[step], steps.days[step]) == (201, 9)
+        assert steps.resolution[step] == 9
+
+    def test_is_a_step_of_its_own_beside_another_one(self) -> None:
+        steps = with_gap(office(365), 200, [3_000.0, 4_000.0]).steps
+        longer = np.flatnonzero(steps.days > 1)
+        assert list(zip(steps.first[longer], steps.days[longer], strict=True)) == [
+            (201, 9),
+            (211, 9),
+        ]
+
+    def test_is_unusual_as_a_whole(self) -> None:
+        """The register was replaced in the gap, and nobody recorded it."""
+        [found] = unusual_steps("m", with_gap(office(365), 200, [90_000.0]), seasonal=False)
+        assert 200 <= day(found) <= 201
+        assert found.until_ms >= START_MS + 210 * DAY_MS
+        assert not list(unusual_steps("m", with_gap(office(365), 200, [3_500.0]), seasonal=False))

@@ -19,6 +19,7 @@ def hourly(values: list[float], rate_per_hour: float = 100.0) -> Readings:
         register,
         np.zeros(count),
         np.full(count, rate_per_hour / HOUR_MS),
+        np.arange(count),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analytics import periods
 from analytics.pipeline import consumption_windows
 from analytics.pipeline.pipeline import Pipeline
-from analytics.pipeline.registers import meter_records, register_reader
+from analytics.pipeline.registers import meter_records, read_context
 from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.quantities import CONSUMPTION, EXPORT
@@ -127,7 +127,7 @@ async def test_meters_and_days_are_computed_in_any_division(
         folder.mkdir()
     together = await backfilled(folders[0])
     assert {key[0] for key in together} == {schema.CONSUMPTION, schema.FINDING}
-    monkeypatch.setattr(register_reader, "READINGS_AT_ONCE", 1)
+    monkeypatch.setattr(read_context, "READINGS_AT_ONCE", 1)
     monkeypatch.setattr(meter_records, "MAX_NAMED", 2)
     assert await backfilled(folders[1], months=1) == together
     monkeypatch.setattr(consumption_windows, "VALUES_AT_ONCE", 1)

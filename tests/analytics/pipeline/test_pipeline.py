@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.pipeline.pipeline import Pipeline
-from analytics.pipeline.registers import register_reader
+from analytics.pipeline.registers import read_context
 from analytics.site_analytics import load_rules
 from jieneng.metering import schema
 from jieneng.metering.errors import StoreUnavailable, UsageError
@@ -242,7 +242,7 @@ async def test_a_gap_over_a_windows_edge_keeps_its_energy_however_many_readings_
     small: SiteFolder, store: Store, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     """Half a year of 60-s readings passed the limit alone, so nothing around it was looked at."""
-    monkeypatch.setattr(register_reader, "_CONTEXT_READINGS", limit)
+    monkeypatch.setattr(read_context, "_CONTEXT_READINGS", limit)
     start, edge = midnight(small, date(2020, 5, 1)), midnight(small, date(2020, 6, 1))
     times = np.arange(start, midnight(small, date(2020, 6, 30)) + 1, HOUR_MS // 4)
     times = times[np.abs(times - edge) > 36 * HOUR_MS]
@@ -288,10 +288,10 @@ async def test_days_that_were_written_late_are_computed_anew_exactly_once(
     computed: list[tuple[date, date]] = []
     recompute = runner._recompute
 
-    async def watched(meters: Collection[str], start: date, end: date) -> None:
+    async def watched(meters: Collection[str], start: date, end: date) -> set[date]:
         assert set(meters) == {"e-shop"}
         computed.append((start, end))
-        await recompute(meters, start, end)
+        return await recompute(meters, start, end)
 
     monkeypatch.setattr(runner, "_recompute", watched)
     assert await runner.recompute_marked(date(1980, 1, 1), date(2020, 6, 1)) == set()

@@ -44,14 +44,14 @@ def test_an_hour_needs_three_measured_values(values: tuple[float, ...], median: 
 
 
 def test_holidays_and_moved_working_days_are_left_out() -> None:
-    """1 May 2025 was a Thursday, and Sunday 27 April a working day instead of a holiday."""
-    odd = (date(2025, 5, 1), date(2025, 4, 27))
+    """1 to 5 May 2025 were a holiday from Thursday on, and Sunday 27 April a working day."""
+    odd = (*(date(2025, 5, day) for day in range(1, 6)), date(2025, 4, 27))
     hours = made_hours(
-        date(2025, 4, 7), date(2025, 5, 5), lambda moment: 9.0 if moment.date() in odd else 1.0
+        date(2025, 4, 7), date(2025, 5, 12), lambda moment: 9.0 if moment.date() in odd else 1.0
     )
     (found,) = week_profiles(hours)
     assert np.nanmax(found.high) == 1.0
-    assert found.count[3, 12] == found.count[6, 12] == 3
+    assert (found.count[3, 12], found.count[5, 12], found.count[6, 12]) == (4, 4, 3)
 
 
 def test_clock_changes_neither_shift_hours_nor_fail() -> None:

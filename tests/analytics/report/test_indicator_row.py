@@ -116,19 +116,21 @@ def test_people_read_it_in_the_terminal_and_on_the_page(
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_boards_name_it_and_say_its_definition(example: SiteFolder, language: str) -> None:
-    """The table of all indicators names it; a panel of it would have its definition."""
+    """All tables of indicators name it, and the one of all indicators says its definition."""
     text = build.files(BoardSite(example.site, with_row(language)))[
         "dashboards/jieneng/targets-overview.json"
     ]
     board = json.loads(text)
-    (panel,) = (
+    tables = [
         panel
         for panel in board["panels"]
         if any(o["matcher"]["options"] == "indicator" for o in overrides(panel))
         if panel["type"] == "table"
-    )
-    assert NAMES[language][0] in json.dumps(panel, ensure_ascii=False)
-    assert NAMES[language][1] in panel["description"]
+    ]
+    assert tables
+    for panel in tables:
+        assert NAMES[language][0] in json.dumps(panel, ensure_ascii=False)
+    assert any(NAMES[language][1] in panel["description"] for panel in tables)
 
 
 def overrides(panel: Mapping[str, Any]) -> list[dict[str, Any]]:

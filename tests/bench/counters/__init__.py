@@ -2,9 +2,9 @@
 
 A site of meters is read each quarter of an hour for a year, each meter at its own second. Ours does
 all that `analytics.counters` does: it decides which readings are believed, interpolates at the
-edges, and marks gaps. The peers take plain differences and their sums, in one thread. Both are told
-in million register values a second of CPU, by the fastest of several runs: other work on the
-machine only makes runs slower.
+edges, and marks gaps. The peers take plain differences, without any rule, in one thread. All are
+told in million register values a second of CPU, by the fastest of several runs: other work on the
+machine only makes runs slower. The ratio is that to the fastest way of polars.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ _START, _END = date(2024, 1, 1), date(2024, 12, 31)
 _METERS: Final = 20
 _STEP_MS: Final = HOUR_MS // 4
 #: 1,000 kW, counted in 0.01 kWh.
-_DEVICES: Final = MeterDevices("m", (Device(step=0.01),), 1000.0)
+_DEVICES: Final = MeterDevices("m", (Device(step=0.01),), 1000.0, zone=_ZONE)
 _ZEROS: Final = 0.01
 _SPIKES: Final = 0.001
 _GAPS: Final = 20
@@ -55,7 +55,7 @@ def results() -> Iterator[Result]:
             unit="million values/CPU s",
             bar=bar,
             peer=peers,
-            ratio=rate / polars[0] if polars else None,
+            ratio=rate / max(polars) if polars else None,
         )
 
 

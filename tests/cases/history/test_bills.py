@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.cases.case_site import CaseSite, meter
@@ -100,6 +101,11 @@ def test_a_corrected_bill_asks(site: CaseSite) -> None:
         ("account,period,amount,cost", "W-77,2024Q1,93,1", 93.0, 91),
         ("户号,账期,用量,单位,金额", "W-77,2024年1月,93,m³,1", 93.0, 31),
         ("户号,账期,用量,金额(万元)", 'w-a,2024-01,"1,093",0.5', 1093.0, 31),
+        ("户号,户名,账期,有功总电量,应收电费（元）", "0032080012,机关,2024-01,93,1", 93.0, 31),
+        ("户号,账期,峰电量,谷电量,电量合计,金额", "0032080012,2024-01,40,53,93,1", 93.0, 31),
+        ("户号,账期,用量,金额（分）", "w-a,2024/1/1,1093,500000", 1093.0, 31),
+        ("户号,账期,用量,金额(千元)", "w-a,2024年2月1日,1093,5", 1093.0, 29),
+        ("户号,账期,用量,金额(含税)", "w-a,2024.2,1093,5000", 1093.0, 29),
     ],
 )
 def test_forms_of_bills(site: CaseSite, header: str, row: str, amount: float, end: int) -> None:
@@ -109,7 +115,7 @@ def test_forms_of_bills(site: CaseSite, header: str, row: str, amount: float, en
     (interval,) = stored(site, "interval")
     assert amount in interval
     assert end * 86_400.0 in interval
-    if "万元" in header:
+    if "1093" in row.replace(",", ""):
         assert any(5000.0 in bill for bill in stored(site, "bill"))
 
 
@@ -126,6 +132,7 @@ BAD = {
     "an unknown account": "99,2024-02,5,1",
     "a date for a period": "0032080012,2024-02-03,5,1",
     "no amount": "0032080012,2024-02,,1",
+    "a negative amount": "0032080012,2024-02,-5,-1",
     "a cost that is no number": "0032080012,2024-02,5,viel",
     "a period that stands twice": "0032080012,2024-01,5,1",
 }
@@ -140,6 +147,46 @@ def test_a_bad_bill_is_named_and_left_out(site: CaseSite, kind: str) -> None:
     assert re.search(r"bills\.csv:[23]:", done.err)
     assert site.run("import", "bills", file, "--skip-bad").code == 0
     assert len(stored(site, "bill")) == (1 if "twice" in kind else 2)
+
+
+@pytest.mark.parametrize(
+    ("month", "shown", "end"),
+    [
+        (datetime(2024, 3, 1), 'yyyy"年"m"月"', 31),  # what Excel makes of 2024年3月
+        (2024.11, "0.00", 30),
+        (2024.1, "0.00", None),  # January, or 2024.10
+    ],
+)
+def test_months_of_a_spreadsheet(
+    site: CaseSite, month: object, shown: str, end: int | None
+) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["户号", "账期", "用量", "金额"])
+    book.active.append([32080012, month, 100.0, 60.0])
+    book.active["B2"].number_format = shown
+    book.save(site.folder / "bills.xlsx")
+    done = site.run("import", "bills", site.folder / "bills.xlsx")
+    if end is None:
+        assert done.code == 1
+        assert "1 月或 10 月" in done.err
+    else:
+        assert done.code == 0, done.err
+        assert end * 86_400.0 in stored(site, "interval")[0]
+
+
+def test_money_that_may_be_the_cost_is_not_left_out_without_a_word(site: CaseSite) -> None:
+    lines = ["户号,账期,用量,基本电费,力调电费,单价", "0032080012,2024-02,5,1,2,0.6"]
+    done = site.run("import", "bills", site.file("b.csv", lines))
+    assert done.code == 1
+    assert "基本电费, 力调电费。" in done.err
+    price = ["户号,账期,用量,单价", "0032080012,2024-02,5,0.6"]
+    assert site.run("import", "bills", site.file("p.csv", price)).code == 0
+
+
+def test_an_unknown_account_is_told_with_the_option_of_this_command(site: CaseSite) -> None:
+    done = site.run("import", "bills", site.file("b.csv", ["户号,账期,用量", "99,2024-02,5"]))
+    assert "--account 99=" in done.err
 
 
 def test_a_file_without_accounts_is_refused(site: CaseSite) -> None:

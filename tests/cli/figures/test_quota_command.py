@@ -71,7 +71,12 @@ def test_each_format_shows_the_use_of_annual_quotas_by_month(site: Path) -> None
     (element,) = json.loads(jieneng(*annual, "--format", "json").stdout)
     assert (element["used"], element["status"]) == (pytest.approx(108_000), "met")
     assert [month["amount"] for month in element["months"]] == pytest.approx([10_000] * 12, abs=1)
-    assert element["steps"][2] == {"share_pct": 100, "day": None, "is_forecast": False}
+    assert element["steps"][2] == {
+        "share_pct": 100,
+        "day": None,
+        "is_forecast": False,
+        "is_known": True,
+    }
     sheet = jieneng(*annual, "--format", "csv").stdout
     year, january, *_ = csv.DictReader(io.StringIO(sheet))
     assert (year["period"], january["period"]) == ("2021", "2021-01")

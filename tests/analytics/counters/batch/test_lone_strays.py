@@ -30,6 +30,8 @@ def read(wrong: Mapping[int, float], devices: MeterDevices = METER) -> StrayFree
         {49: 0.0, 50: 12_000.0},
         {30: 12_000.0, 32: 13_000.0},
         {30: 4_294_967_295.0, 50: np.nan},
+        {1: 12_000.0, 97: 13_000.0},  # the first run has one reading, the last one has two
+        {20: 1505.0, 60: 1755.0},  # the level of a spike cuts a run of good readings
     ],
 )
 def test_good_readings_remain(wrong: Mapping[int, float]) -> None:
@@ -46,7 +48,8 @@ def test_good_readings_remain(wrong: Mapping[int, float]) -> None:
     [
         {0: 0.0},
         {99: 12_000.0},
-        {2: 12_000.0},  # the run before it is short
+        {98: 12_000.0},  # the last run has one reading
+        {10: 1905.0},  # cut at its level, the last run ends with a short one
         {30: 12_000.0, 31: 13_000.0},
         {30: 700.0},  # too low, so it is not known which readings are wrong
         {50: 1515.0},  # only the next reading is lower

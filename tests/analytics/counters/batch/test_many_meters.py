@@ -1,6 +1,7 @@
 """Many meters computed at once have exactly the values of each meter computed alone."""
 
 from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from hypothesis import given, settings
@@ -75,8 +76,17 @@ def dirty(
     return times, values
 
 
+ZONE = ZoneInfo("Asia/Shanghai")
 DEVICES = (
     MeterDevices("unknown"),
+    MeterDevices("profiled", zone=ZONE),
+    MeterDevices("profiled, rated", (Device(step=0.01, modulus=100_000.0),), 50.0, zone=ZONE),
+    MeterDevices(
+        "profiled, new ratio",
+        (Device(ratios=((-(2**62), 2.0), (5 * DAY_MS, 3.0))),),
+        50.0,
+        zone=ZONE,
+    ),
     MeterDevices("rated", (Device(step=0.01, modulus=100_000.0),), 50.0),
     MeterDevices("ratio", (Device(step=0.01, ratios=((-(2**62), 40.0),)),), 50.0),
     MeterDevices("new ratio", (Device(ratios=((-(2**62), 2.0), (5 * DAY_MS, 3.0))),), 50.0),
@@ -121,7 +131,7 @@ def assert_each_as_alone(found: list[MeterReadings]) -> None:
         assert outcome.findings == register.findings
         assert outcome.stable_ms == register.stable_ms
         for interval, edges in GRIDS.items():
-            alone = consumption_between(register, edges, meter.imported)
+            alone = consumption_between(register, edges, meter.imported, meter.devices.zone)
             for name in alone.__struct_fields__:
                 np.testing.assert_array_equal(
                     getattr(outcome.consumption[interval], name), getattr(alone, name), name
@@ -141,8 +151,10 @@ def sprinkled(draw: st.DrawFn) -> MeterReadings:
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     highest = draw(st.sampled_from([65535.0, 42949672.95, 1e7, 95_000.0, 2.0 * values[-1] + 1]))
     share = draw(st.sampled_from([0.002, 0.02, 0.1]))
+    factor = draw(st.sampled_from([1.05, 1.3, 2.0, 10.0]))
+    kinds = draw(st.lists(st.integers(0, 6), min_size=1, unique=True))
     for at in np.flatnonzero(rng.random(len(values)) < share).tolist():
-        match int(rng.integers(0, 6)):
+        match int(rng.choice(kinds)):
             case 0 | 1:
                 values[at : at + int(rng.integers(1, 3))] = 0.0
             case 2 | 3:
@@ -151,6 +163,8 @@ def sprinkled(draw: st.DrawFn) -> MeterReadings:
                 values[at] += draw(st.sampled_from([0.01, 30.0, 300.0, 3000.0]))
             case 5:
                 values[at] = np.nan
+            case 6:  # at the level of good readings that follow later
+                values[at] = round(values[at] * factor, 2)
     devices = draw(st.sampled_from(DEVICES))
     return MeterReadings(devices, times, values, draw(st.sampled_from([None, (0, 20 * DAY_MS)])))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from analytics.figures.area_history.area_changes import area_changes
 from analytics.figures.assessment import assess
-from analytics.figures.comparisons.like_for_like import area_changes
 from analytics.figures.figure import Figure
 from analytics.figures.roll_up import scopes
 from analytics.periods import calendar_year, parse

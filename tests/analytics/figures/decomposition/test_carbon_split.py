@@ -130,3 +130,13 @@ def test_missing_consumption_is_no_effect_of_activity(tmp_path: Path) -> None:
     without_gas = {meter: amount for meter, amount in A_DAY.items() if meter != "g"}
     found = split(tmp_path, A_DAY, without_gas)
     assert (found.status, effects(found)) == ("insufficient_data", (None,) * 4)
+
+
+def test_a_scope_without_a_floor_area_in_the_base_year_is_not_comparable(tmp_path: Path) -> None:
+    """The data of both years are complete: it is not they that are missing."""
+    house = msgspec.structs.replace(BOUGHT.area[0], floor_area_m2=BOUGHT.area[0].floor_area_m2[1:])
+    later = msgspec.structs.replace(BOUGHT, area=(house,))
+    bought = NONE | {"grid": 100}
+    found = split(tmp_path, bought, bought, later, "carbon_per_floor_area")
+    assert (found.status, found.coverage) == ("not_comparable", 1.0)
+    assert effects(found) == (None,) * 4

@@ -109,6 +109,16 @@ class TestYearThatIsOver:
         assert found.status == "insufficient_data"
         assert found.used_pct == pytest.approx(97.333333)
 
+    def test_a_share_that_missing_readings_may_have_used_is_unknown(self, tmp_path: Path) -> None:
+        """A tenth is missing. The 58,400 kWh that are known are 97 % of the quota."""
+        found = results(rules(tmp_path), coverage={"e": 0.9})["block-electricity"]
+        assert [(step.share_pct, step.is_known) for step in found.steps] == [
+            (80, True),
+            (90, True),
+            (100, False),
+        ]
+        assert found.short_days is None
+
     def test_a_gap_that_could_exceed_the_quota_makes_it_doubtful(self, tmp_path: Path) -> None:
         text = QUOTA.replace("60_000.0", "58_500.0")
         assert results(rules(tmp_path, text))["block-electricity"].status == "met"
@@ -284,6 +294,7 @@ class TestYearThatGoesOn:
         ('"equal"', '"stated"\nshares = [50.0, 50.0]', "quotas.toml:9: annual quota"),
         ('"equal"', '"equal"\nshares = [100.0]', "quotas.toml:9: annual quota"),
         ('unit = "kWh"', 'unit = "kWh"\noperator = ">"', "quotas.toml:8: annual quota"),
+        ("from", "carbon = {heat = 110000.0}\nfrom", "carbon of heat can't be 110000.0 kgCO2/GJ"),
         ("[[annual_quota]]", QUOTA.replace("block-e", "e") + "[[annual_quota]]", "limit the same"),
     ],
 )

@@ -162,6 +162,9 @@ def test_a_quota_of_other_years_is_not_applied(tmp_path: Path) -> None:
         ("benchmark = 25.0", "benchmark = 35.0", "levels are not in descending order"),
         ('kind = ["office"]', "", "quota office-energy applies to nothing"),
         ('"coal_equivalent"', '"coal"', "coal"),
+        ("electricity = 0.31", "electricty = 0.31", "unknown key electricty. Did you mean elec"),
+        ("electricity = 0.31", "electricity = 310.0", "can't be 310.0 kgce/kWh"),
+        ("electricity = 0.31", "water = 0.2571", "unknown key water"),
     ],
 )
 def test_a_mistake_is_said_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:

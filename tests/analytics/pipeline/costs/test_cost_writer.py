@@ -90,8 +90,21 @@ async def test_they_are_written_once_a_day_and_replaced_as_a_whole(
     await writer.update(day, ())
     span = {"start_ms": 0, "end_ms": periods.midnight_ms(TODAY, folder.site.zone)}
     await store.delete(schema.BILL, where={"site": folder.site.id}, **span)
-    await writer.update(day, (FIRST,))
+    await writer.update(day, ())
     assert await stored_costs(store, folder, "billed_yuan") == {"2026-05": 2100.0}
     await writer.update(day + timedelta(days=1), ())
     assert await stored_costs(store, folder, "billed_yuan") == {}
     assert len(await stored_costs(store, folder, "energy_yuan")) == 2
+
+
+async def test_earlier_months_that_changed_follow_one_by_one_the_latest_first(
+    tmp_path: Path, store: Store
+) -> None:
+    """In October, May and June are older than the months that are written each day."""
+    folder = await made_site(tmp_path, store)
+    writer = cost_writer(folder, store)
+    october = date(2026, 10, 20)
+    assert await writer.update(october, (FIRST, date(2026, 6, 3))) == 1
+    assert set(await stored_costs(store, folder, "energy_yuan")) == {"2026-06"}
+    assert await writer.update(october, ()) == 0
+    assert set(await stored_costs(store, folder, "energy_yuan")) == {"2026-05", "2026-06"}

@@ -1,0 +1,1 @@
+"""Figures of the analyses, worked by hand and computed by the commands."""
