@@ -90,9 +90,8 @@ class BoardSite(msgspec.Struct, frozen=True, dict=True):
     @property
     def areas(self) -> Mapping[str, str]:
         """Names of the areas, each followed by its sub-areas."""
-        parents = {area.id: area.parent for area in self.site.area}
-        tops = [area.id for area in self.site.area if area.parent is None]
-        return self._named(one for top in tops for one in descendants(parents, [top]))
+        below = self.site.areas_below
+        return self._named(one for top in below.get(None, ()) for one in descendants(below, [top]))
 
     @property
     def buildings(self) -> Mapping[str, str]:

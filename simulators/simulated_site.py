@@ -14,7 +14,7 @@ import numpy as np
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem
-from jieneng.metering.site import Area, DatedValue, Meter, Site, descendants
+from jieneng.metering.site import Area, DatedValue, Meter, Site, children_of, descendants
 from simulators.load.altered_load import AlteredLoad
 from simulators.load.constant_load import ConstantLoad
 from simulators.load.load import Load, LoadPart
@@ -71,9 +71,9 @@ def build(
     all_days = simulate_days(presence, settings.last_year, settings.seed, site.id)
     builder = _LoadBuilder(site, settings, recipes, all_days)
     loads: dict[str, AlteredLoad] = {}
-    parents = {meter.id: meter.parent for meter in site.meter}
+    children = children_of({meter.id: meter.parent for meter in site.meter})
     mains = [meter.id for meter in site.meter if meter.parent is None]
-    for meter_id in reversed(list(descendants(parents, mains))):  # sub-meters first
+    for meter_id in reversed(list(descendants(children, mains))):  # sub-meters first
         loads[meter_id] = AlteredLoad(
             builder.add_own_load(meter_id, replays[meter_id])
             if meter_id in replays

@@ -48,8 +48,7 @@ def _areas(rule: AlertRule, site: Site) -> frozenset[str] | None:
     """Return the areas of a rule, and all areas within them; None for all areas."""
     if not rule.area:
         return None
-    parents = {area.id: area.parent for area in site.area}
-    return frozenset(descendants(parents, rule.area))
+    return frozenset(descendants(site.areas_below, rule.area))
 
 
 def _polled(rule: AlertRule, site: Site) -> list[Meter]:

@@ -34,6 +34,7 @@ from analytics.figures.indicator_results import (
     of_days,
     period_inputs,
 )
+from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.plan_comparison import (
     Comparison,
     applies_to,
@@ -42,7 +43,6 @@ from analytics.figures.plan_comparison import (
 )
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from jieneng.metering import indicators
@@ -86,7 +86,7 @@ def assess(
     def inputs(part: Period, scopes: Sequence[Scope] = scopes) -> PeriodInputs:
         consumption = current if part.year == period.year else compared[part.year]
         factors = period_factors(rules, site, part, fixed_on)
-        return period_inputs(site, rules, scopes, part, consumption, factors, counted)
+        return period_inputs(rules, scopes, part, consumption, factors, counted)
 
     def same_days_of(base_year: int, scopes: Sequence[Scope] = scopes) -> PeriodInputs:
         part = elapsed.in_year(base_year)

@@ -15,11 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from analytics.figures.balances.parent_balance import (
-    TOLERANCE_PCT,
-    ParentBalance,
-    parent_balances,
-)
 from analytics.figures.boundary.flows import CarbonSource, CountedFlows
 from analytics.figures.factors import DailyFactor
 from analytics.figures.figure import FactorSeries
@@ -31,18 +26,18 @@ from analytics.figures.forecasts.year_end import (
     year_end,
 )
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
-from analytics.figures.meter_doubts import period_findings
+from analytics.figures.inputs.period_factors import PeriodFactors
+from analytics.figures.inputs.scope_inputs import ScopeInputs, scope_inputs
+from analytics.figures.inputs.site_period import site_period
 from analytics.figures.period_totals import ESTIMATED_MAX
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import PeriodFactors, ScopeInputs, scope_inputs
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Range
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import Indicator
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Medium
-from jieneng.metering.site import Site
 
 #: Decimals of a finding's weight.
 _WEIGHT_DECIMALS = 6
@@ -75,7 +70,6 @@ class PeriodInputs(msgspec.Struct, frozen=True):
 
 
 def period_inputs(
-    site: Site,
     rules: Rules,
     scopes: Sequence[Scope],
     period: Period,
@@ -86,7 +80,6 @@ def period_inputs(
     """Return the inputs of the indicators of scopes in a period, without forecasts.
 
     Args:
-        site: the site.
         rules: the rules, for their coverage floor.
         scopes: the scopes.
         period: the period.
@@ -94,23 +87,10 @@ def period_inputs(
         factors: the factors on the days of the period.
         counted: flows that enter into energy and into carbon.
     """
-    floor = rules.coverage_floor
-    found = period_findings(consumption.findings, period, site)
-    balances: dict[Medium, list[ParentBalance]] = {}
-    if scopes and period.days:
-        structure = scopes[0].structure
-        for one in parent_balances(structure, consumption, period, TOLERANCE_PCT, floor):
-            balances.setdefault(one.medium, []).append(one)
-    return PeriodInputs(
-        period,
-        factors,
-        {
-            scope.id: scope_inputs(
-                consumption, period, scope, factors, floor, found, counted, balances
-            )
-            for scope in scopes
-        },
-    )
+    if not scopes:
+        return PeriodInputs(period, factors, {})
+    of = site_period(scopes, consumption, period, factors, rules.coverage_floor, counted)
+    return PeriodInputs(period, factors, {scope.id: scope_inputs(of, scope) for scope in scopes})
 
 
 def of_days(inputs: PeriodInputs, days: int) -> PeriodInputs:

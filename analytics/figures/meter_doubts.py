@@ -187,12 +187,17 @@ def _confirmations(found: Sequence[RegisterFinding], site: Site) -> Mapping[int,
     on these days, the row confirms the findings that continue or end on them.
     """
     confirmed: dict[int, Confirmation] = {}
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, one in enumerate(found if site.confirmed else ()):
+        numbers.setdefault((one.finding.subject, one.finding.code), []).append(number)
     for row in site.confirmed:
         first, last = row.at, row.until or row.at
         days = {
-            number: [local_day(time_ms, site.zone) for time_ms in (one.first_ms, one.until_ms)]
-            for number, one in enumerate(found)
-            if (one.finding.subject, one.finding.code) == (row.meter, row.finding)
+            number: [
+                local_day(time_ms, site.zone)
+                for time_ms in (found[number].first_ms, found[number].until_ms)
+            ]
+            for number in numbers.get((row.meter, row.finding), ())
         }
         beginning = [number for number, (begin, _) in days.items() if first <= begin <= last]
         during = [n for n, (begin, end) in days.items() if begin <= last and first <= end]

@@ -68,20 +68,22 @@ class Scope(msgspec.Struct, frozen=True):
 
 def scopes(site: Site) -> tuple[Scope, ...]:
     """Return the site, then its areas, then its institutions, in the order of `site.toml`."""
-    parents = {area.id: area.parent for area in site.area}
     structure = SiteStructure(site)
-    institutions = {area.id: _responsible_institutions(area, site.areas) for area in site.area}
+    areas_of: dict[str, list[str]] = {}
+    for area in site.area:
+        for institution_id in _responsible_institutions(area, site.areas):
+            areas_of.setdefault(institution_id, []).append(area.id)
     return (
         Scope(site.id, "site", frozenset(site.areas), structure),
         *(
-            Scope(area.id, "area", frozenset(descendants(parents, [area.id])), structure)
+            Scope(area.id, "area", frozenset(descendants(site.areas_below, [area.id])), structure)
             for area in site.area
         ),
         *(
             Scope(
                 institution.id,
                 "institution",
-                frozenset(area for area in parents if institution.id in institutions[area]),
+                frozenset(areas_of.get(institution.id, ())),
                 structure,
             )
             for institution in site.institution
@@ -102,9 +104,9 @@ def shared_areas(scope: Scope, site: Site) -> list[str]:
     if scope.kind != "institution":
         return []
     return [
-        area.id
-        for area in site.area
-        if area.id in scope.areas and len(_responsible_institutions(area, site.areas)) > 1
+        area
+        for area in scope.structure.in_order(scope.areas)
+        if len(_responsible_institutions(site.areas[area], site.areas)) > 1
     ]
 
 
@@ -169,9 +171,9 @@ def counted_areas(scope: Scope, structure: DayStructure) -> frozenset[str]:
 
     An area that is let out counts only in its own figures, and in those of the areas inside it.
     """
-    own = "" if scope.kind == "site" else scope.id
-    let = [areas for areas in structure.let_areas.values() if own not in areas]
-    return scope.areas.difference(*let)
+    around = structure.let_around
+    own = frozenset() if scope.kind == "site" else around.get(scope.id, frozenset())
+    return frozenset(area for area in scope.areas if around.get(area, own) <= own)
 
 
 def scope_rows(
@@ -275,8 +277,7 @@ def has_denominator(scope: Scope, name: Denominator) -> bool:
     """
     return not scope.areas or any(
         getattr(area, name) or area.kind not in _KINDS_WITHOUT[name]
-        for area in scope.structure.site.area
-        if area.id in scope.areas
+        for area in (scope.structure.site.areas[area_id] for area_id in scope.areas)
     )
 
 
@@ -303,22 +304,20 @@ def _denominator(
     """Return the denominator on days with the same structure."""
     site, inside = scope.structure.site, counted_areas(scope, structure)
     ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
-    children: dict[str | None, list[str]] = {}
-    for area in site.area:
-        children.setdefault(area.parent, []).append(area.id)
+    below = site.areas_below
 
     def of_area(area_id: str) -> "NDArray[np.float64]":
         if area_id in structure.closed_areas:
             return np.zeros(len(days))
         own = dated_values(getattr(site.areas[area_id], name), ordinals)
-        below_it = _sum_known(list(map(of_area, children.get(area_id, []))), own)
+        below_it = _sum_known(list(map(of_area, below.get(area_id, ()))), own)
         return np.where(np.isnan(own), below_it, own)
 
     unknown = np.full(len(days), np.nan)
-    tops = [a.id for a in site.area if a.id in inside and a.parent not in inside]
-    excluded = [a.id for a in site.area if a.id not in inside and a.parent in inside]
-    total = _sum_known([of_area(area_id) for area_id in tops], unknown)
-    deducted = _sum_known([of_area(area_id) for area_id in excluded], unknown)
+    tops = (area for area in inside if site.areas[area].parent not in inside)
+    excluded = (one for area in inside for one in below.get(area, ()) if one not in inside)
+    total = _sum_known(list(map(of_area, scope.structure.in_order(tops))), unknown)
+    deducted = _sum_known(list(map(of_area, scope.structure.in_order(excluded))), unknown)
     return total - zero_where_unknown(deducted)
 
 

@@ -28,8 +28,9 @@ from jieneng.metering.site import Meter, Site
 
 #: Intervals of a day that are shorter than a day: hours and quarters of an hour.
 _INTERVALS_BELOW_A_DAY: Final = 24 + 96
-#: Values of consumption that are in memory at once, of all meters together (72 bytes each).
-VALUES_AT_ONCE: Final = 6_000_000
+#: Values of consumption that are in memory at once, of all meters together (140 bytes each, with
+#: the sums that are made of them).
+VALUES_AT_ONCE: Final = 10_000_000
 
 
 class ConsumptionWindows:
@@ -192,7 +193,7 @@ class ConsumptionWindows:
 
 
 def _parts(start: date, end: date, detail: date, meters: int) -> Iterator[tuple[date, date]]:
-    """Yield the days of a window in parts that fit into memory, with values by hour from `detail`.
+    """Yield the days of a window in parts that fit into memory, each as long as possible.
 
     Args:
         start: the first day.
@@ -200,10 +201,11 @@ def _parts(start: date, end: date, detail: date, meters: int) -> Iterator[tuple[
         detail: first day with values by hour.
         meters: number of meters.
     """
-    days, detailed = (end - start).days, max((end - max(start, detail)).days, 0)
-    if days == 1 or meters * (days + detailed * _INTERVALS_BELOW_A_DAY) <= VALUES_AT_ONCE:
-        yield start, end
-        return
-    middle = start + timedelta(days=days // 2)
-    yield from _parts(start, middle, detail, meters)
-    yield from _parts(middle, end, detail, meters)
+    first, values = start, 0
+    for day in periods.days(start, end):
+        of_day = meters * (1 + (_INTERVALS_BELOW_A_DAY if day >= detail else 0))
+        if day > first and values + of_day > VALUES_AT_ONCE:
+            yield first, day
+            first, values = day, 0
+        values += of_day
+    yield first, end

@@ -9,7 +9,7 @@ Laws:
    computed or read from the store.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
@@ -109,9 +109,10 @@ class WindowWriter:
             findings.setdefault(flow.meter.id, []).extend(one.findings)
             computed.append((flow, one.consumption))
         known = self._known(window, computed)
+        ids = {meter.meter.id for meter in window.meters}
         for virtual, amounts, of_virtual in self._virtual(window, known):
             known.append((virtual, _as_stored(amounts)))
-            if self._depends_on(window, virtual):
+            if self._depends_on(window, ids, virtual):
                 computed.append((virtual, amounts))
                 findings[virtual.meter.id] = list(of_virtual)
         edges = int(window.grids["day"][0]), int(window.grids["day"][-1])
@@ -138,11 +139,10 @@ class WindowWriter:
             )
         ]
 
-    def _depends_on(self, window: Window, virtual: Flow) -> bool:
+    def _depends_on(self, window: Window, computed: Collection[str], virtual: Flow) -> bool:
         """Return True if a virtual meter depends on a computed meter, or if all are wanted."""
         if window.is_whole:
             return True
-        computed = {meter.meter.id for meter in window.meters}
         operands = operands_read(self._site, [virtual.meter.id])
         return any(meter.id in computed for meter in operands)
 

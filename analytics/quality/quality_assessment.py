@@ -187,9 +187,8 @@ def _came_or_went(site: Site, before: Period, period: Period) -> frozenset[str]:
 
     The change of their consumption is explained by `site.toml`.
     """
-    parents = {area.id: area.parent for area in site.area}
     changed = [change.area for change in area_changes(site, [before, period])]
-    areas = set(descendants(parents, changed))
+    areas = set(descendants(site.areas_below, changed))
     return frozenset(
         meter.id
         for meter in site.meter

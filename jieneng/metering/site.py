@@ -4,6 +4,7 @@ A value that changes over the years (floor area, headcount, CT and PT ratio) is 
 values. `value_in_force` returns the value of a day.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
@@ -397,6 +398,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {area.id: area for area in self.area}
 
     @cached_property
+    def areas_below(self) -> Mapping[str | None, Sequence[str]]:
+        """Ids of the areas directly below each area, by its id; those of the top areas by None."""
+        return children_of({area.id: area.parent for area in self.area})
+
+    @cached_property
     def buses(self) -> Mapping[str, Bus]:
         """Buses by id."""
         return {bus.id: bus for bus in self.bus}
@@ -441,14 +447,28 @@ def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ..
     return ()
 
 
-def descendants(parents: Mapping[str, str | None], tops: Iterable[str]) -> Iterator[str]:
-    """Yield the given ids and all their descendants, without repetitions, parents first."""
+def children_of(parents: Mapping[str, str | None]) -> Mapping[str | None, Sequence[str]]:
+    """Return the ids directly below each id, in the order of `parents`; those at the top by None.
+
+    Args:
+        parents: id of the parent, by id; None at the top.
+    """
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():
         children.setdefault(parent, []).append(node)
-    waiting, seen = list(tops), set[str]()
+    return children
+
+
+def descendants(children: Mapping[str | None, Sequence[str]], tops: Iterable[str]) -> Iterator[str]:
+    """Yield the given ids and all their descendants, without repetitions, parents first.
+
+    Args:
+        children: ids directly below each id, see `children_of`.
+        tops: the given ids.
+    """
+    waiting, seen = deque(tops), set[str]()
     while waiting:
-        node_id = waiting.pop(0)
+        node_id = waiting.popleft()
         if node_id not in seen:
             seen.add(node_id)
             yield node_id

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from jieneng.metering.errors import Msgid, Problem
-from jieneng.metering.site import Site, descendants
+from jieneng.metering.site import Site, children_of, descendants
 from simulators.faults.connection_faults import OneConnection
 from simulators.faults.fault import Fault, Span
 from simulators.faults.flow_faults import Leak, PowerCut
@@ -276,7 +276,8 @@ def target_meters(simulated: SimulatedSite, fault: Fault) -> frozenset[str]:
     # Electricity meters below a meter without power have no power either.
     meters = simulated.site.meter
     parents = {meter.id: meter.parent for meter in meters if meter.medium == "electricity"}
-    without_power = descendants(parents, [meter_id for meter_id in parents if meter_id in named])
+    tops = [meter_id for meter_id in parents if meter_id in named]
+    without_power = descendants(children_of(parents), tops)
     return named | frozenset(without_power)
 
 
@@ -287,7 +288,6 @@ def _named_meters(site: Site, fault: Fault) -> frozenset[str]:
     if fault.bus is not None:
         return frozenset(meter.id for meter in site.meter if meter.bus == fault.bus)
     if fault.area is not None:
-        parents = {area.id: area.parent for area in site.area}
-        inside = set(descendants(parents, [fault.area]))
+        inside = set(descendants(site.areas_below, [fault.area]))
         return frozenset(meter.id for meter in site.meter if meter.last_area in inside)
     return frozenset(meter.id for meter in site.meter)

@@ -7,7 +7,7 @@ Laws:
    earlier. If one of its meters states no installation, the first day of the area is unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Literal
 
@@ -16,7 +16,7 @@ import msgspec
 from analytics.figures.roll_up import Scope, scopes
 from analytics.periods import Period
 from jieneng.metering.quantities import Medium
-from jieneng.metering.site import Area, Site, descendants
+from jieneng.metering.site import Area, Meter, Site, descendants
 
 
 class AreaChange(msgspec.Struct, frozen=True):
@@ -38,11 +38,12 @@ class AreaChange(msgspec.Struct, frozen=True):
 def area_changes(site: Site, periods: Sequence[Period]) -> list[AreaChange]:
     """Return the areas that existed in a part of the periods, but not in all of their time."""
     found = []
+    meters = AreaMeters(site)
     for area in site.area:
-        change = _change(site, area, periods)
+        change = _change(meters, area, periods)
         if change is not None:
             kind, day = change
-            found.append(AreaChange(area.id, kind, day, _unmetered_media(site, area.id)))
+            found.append(AreaChange(area.id, kind, day, meters.unmetered_media(area.id)))
     return found
 
 
@@ -57,11 +58,13 @@ def like_for_like_scopes(
     Returns:
         The changes by scope id, and the scopes with these ids.
     """
-    changed = {change.area for change in changes}
-    parents = {area.id: area.parent for area in site.area}
-    gone = set(descendants(parents, changed))
+    changed = {change.area: change for change in changes}
+    gone = set(descendants(site.areas_below, changed))
     of_scope = {
-        scope.id: tuple(change for change in changes if change.area in scope.areas)
+        scope.id: tuple(
+            changed[area]
+            for area in scope.structure.in_order(area for area in scope.areas if area in changed)
+        )
         for scope in wanted
         if not (scope.kind == "area" and scope.id in gone) and not scope.areas <= gone
     }
@@ -83,7 +86,7 @@ def own_changes(
     """
     always = tuple(msgspec.structs.replace(area, counts=True) for area in site.area)
     changes = area_changes(msgspec.structs.replace(site, area=always), periods)
-    inside = {change: set(_inside(site, change.area)) for change in changes}
+    inside = {change: set(descendants(site.areas_below, [change.area])) for change in changes}
     gone = set().union(*inside.values())
     return {
         scope.id: tuple(change for change in changes if not inside[change].isdisjoint(scope.areas))
@@ -92,13 +95,44 @@ def own_changes(
     }
 
 
+class AreaMeters:
+    """The meters of a site by area.
+
+    Args:
+        site: the site.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._areas_below = site.areas_below
+        self._media = {meter.medium for meter in site.meter}
+        self._media_of: dict[str, set[Medium]] = {}
+        for meter in site.meter:
+            for area in meter.areas:
+                self._media_of.setdefault(area, set()).add(meter.medium)
+        self._began_in: dict[str, list[Meter]] = {}
+        for meter in site.read_meters.values():
+            self._began_in.setdefault(meter.areas[0], []).append(meter)
+
+    def began_inside(self, area_id: str) -> list[Meter]:
+        """Return the meters that were at first in an area or in its sub-areas."""
+        return [one for area in self._inside(area_id) for one in self._began_in.get(area, ())]
+
+    def unmetered_media(self, area_id: str) -> frozenset[Medium]:
+        """Return the media of the site for which no meter lies in an area or in its sub-areas."""
+        metered = (self._media_of.get(area, set()) for area in self._inside(area_id))
+        return frozenset(self._media.difference(*metered))
+
+    def _inside(self, area_id: str) -> Iterator[str]:
+        return descendants(self._areas_below, [area_id])
+
+
 def _change(
-    site: Site, area: Area, periods: Sequence[Period]
+    meters_of: AreaMeters, area: Area, periods: Sequence[Period]
 ) -> tuple[Literal["joined", "left"], date] | None:
     """Return how and when an area joined or left; None if it existed in all periods or in none."""
     first = min(period.start for period in periods)
     last = max(period.end for period in periods)
-    begin = first_day(site, area, first) or date.min
+    begin = first_day(meters_of, area, first) or date.min
     end = area.closed + timedelta(days=1) if area.closed is not None else date.max
     switches = area.counts if isinstance(area.counts, tuple) else ()
     steps = sorted({begin, end, *(row.from_ for row in switches)})
@@ -122,27 +156,12 @@ def _before(day: date) -> date:
     return day - timedelta(days=1)
 
 
-def first_day(site: Site, area: Area, first: date) -> date | None:
+def first_day(meters_of: AreaMeters, area: Area, first: date) -> date | None:
     """Return the first day of an area (law 2); None if no beginning after `first` is known."""
     if not area.floor_area_m2 or area.floor_area_m2[0].from_ <= first:
         return None
-    inside = _inside(site, area.id)
-    meters = [meter for meter in site.read_meters.values() if meter.areas[0] in inside]
+    meters = meters_of.began_inside(area.id)
     if any(meter.installed is None for meter in meters):
         return None
     installed = [meter.installed for meter in meters if meter.installed is not None]
     return min([area.floor_area_m2[0].from_, *installed])
-
-
-def _unmetered_media(site: Site, area_id: str) -> frozenset[Medium]:
-    """Return the media of the site for which no meter lies in an area or in its sub-areas."""
-    inside = _inside(site, area_id)
-    return frozenset(
-        {meter.medium for meter in site.meter}
-        - {meter.medium for meter in site.meter if not inside.isdisjoint(meter.areas)}
-    )
-
-
-def _inside(site: Site, area_id: str) -> set[str]:
-    parents = {area.id: area.parent for area in site.area}
-    return set(descendants(parents, [area_id]))

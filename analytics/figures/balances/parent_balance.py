@@ -177,13 +177,13 @@ def _families(
     for row, flow in enumerate(flows):
         rows.setdefault(flow.meter.id, []).append(row)
     tops = [flow.meter.id for flow in flows if flow.kind == "purchase"]
-    families: dict[str, list[int]] = {top: list(rows[top]) for top in tops}
+    families = {top: dict.fromkeys(rows[top]) for top in tops}
     for _, on_days in structure.spans(period_days):
         for meter_id, own in rows.items():
             parent = on_days.places[meter_id].parent
             if parent in families:
-                families[parent] += [row for row in own if row not in families[parent]]
-    return {top: found for top, found in families.items() if len(found) > len(rows[top])}
+                families[parent].update(dict.fromkeys(own))
+    return {top: list(found) for top, found in families.items() if len(found) > len(rows[top])}
 
 
 def _weights(

@@ -19,12 +19,19 @@ Laws:
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cached_property
+from typing import TypeAlias
 
 import msgspec
 
+from analytics.figures.boundary.virtual_meters import virtual_meters
+from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Area, Meter, Site, Supply, descendants
+
+#: The main of an area and medium.
+_Mains: TypeAlias = Mapping[tuple[str, Medium], Meter]
 
 
 class MeterPlace(msgspec.Struct, frozen=True):
@@ -57,14 +64,15 @@ class DayStructure(msgspec.Struct, frozen=True):
 
     Attributes:
         places: the place of each meter, by id.
-        let_areas: for each area that is let out, by its id: the ids of this area and of all areas
-            inside it. An area that is let out counts only in its own figures.
+        let_around: for each area that is let out, or that is inside such an area, by its id: the
+            ids of the let areas that contain it. An area that is let out counts only in its own
+            figures.
         closed_areas: ids of closed areas, and of all areas inside them.
         near: for each area with meters, ids of the meters that are in it, or whose parent is.
     """
 
     places: dict[str, MeterPlace]
-    let_areas: dict[str, frozenset[str]]
+    let_around: dict[str, frozenset[str]]
     closed_areas: frozenset[str]
     near: dict[str, frozenset[str]]
 
@@ -82,9 +90,18 @@ class SiteStructure:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._area_parents = {area.id: area.parent for area in site.area}
+        self._area_numbers = {area.id: number for number, area in enumerate(site.area)}
         self._changes = sorted(_changes(site))
         self._found: dict[int, DayStructure] = {}
+
+    @cached_property
+    def virtual_ranks(self) -> Mapping[str, int]:
+        """Rank of each virtual meter by id: it is above the ranks of those in its own formula."""
+        return {meter.id: rank for rank, meter in enumerate(virtual_meters(self.site))}
+
+    def in_order(self, areas: Iterable[str]) -> list[str]:
+        """Return ids of areas in the order of `site.toml`."""
+        return sorted(areas, key=self._area_numbers.__getitem__)
 
     def on(self, day: date) -> DayStructure:
         """Return the structure on a local day."""
@@ -106,7 +123,8 @@ class SiteStructure:
 
     def _structure(self, day: date) -> DayStructure:
         closed = [area.id for area in self.site.area if area.closed and area.closed < day]
-        places = {meter.id: self._place(meter, day) for meter in self.site.meter}
+        mains = self._mains(day)
+        places = {meter.id: self._place(meter, day, mains) for meter in self.site.meter}
         near: dict[str, set[str]] = {}
         for meter, place in places.items():
             for one in (place, places.get(place.parent or "")):
@@ -114,19 +132,24 @@ class SiteStructure:
                     near.setdefault(one.area, set()).add(meter)
         return DayStructure(
             places,
-            {
-                area.id: frozenset(descendants(self._area_parents, [area.id]))
-                for area in self.site.area
-                if not area.counts_on(day)
-            },
-            frozenset(descendants(self._area_parents, closed)),
+            self._let_around(day),
+            frozenset(descendants(self.site.areas_below, closed)),
             {area: frozenset(meters) for area, meters in near.items()},
         )
 
-    def _place(self, meter: Meter, day: date) -> MeterPlace:
+    def _let_around(self, day: date) -> dict[str, frozenset[str]]:
+        """Return the let areas that contain an area, by its id; only areas that are in one."""
+        found: dict[str, set[str]] = {}
+        for area in self.site.area:
+            if not area.counts_on(day):
+                for inside in descendants(self.site.areas_below, [area.id]):
+                    found.setdefault(inside, set()).add(area.id)
+        return {area: frozenset(around) for area, around in found.items()}
+
+    def _place(self, meter: Meter, day: date, mains: _Mains) -> MeterPlace:
         above = list(self._above(meter))
         parent = next((one for one in above if not is_removed(one, day)), None)
-        main = self._main_around(meter, day) if parent is None else None
+        main = self._main_around(meter, day, mains) if parent is None else None
         is_implied = main is not None and meter.counts_on(day) is not True
         if main is not None and is_implied:
             parent, above = main, [main, *self._above(main)]
@@ -145,22 +168,27 @@ class SiteStructure:
             yield parent
             meter = parent
 
-    def _main_around(self, meter: Meter, day: date) -> Meter | None:
+    def _mains(self, day: date) -> _Mains:
+        """Return the first main of each area and medium that is below no other main of the area."""
+        found: dict[tuple[str, Medium], dict[str, Meter]] = {}
+        for meter in self.site.meter:
+            if _may_be_main(meter, day) and all(above.item is None for above in self._above(meter)):
+                found.setdefault((meter.area_on(day), meter.medium), {})[meter.id] = meter
+        tops = {
+            place: next((main for main in mains.values() if main.parent not in mains), None)
+            for place, mains in found.items()
+        }
+        return {place: top for place, top in tops.items() if top is not None}
+
+    def _main_around(self, meter: Meter, day: date, mains: _Mains) -> Meter | None:
         """Return the main that becomes the parent of a sub-item (law 2); None if there is none."""
         if meter.item is None or meter.role != "consumption" or meter.formula is not None:
             return None
         area: Area | None = self.site.areas[meter.area_on(day)]
         while area is not None:
-            mains = [
-                one
-                for one in self.site.meter
-                if _is_main(one, meter, area.id, day)
-                and all(above.item is None for above in self._above(one))
-            ]
-            inner = {one.id for one in mains}
-            top = next((one for one in mains if one.parent not in inner), None)
-            if top is not None:
-                return top
+            main = mains.get((area.id, meter.medium))
+            if main is not None:
+                return main
             area = self.site.areas.get(area.parent or "")
         return None
 
@@ -175,14 +203,12 @@ def _is_only_shown(meter: Meter, day: date) -> bool:
     return meter.formula is not None and meter.counts_on(day) is not True
 
 
-def _is_main(main: Meter, item: Meter, area: str, day: date) -> bool:
-    """Return True if `main` measures an area's whole consumption of the medium of `item`."""
+def _may_be_main(meter: Meter, day: date) -> bool:
+    """Return True if a meter may measure the whole consumption of its area, sub-items included."""
     return (
-        main.id != item.id
-        and (main.medium, main.role, main.item) == (item.medium, "consumption", None)
-        and main.area_on(day) == area
-        and not is_removed(main, day)
-        and not (main.parent is None and _is_only_shown(main, day))
+        (meter.role, meter.item) == ("consumption", None)
+        and not is_removed(meter, day)
+        and not (meter.parent is None and _is_only_shown(meter, day))
     )
 
 

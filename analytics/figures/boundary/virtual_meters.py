@@ -106,7 +106,7 @@ def negative_findings(
 
 
 def operand_weights(
-    weight: "NDArray[np.float64]", flows: Sequence[Flow], site: Site
+    weight: "NDArray[np.float64]", flows: Sequence[Flow], ranks: Mapping[str, int]
 ) -> "NDArray[np.float64]":
     """Return the weights with which doubts about the flows count in a scope (law 5).
 
@@ -115,12 +115,12 @@ def operand_weights(
     Args:
         weight: shape (flows, days), weights of flows in a scope.
         flows: the flows.
-        site: the site.
+        ranks: ranks of the virtual meters (`SiteStructure.virtual_ranks`).
     """
     rows = {flow.meter.id: row for row, flow in enumerate(flows) if not flow.is_export}
     passed_on = weight.copy()
-    for meter in reversed(virtual_meters(site)):
-        if meter.id in rows:
-            for term in meter.terms:
-                passed_on[rows[term.meter]] += term.factor * passed_on[rows[meter.id]]
+    virtual = [flow.meter for flow in flows if flow.meter.id in ranks]
+    for meter in sorted(virtual, key=lambda one: ranks[one.id], reverse=True):
+        for term in meter.terms:
+            passed_on[rows[term.meter]] += term.factor * passed_on[rows[meter.id]]
     return passed_on

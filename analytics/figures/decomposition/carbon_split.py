@@ -35,9 +35,9 @@ from analytics.figures.indicator_results import (
     of_days,
     period_inputs,
 )
+from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
@@ -157,7 +157,7 @@ def carbon_splits(
 
     def inputs(part: Period, consumption: SiteConsumption) -> PeriodInputs:
         factors = period_factors(rules, site, part, part.start)
-        return period_inputs(site, rules, scopes, part, consumption, factors, counted)
+        return period_inputs(rules, scopes, part, consumption, factors, counted)
 
     elapsed = period.until(today)
     now = inputs(elapsed, current)

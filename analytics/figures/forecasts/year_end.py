@@ -6,10 +6,7 @@ Laws:
    estimate of what is missing so far, plus the forecast of each medium. Factors and classes of
    supply stay as they were so far. Floor area and headcount are the means of the whole year.
 2. The forecast errors of media are independent of each other, so their bands add as squares.
-3. If one meter of the scope is unknown on a day, the day is unknown in the history: a sum over only
-   some meters is never used. A year of which most is estimated, because it lies between two
-   readings that are several years apart, is unknown.
-4. Areas that joined or left since the beginning of last year are forecast on their own: as they
+3. Areas that joined or left since the beginning of last year are forecast on their own: as they
    consumed on average since they joined, and 0 after they left. A scope that consists only of such
    areas has no forecast, because its last year is not whole.
 
@@ -18,7 +15,6 @@ Pure: structs in, structs out.
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -32,9 +28,9 @@ from analytics.figures.area_history.area_changes import (
 )
 from analytics.figures.boundary.flows import CountedFlows
 from analytics.figures.forecasts.forecast import Forecast, forecast_remainder
+from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value
-from analytics.figures.period_totals import ESTIMATED_MAX, estimated_by_day
-from analytics.figures.roll_up import Scope, boundary_weights, daily_denominator
+from analytics.figures.roll_up import Scope, daily_denominator
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year, days
 from jieneng.metering.indicators import Denominator, Indicator
@@ -115,19 +111,23 @@ def scope_forecasts(
     site = scopes[0].structure.site
     compared = [calendar_year(history[-1].start.year), elapsed]
     changes, remaining = like_for_like_scopes(site, scopes, area_changes(site, compared))
-    alike = {scope.id: scope for scope in remaining}
     new = own_changes(site, scopes, compared)
+    so_far, same_so_far = (
+        scope_amounts(of, current, elapsed, counted.energy) for of in (scopes, remaining)
+    )
+    whole, alike = (
+        _forecasts(of, history, amounts, elapsed.year, counted)
+        for of, amounts in ((scopes, so_far), (remaining, same_so_far))
+    )
 
-    def media(scope: Scope) -> dict[Medium, Forecast]:
+    def media(scope: Scope) -> Mapping[Medium, Forecast]:
         if scope.id in new:
             return {}
         if scope.id not in alike:
-            return _forecasts(scope, history, elapsed, current, counted)
-        same = _forecasts(alike[scope.id], history, elapsed, current, counted)
+            return whole[scope.id]
+        same = alike[scope.id]
         rest = _changed_remainders(
-            changes[scope.id],
-            elapsed,
-            *(_daily_amounts(one, current, elapsed, counted) for one in (scope, alike[scope.id])),
+            changes[scope.id], elapsed, so_far[scope.id], same_so_far[scope.id]
         )
         return {medium: same.get(medium, _NOTHING).plus(more) for medium, more in rest.items()}
 
@@ -142,26 +142,28 @@ def scope_forecasts(
 
 
 def _forecasts(
-    scope: Scope,
+    scopes: Sequence[Scope],
     history: Sequence[SiteConsumption],
-    elapsed: Period,
-    current: SiteConsumption,
+    so_far: ScopeAmounts,
+    year: int,
     counted: CountedFlows,
-) -> dict[Medium, Forecast]:
-    """Return the forecast of each medium from the same scope in the years before."""
-    so_far = _daily_amounts(scope, current, elapsed, counted)
+) -> dict[str, dict[Medium, Forecast]]:
+    """Return the forecast of each medium from the same scopes in the years before, by scope id."""
     years = [
-        _daily_amounts(scope, year, calendar_year(year.start.year), counted) for year in history
+        scope_amounts(scopes, before, calendar_year(before.start.year), counted.energy)
+        for before in history
     ]
-    days_of_year = calendar_year(elapsed.year).days
     return {
-        medium: forecast_remainder(
-            medium,
-            [year[medium] for year in years if medium in year],
-            amount,
-            days_of_year,
-        )
-        for medium, amount in so_far.items()
+        scope.id: {
+            medium: forecast_remainder(
+                medium,
+                [one[scope.id][medium] for one in years if medium in one[scope.id]],
+                amount,
+                calendar_year(year).days,
+            )
+            for medium, amount in so_far[scope.id].items()
+        }
+        for scope in scopes
     }
 
 
@@ -171,7 +173,7 @@ def _changed_remainders(
     whole: "Mapping[Medium, NDArray[np.float64]]",
     alike: "Mapping[Medium, NDArray[np.float64]]",
 ) -> dict[Medium, float]:
-    """Return the expected amount of the areas that joined or left, by medium (law 4).
+    """Return the expected amount of the areas that joined or left, by medium (law 3).
 
     Args:
         changes: the areas.
@@ -197,25 +199,6 @@ def _year_mean(scope: Scope, name: Denominator, year: int) -> float:
     by_day = daily_denominator(scope, name, days(whole.start, whole.end))
     known = by_day[np.isfinite(by_day)]
     return float(known.mean()) if len(known) else math.nan
-
-
-def _daily_amounts(
-    scope: Scope, consumption: SiteConsumption, period: Period, counted: CountedFlows
-) -> "dict[Medium, NDArray[np.float64]]":
-    """Return a scope's consumption by medium and day; NaN where it is unknown (law 3)."""
-    period_days: Sequence[date] = days(period.start, period.end)
-    amounts: dict[Medium, NDArray[np.float64]] = {}
-    for medium, metered in consumption.days_of(period).items():
-        flows = metered.flows(scope.structure.site)
-        weight = boundary_weights(scope, flows, period_days, counted.energy)
-        if not weight.any():
-            continue
-        by_day = np.where(weight == 0, 0.0, weight * metered.amount).sum(axis=0)
-        estimated = float(estimated_by_day(weight, metered).sum())
-        if period.whole_year and estimated > ESTIMATED_MAX * abs(float(np.nansum(by_day))):
-            by_day = np.full_like(by_day, np.nan)
-        amounts[medium] = by_day
-    return amounts
 
 
 def year_end(

@@ -22,10 +22,10 @@ import numpy as np
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures import targets
 from analytics.figures.figure import Status, rounded
-from analytics.figures.forecasts.year_end import scope_forecasts
+from analytics.figures.forecasts.year_end import ScopeForecast, scope_forecasts
 from analytics.figures.indicator_results import IndicatorResult
 from analytics.figures.quota_rows.annual_quota import AnnualQuota, all_annual_quotas
-from analytics.figures.quotas.quota_amounts import QuotaAmounts
+from analytics.figures.quotas.quota_amounts import QuotaAmounts, QuotaInputs
 from analytics.figures.quotas.quota_months import MonthParts, QuotaMonth
 from analytics.figures.roll_up import Scope, daily_denominator
 from analytics.figures.rule_files import Rules
@@ -136,10 +136,19 @@ def annual_quota_results(
         history: consumption of the calendar years before a running year, the oldest first.
     """
     by_id = {scope.id: scope for scope in scopes}
+    quotas = [quota for quota in _in_force(rules, site, year) if quota.scope in by_id]
+    limited = [by_id[scope_id] for scope_id in dict.fromkeys(quota.scope for quota in quotas)]
+    counted, base_year = rules.counted_flows(year.year), _base_year(rules, year)
+    shared = QuotaInputs(limited, site, rules, counted, base_year.start)
+    elapsed = year.until(today)
+    forecasts: dict[str, ScopeForecast] = {}
+    if 0 < elapsed.days < year.days:
+        forecasts = scope_forecasts(limited, history, elapsed, current, counted)
     return [
-        _Use(quota, by_id[quota.scope], site, rules, year, today).result(current, earlier, history)
-        for quota in _in_force(rules, site, year)
-        if quota.scope in by_id
+        _Use(quota, by_id[quota.scope], rules, year, elapsed, shared).result(
+            current, earlier, history, forecasts
+        )
+        for quota in quotas
     ]
 
 
@@ -165,18 +174,20 @@ class _Use:
     """Computes the use of one annual quota in one year."""
 
     def __init__(
-        self, quota: AnnualQuota, scope: Scope, site: Site, rules: Rules, year: Period, today: date
+        self,
+        quota: AnnualQuota,
+        scope: Scope,
+        rules: Rules,
+        year: Period,
+        elapsed: Period,
+        shared: QuotaInputs,
     ) -> None:
         self._quota = quota
-        self._scope = scope
         self._year = year
-        self._elapsed = year.until(today)
+        self._elapsed = elapsed
         self._floor = rules.coverage_floor
-        self._counted = rules.counted_flows(year.year)
         self._base_year = _base_year(rules, year)
-        self._amounts = QuotaAmounts(
-            quota, scope, site, rules, self._counted, self._base_year.start
-        )
+        self._amounts = QuotaAmounts(quota, scope, self._floor, shared)
         self._limit = _limit(quota, scope, year)
 
     def result(
@@ -184,14 +195,12 @@ class _Use:
         current: SiteConsumption,
         earlier: Mapping[int, SiteConsumption],
         history: Sequence[SiteConsumption],
+        forecasts: Mapping[str, ScopeForecast],
     ) -> AnnualQuotaResult:
         elapsed, limit = self._elapsed, self._limit
         is_running = 0 < elapsed.days < self._year.days
         inputs = self._amounts.inputs(elapsed, current)
-        if is_running:
-            forecasts = scope_forecasts([self._scope], history, elapsed, current, self._counted)
-            inputs = msgspec.structs.replace(inputs, forecasts=forecasts)
-        found = self._amounts.result(inputs)
+        found = self._amounts.result(msgspec.structs.replace(inputs, forecasts=forecasts))
         shares, findings = self._amounts.month_shares(
             self._year.year, self._base_year.year, earlier
         )

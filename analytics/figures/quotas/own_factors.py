@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from analytics.figures.factors import DailyFactor
-from analytics.figures.scope_inputs import PeriodFactors
+from analytics.figures.inputs.period_factors import PeriodFactors
 from jieneng.metering.quantities import Carrier, Medium
 
 

@@ -10,7 +10,7 @@ Laws:
 Pure: structs in, structs out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -27,11 +27,11 @@ from analytics.figures.indicator_results import (
     period_inputs,
 )
 from analytics.figures.indicator_values import IndicatorInputs, indicator_value
+from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.quota_rows.annual_quota import MONTHS, AnnualQuota
 from analytics.figures.quotas.own_factors import own_factors
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period
 from jieneng.metering.findings import Finding
@@ -42,12 +42,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class QuotaAmounts:
-    """The amount that an annual quota limits, in any period.
+class QuotaInputs:
+    """Inputs of the scopes of all annual quotas, computed once for each period.
 
     Args:
-        quota: the annual quota.
-        scope: its scope.
+        scopes: the scopes, each once.
         site: the site.
         rules: the factors and the coverage floor.
         counted: flows that count in energy and in carbon.
@@ -56,33 +55,60 @@ class QuotaAmounts:
 
     def __init__(
         self,
-        quota: AnnualQuota,
-        scope: Scope,
+        scopes: Sequence[Scope],
         site: Site,
         rules: Rules,
         counted: CountedFlows,
         fixed_on: date,
     ) -> None:
-        self._quota = quota
-        self._scope = scope
+        self._scopes = scopes
         self._site = site
         self._rules = rules
         self._counted = counted
         self._fixed_on = fixed_on
+        self._found: dict[Period, PeriodInputs] = {}
+
+    def inputs(self, part: Period, consumption: SiteConsumption) -> PeriodInputs:
+        """Return the inputs of a period, with the factors of the rules.
+
+        Args:
+            part: the period.
+            consumption: consumption on its days, at least; the same in each call for a period.
+        """
+        if part not in self._found:
+            factors = period_factors(self._rules, self._site, part, self._fixed_on)
+            self._found[part] = period_inputs(
+                self._rules, self._scopes, part, consumption, factors, self._counted
+            )
+        return self._found[part]
+
+
+class QuotaAmounts:
+    """The amount that an annual quota limits, in any period.
+
+    Args:
+        quota: the annual quota.
+        scope: its scope.
+        coverage_floor: smallest coverage of a month for a share of its own, 0 to 1.
+        shared: inputs of all scopes.
+    """
+
+    def __init__(
+        self, quota: AnnualQuota, scope: Scope, coverage_floor: float, shared: QuotaInputs
+    ) -> None:
+        self._quota = quota
+        self._scope = scope
+        self._floor = coverage_floor
+        self._shared = shared
         self._indicator = INDICATORS[quota.indicator]
         self._series: FactorSeries | None = "fixed" if self._indicator.has_factor_series else None
 
     def inputs(self, part: Period, consumption: SiteConsumption) -> PeriodInputs:
-        """Return the inputs of the amount in a period."""
-        factors = own_factors(
-            period_factors(self._rules, self._site, part, self._fixed_on),
-            self._quota.coal,
-            self._quota.carbon,
-            part.days,
-        )
-        return period_inputs(
-            self._site, self._rules, [self._scope], part, consumption, factors, self._counted
-        )
+        """Return the inputs of the amount in a period, with the factors of the quota."""
+        shared = self._shared.inputs(part, consumption)
+        factors = own_factors(shared.factors, self._quota.coal, self._quota.carbon, part.days)
+        of_scope = shared.scopes[self._scope.id].with_coal_factors(factors)
+        return PeriodInputs(part, factors, {self._scope.id: of_scope})
 
     def result(self, inputs: PeriodInputs) -> IndicatorResult:
         """Return the amount of a period, with its coverage, doubt and forecast."""
@@ -134,8 +160,7 @@ class QuotaAmounts:
             whole = periods.calendar_year(reference)
             found = self.by_month(whole, earlier[reference])
             amounts = np.array([month.value for month in found])
-            floor = self._rules.coverage_floor
-            is_known = all(month.is_sufficient(floor) for month in found)
+            is_known = all(month.is_sufficient(self._floor) for month in found)
             if is_known and (amounts >= 0).all() and amounts.sum() > 0:
                 return amounts / amounts.sum(), ()
         return equal, (Finding.of("equal_months", f"{reference}"),)

@@ -29,11 +29,11 @@ from analytics.figures.indicator_results import (
     indicator_result,
     period_inputs,
 )
+from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.quota_rows.quota import Quota
 from analytics.figures.quotas.own_factors import own_factors
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
-from analytics.figures.scope_inputs import period_factors
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.figures.targets import Range
 from analytics.periods import Period
@@ -132,7 +132,7 @@ def quota_results(
             continue
         own = own_factors(factors, quota.coal, quota.carbon, elapsed.days)
         inputs = msgspec.structs.replace(
-            period_inputs(site, rules, wanted[quota.id], elapsed, current, own, counted),
+            period_inputs(rules, wanted[quota.id], elapsed, current, own, counted),
             forecasts=forecasts,
         )
         uses = {scope.id: _use(scope, site) for scope in wanted[quota.id]}

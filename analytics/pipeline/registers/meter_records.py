@@ -167,12 +167,12 @@ class RecordReader:
     ) -> dict[str, MeterRecords]:
         """Return the records of registers by meter id; with `field`, of points that have it."""
         media = dict.fromkeys(meter.medium for meter in meters)
-        ids = [meter.id for meter in meters]
+        ids = {meter.id: None for meter in meters}
         imports, *readings = await asyncio.gather(
-            *(self._spans(name, ids, field) for name in (schema.INTERVAL, *media))
+            *(self._spans(name, list(ids), field) for name in (schema.INTERVAL, *media))
         )
         spans = {meter: span for of_medium in readings for meter, span in of_medium.items()}
-        last = {meter: span[1] for meter, span in imports.items() if meter in set(ids)}
+        last = {meter: span[1] for meter, span in imports.items() if meter in ids}
         ends = await self._import_ends_ms(last)
         found: dict[str, MeterRecords] = {}
         for meter in meters:
@@ -225,15 +225,15 @@ class RecordReader:
 
     async def _import_ends_ms(self, last_ms: Mapping[str, int]) -> dict[str, int]:
         """Return the ends of imported intervals by meter, from their starts [UTC, ms]."""
-        meters: dict[int, list[str]] = {}
+        meters: dict[int, dict[str, None]] = {}
         for meter, start_ms in last_ms.items():
-            meters.setdefault(start_ms, []).append(meter)
+            meters.setdefault(start_ms, {})[meter] = None
         ends = dict(last_ms)
         for start_ms, of_time in meters.items():
             for series in await self._store.read(
                 schema.INTERVAL,
                 schema.INTERVAL_S,
-                where=meters_named(self._site.id, of_time),
+                where=meters_named(self._site.id, list(of_time)),
                 start_ms=start_ms,
                 end_ms=start_ms + 1,
             ):

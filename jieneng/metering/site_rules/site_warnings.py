@@ -98,8 +98,8 @@ def _buildings(site: Site) -> dict[str, str]:
     is_centre = len(tops) == 1 and len(site.area) > 1 and not tops[0].floor_area_m2
     above = tops[0].id if is_centre else None
     buildings = [area.id for area in site.area if area.parent == above]
-    parents = {area.id: area.parent for area in site.area}
-    return {area: building for building in buildings for area in descendants(parents, [building])}
+    below = site.areas_below
+    return {area: building for building in buildings for area in descendants(below, [building])}
 
 
 def _supply_below_another(site: Site, unread: UnreadKeys) -> Iterator[Problem]:

@@ -141,5 +141,5 @@ def test_doubts_reach_the_scope_as_if_the_formula_were_written_out(
     v = terms["main"] * read[0] + terms["floor-1"] * read[1]
     weight = np.array([[1.0], [0.0], [-1.0], [amounts[3]], [0.5]])
     whole = float(weight[:, 0] @ np.array([*read, v, v]))
-    passed_on = operand_weights(weight, flows, of)[:3, 0]
+    passed_on = operand_weights(weight, flows, SiteStructure(of).virtual_ranks)[:3, 0]
     assert np.isclose(float(passed_on @ read), whole)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import periods
+from analytics.figures.indicator_results import PeriodInputs, period_inputs
 from analytics.figures.quota_rows.annual_quota import AnnualQuota
+from analytics.figures.quotas import quota_amounts
 from analytics.figures.quotas.annual_quota_results import (
     AnnualQuotaResult,
     annual_quota_results,
@@ -228,6 +231,22 @@ class TestMonths:
         assert sum(month.used or 0 for month in found.months) == pytest.approx(found.used)
         left = sum(month.remains or 0 for month in found.months)
         assert left == pytest.approx(max(found.remains or 0, 0), abs=1e-4)
+
+
+def test_periods_are_computed_once_for_all_quotas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each period goes through all meters of the site, so a site may have a quota for each area."""
+    computed: list[str] = []
+
+    def counting(by: Rules, of: object, part: periods.Period, *more: Any) -> PeriodInputs:
+        computed.append(part.id)
+        return period_inputs(by, of, part, *more)  # type: ignore[arg-type]  # passed on
+
+    monkeypatch.setattr(quota_amounts, "period_inputs", counting)
+    another = QUOTA.replace("block-electricity", "centre-water").replace('"block"', '"canteen"')
+    assert len(results(rules(tmp_path, QUOTA + another))) >= 2
+    assert sorted(computed) == sorted(set(computed))
 
 
 class TestYearThatGoesOn:
