@@ -216,7 +216,10 @@ def interval_days(intervals_ms: "NDArray[np.int64]", zone: ZoneInfo) -> list[dat
 
 
 def windows(start: date, end: date, months: int) -> Iterator[tuple[date, date]]:
-    """Yield (start, end) of windows of at most `months` months; all but the last end with one."""
+    """Yield (start, end) of windows of at most `months` months.
+
+    Each window except the last one ends at the end of a month.
+    """
     while start < end:
         following = min(months_later(start, months), end)
         yield start, following

@@ -1,28 +1,28 @@
 """The tree of errors, and the problem that a person can fix.
 
     JienengError
-    ├── ConfigError          a file that a person wrote is wrong: fix the file      (exit 1)
-    ├── UsageError           a command can't be carried out as it was typed         (exit 2)
-    ├── NoData               nothing is stored of the period that is asked for      (exit 1)
-    ├── PointsRefused        the database rejects computed points: the cause is there (exit 1)
-    ├── PeerError            another machine sent something wrong: refuse it
-    │   ├── ReplyError         a meter's reply does not answer the request
-    │   │   └── StrayReply       the reply answers another request
-    │   ├── DeviceRefused      a meter replied with an exception code
-    │   └── WireError          an MQTT payload has another form than ours
-    └── Unavailable          something that is needed is not there: try again       (exit 3)
-        ├── LinkError          a meter's link broke, or is not there
-        │   ├── LinkDown         the link can't be opened or used: no fault of its meters
-        │   └── Unanswered       the link was there, but a request got no reply
-        │       ├── IdleLinkClosed         the peer had closed an idle link before the next request
-        │       ├── NewLinkClosed     the peer closes a link at once, or at its first request
-        │       └── ReplyTimedOut         the link is open, but no whole reply came in time
-        ├── SpoolUnavailable   the agent's disk can't be written or read
-        ├── BrokerUnavailable  the MQTT broker can't be reached
-        ├── StoreUnavailable   the database can't be reached
-        ├── QuarantineUnavailable   the ingest's quarantine can't be written or read
-        ├── OutboxUnavailable  the queue of notices can't be written or read
-        └── GrafanaUnavailable  Grafana can't be reached
+    ├── ConfigError                      a file that a person wrote is wrong: fix the file (exit 1)
+    ├── UsageError                       a command can't be carried out as it was typed (exit 2)
+    ├── NoData                           nothing is stored of the period that is asked for (exit 1)
+    ├── PointsRefused                    the database rejects computed points (exit 1)
+    ├── PeerError                        another machine sent something wrong: refuse it
+    │   ├── ReplyError                   a meter's reply does not answer the request
+    │   │   └── StrayReply               the reply answers another request
+    │   ├── DeviceRefused                a meter replied with an exception code
+    │   └── WireError                    an MQTT payload has another form than ours
+    └── Unavailable                      something that is needed is not there: try again (exit 3)
+        ├── LinkError                    a meter's link broke, or is not there
+        │   ├── LinkDown                 the link can't be opened or used: no fault of its meters
+        │   └── Unanswered               the link was there, but a request got no reply
+        │       ├── IdleLinkClosed       the peer had closed an idle link before the next request
+        │       ├── NewLinkClosed        the peer closes a link at once, or at its first request
+        │       └── ReplyTimedOut        the link is open, but no whole reply came in time
+        ├── SpoolUnavailable             the agent's disk can't be written or read
+        ├── BrokerUnavailable            the MQTT broker can't be reached
+        ├── StoreUnavailable             the database can't be reached
+        ├── QuarantineUnavailable        the ingest's quarantine can't be written or read
+        ├── OutboxUnavailable            the queue of notices can't be written or read
+        └── GrafanaUnavailable           Grafana can't be reached
 
 Law: an `Unavailable` may always be retried; a `PeerError` is never retried blindly.
 

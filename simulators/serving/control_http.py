@@ -1,11 +1,14 @@
 """Control a running simulation over HTTP; on loopback unless `[control]` says otherwise.
 
-    GET    /                site, time and counts GET    /kinds           the kinds of faults, with
-    their keys GET    /faults          all faults, including those that have ended POST   /faults
-    add a fault: a `[[fault]]` row as JSON; by default it begins now DELETE /faults/{id}     end one
-    fault now DELETE /faults          end all faults GET    /meters          each meter's true
-    consumption and its registers; ?at=ISO8601 GET    /meters/{id}     the same for one meter GET
-    /exchanges       requests and the replies to them; ?meter=&bus=&limit=
+    GET    /                site, time and counts
+    GET    /kinds           the kinds of faults, with their keys
+    GET    /faults          all faults, including those that have ended
+    POST   /faults          add a fault: a `[[fault]]` row as JSON; by default it begins now
+    DELETE /faults/{id}     end one fault now
+    DELETE /faults          end all faults
+    GET    /meters          each meter's true consumption and its registers; ?at=ISO8601
+    GET    /meters/{id}     the same for one meter
+    GET    /exchanges       requests and the replies to them; ?meter=&bus=&limit=
 
 Answers are JSON. The answer to a refused request is `{"problems": ["..."]}`: one sentence for each
 problem.
