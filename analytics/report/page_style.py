@@ -101,6 +101,7 @@ thead th { font-size: 12.5px; font-weight: 600; color: var(--soft);
   border-bottom-color: var(--line); vertical-align: bottom; }
 tr { break-inside: avoid; }
 .number { text-align: right; white-space: nowrap; }
+.doubts .name, .doubts thead th { white-space: nowrap; }
 .details .strong { font-weight: 700; }
 .details .unit, .basis { color: var(--soft); font-size: 12.5px; }
 .details thead th:nth-child(n+2):nth-child(-n+7):not(:nth-child(3)),
