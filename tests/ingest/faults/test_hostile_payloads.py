@@ -96,9 +96,7 @@ def with_times_and_meters(chance: random.Random) -> bytes:
 
 
 #: A float field of each measurement that has one.
-ANY_FIELD = {
-    name: min(numbers) for name in MEASUREMENTS if (numbers := FIELDS[name] - TEXT_FIELDS)
-}
+ANY_FIELD = {name: min(numbers) for name in MEASUREMENTS if (numbers := FIELDS[name] - TEXT_FIELDS)}
 
 KINDS: list[Callable[[random.Random], bytes]] = [
     with_a_wrong_part,
