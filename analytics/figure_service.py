@@ -2,10 +2,10 @@
 
 Laws:
 
-1. A round is a table of steps. Consumption comes first; if it fails, the others wait, because they
-   rest on it. Each of the others is on its own: one that fails stops no other one.
-2. A store that is not available ends the round, and is logged once. The step that it cut off comes
-   last in the next round, so that a query that always takes too long holds up no other step.
+1. A round is a table of steps. Consumption is the first step. If it fails, the round ends, because
+   all other steps use the consumption. If another step fails, the steps after it still run.
+2. If the store is not available, the round ends. This is logged once. The step that was interrupted
+   comes last in the next round. So a query that always takes too long does not delay other steps.
 3. Only the loop over the steps catches all errors. It logs them, and the next round tries again.
 """
 
@@ -130,7 +130,7 @@ class FigureService:
         return [*down, *(fault for step in steps for fault in step.faults())]
 
     async def _run_round(self) -> Outcome:
-        """Run all steps, each on its own (laws 1 to 3)."""
+        """Run the steps of a round, and return its outcome (laws 1 to 3)."""
         today = local_today(self._folder, self._clock)
         outcome: Outcome = "ok"
         for step in (self._consumption, *sorted(self._figures, key=lambda one: one.was_cut_off)):
@@ -157,7 +157,7 @@ class FigureService:
         self._outage = reason
 
     async def _update_consumption(self, today: date, _: Collection[date]) -> None:
-        """Compute the consumption of recent, missing and marked days, and of gaps if it is time."""
+        """Compute consumption of recent, missing and marked days; at longer intervals, of gaps."""
         yesterday = today - timedelta(days=1)
         first = today - timedelta(days=self._settings.late_days)
         since_s = self._clock.monotonic() - self._last_gap_check_s

@@ -11,7 +11,7 @@ from jieneng.site_folder import SiteFolder
 
 
 class IndicatorWriter:
-    """Publishes the figures of running periods in each round, and those of changed periods.
+    """Publishes figures in each round: those of running periods and of changed periods.
 
     Args:
         pipeline: the pipeline of the site.
@@ -34,7 +34,9 @@ class IndicatorWriter:
         self._has_published = False
 
     async def update(self, today: date, changed: Collection[date]) -> int:
-        """Publish the figures of today, yesterday and changed days; at first, those of all periods.
+        """Publish the years and months of today, yesterday and changed days.
+
+        The first call publishes all periods that have stored consumption.
 
         Args:
             today: the present local day.
@@ -65,9 +67,9 @@ async def publish(
     period_ids: Sequence[str],
     replaced: Collection[str] = (),
 ) -> list[Figure]:
-    """Publish the figures of periods: as of now, or as of the last day if the period is over.
+    """Publish the figures of periods, as of now; of periods that are over, as of their end.
 
-    `replaced` is that of `Pipeline.publish`.
+    The argument `replaced` is passed on to `Pipeline.publish`.
     """
     now_ms, zone = clock.now_ms(), folder.site.zone
     return await pipeline.publish(

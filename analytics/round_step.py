@@ -2,8 +2,8 @@
 
 Laws:
 
-1. A failure of a step is logged once, with the name of the step and the reason, and once when it is
-   over. It is shown in the metrics and in `/health`.
+1. A failure of a step is logged once, with the name of the step and the reason. Its end is logged
+   once, too. While it lasts, the metrics and `/health` show it.
 2. Days that changed are kept for a step until it has succeeded.
 """
 
@@ -21,14 +21,14 @@ class DailyWriter(Protocol):
     """A writer of figures that are computed once a day."""
 
     async def update(self, today: date, changed: Collection[date]) -> int:
-        """Write the figures of a new day, and those in which changed days enter.
+        """Write the figures of a new day, and those that contain changed days.
 
         Args:
             today: the present local day.
             changed: earlier days whose consumption was computed again.
 
         Returns:
-            The number of months or years that are left for the next calls, so that each is short.
+            The number of months or years that are left for the next calls, to keep a call short.
         """
 
 
@@ -65,7 +65,7 @@ class RoundStep:
         self._changed.update(days)
 
     async def run(self, today: date) -> None:
-        """Do the work of the step. Raises whatever the work raises."""
+        """Do the work of the step, and pass on its errors."""
         changed = frozenset(self._changed)
         await self._update(today, changed)
         self._changed -= changed

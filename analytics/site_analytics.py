@@ -113,8 +113,8 @@ async def opened_up_to_date(
 async def compute_outdated(pipeline: Pipeline, today: date) -> None:
     """Compute the days up to today that are missing, marked, or rest on changed rows.
 
-    Missing days come first, because they are mostly consecutive. This also handles the marks on
-    these days.
+    Missing days come first, because they are mostly consecutive. Marks on these days are then done,
+    too.
     """
     await pipeline.compute_missing_days(today, ignore_progress)
     await pipeline.recompute_changed(today, ignore_progress)
@@ -129,13 +129,13 @@ def daily_writers(
 ) -> dict[str, DailyWriter]:
     """Return the writers of a site's daily figures, by the names of their steps.
 
-    Each also writes figures of all days if rows of the site's files have changed.
+    Each writer also writes the figures of all days again if rows of the site's files have changed.
 
     Args:
         folder: the site.
         pipeline: the analytics of the site.
         store: the store of the site.
-        first: further writers, which come first.
+        first: further writers, which come before the others.
 
     Raises:
         ConfigError: lists all mistakes in `tariffs.toml` or `alerts.toml`.

@@ -53,7 +53,7 @@ class FieldOverride(msgspec.Struct, frozen=True):
         width: width of a table's column [px]; None to let Grafana choose.
         hidden: True if the column is not shown.
         as_line: True if the field is a line in a panel of bars.
-        spacer: True if the field is an invisible part of a stacked bar, which lifts the parts on
+        spacer: True if the field is an invisible part of a stacked bar, which lifts the parts above
             it.
         low, high: ends of the scale; None to let Grafana choose.
     """

@@ -140,7 +140,7 @@ def bar_gauge(
         "minVizHeight": 18,
         "maxVizHeight": 28,
         "minVizWidth": 8,
-        # Grafana measures names at 12 px for bars of this height: a larger size is cut.
+        # Grafana reserves width for names at 12 px for bars of this height; larger names are cut.
         "text": {"titleSize": 12, "valueSize": 14},
     }
     panel = _panel("bargauge", text, unit, [query], overrides, options, thresholds)
@@ -213,7 +213,7 @@ def bar_chart(
 ) -> Json:
     """Return a panel with bars for each row; the tag `category` labels the rows.
 
-    If `stacked`, the bars of a row stand on each other. Rows are sorted by the field `order`.
+    If `stacked`, the bars of a row stand on top of each other. The field `order` sorts the rows.
     """
     options = {
         "xField": category,

@@ -210,7 +210,7 @@ class _Decoder:
     def _map(
         self, data: Mapping[str, Any], form: Form, mapped: Form, path: KeyPath
     ) -> dict[str, object]:
-        """Return the values of a table of values of one form, without those that can't be read."""
+        """Return a table whose values all have one form, without values that can't be read."""
         found = {}
         for key, value in data.items():
             if form.keys and key not in form.keys:

@@ -43,7 +43,7 @@ class Form(msgspec.Struct, frozen=True, dict=True):  # dict, for cached properti
 
     @cached_property
     def mapped(self) -> "Form | None":
-        """Form of the values if the value is a table of values of one form; otherwise None."""
+        """Common form of the entries if the value is a table of such entries; otherwise None."""
         if typing.get_origin(self.base) in (dict, Mapping):
             return form_of(typing.get_args(self.base)[1])
         return None

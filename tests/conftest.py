@@ -40,8 +40,8 @@ FREE_BYTES = 4 * 2**30
 def pytest_configure() -> None:
     """Put temporary files into memory if there is room.
 
-    The databases of the tests sync thousands of times to the disk, and a process that dies by
-    SIGKILL loses nothing that it has written, whether it was synced or not.
+    The databases of the tests sync to the disk thousands of times, which memory makes fast. Memory
+    is safe enough for tests with SIGKILL: a killed process loses no data that it has written.
     """
     if "TMPDIR" in os.environ or not IN_MEMORY.is_dir():
         return

@@ -40,7 +40,7 @@ def test_what_is_right_becomes_the_struct() -> None:
 
 
 def test_a_misspelt_key_of_a_table_with_listed_keys_is_told() -> None:
-    """Its value would not count, and the default would, without a word."""
+    """Otherwise the default would silently replace the value of the misspelt key."""
     text = 'name = "x"\nfactors = {heat = 1.5, gsa = 0.5}\n'
     assert [str(one) for one in problems(text)] == ["a.toml:2: unknown key gsa. Did you mean gas?"]
     right = config_file.decode(config_file.parse(text.replace("gsa", "gas"), "a.toml"), Outer)

@@ -2,10 +2,10 @@
 
 Laws:
 
-1. The cost of a meter is its own consumption in each price period, at the account's prices. With
-   steps, each unit costs the account's average price of the days of a month that are added up. So
-   the costs of meters that together measure the account's consumption add up to the account's cost
-   of energy, and the account's costs of days to that of the month.
+1. The cost of a meter is its own consumption in each price period, at the account's prices. If the
+   tariff has steps, each unit costs an average price: that of the account, over those days of the
+   month that are added up. If meters together measure the whole consumption of the account, their
+   costs add up to the account's cost of energy. The costs of days add up to the cost of the month.
 2. If a necessary price of a day is unknown, the cost of the day is unknown (NaN).
 3. The charge for demand belongs to the account. Each day of a month has the same share of the
    month's demand, at the price of the day.
@@ -44,8 +44,9 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     """Consumption and cost of an account by day.
 
     Attributes:
-        plan: prices of the account on each day, with steps the account's average price of the day.
-        meters: ids of the meters, of the account itself and below it.
+        plan: prices of the account on each day; for a tariff with steps, the account's average
+            price of the day.
+        meters: ids of the account's own meters and of the meters below them.
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
         estimated: shape (meters, days), part that was distributed over gaps or not read.
         known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
@@ -70,7 +71,7 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
 
     def has_open_demand(self, span: slice) -> bool:
-        """Return True if demand above a contract may be charged, but is not measured."""
+        """Return True if demand that is not measured may exceed the contract and be charged."""
         is_short = self.demand_known[span] < LEAST_DEMAND_KNOWN
         return bool((is_short & np.isfinite(self.demand_yuan[span])).any())
 
@@ -133,7 +134,7 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
 
 
 def _with_step_prices(plan: AccountPlan, amount: "NDArray[np.float64]") -> AccountPlan:
-    """Return the plan with the account's average price of each day on days with steps.
+    """Return the plan in which prices with steps are replaced by the account's average of the day.
 
     Args:
         plan: prices of the account on each day.

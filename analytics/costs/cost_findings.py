@@ -87,7 +87,7 @@ def amount_findings(subject: str, sums: CostSums) -> Iterator[Finding]:
 
 
 def demand_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
-    """Yield findings if the charge for demand has no price, or too little of it is measured."""
+    """Yield findings if demand has no price, or if too little of the demand is measured."""
     plan = days.plan
     known = days.demand_known[span]
     is_short = known < LEAST_DEMAND_KNOWN

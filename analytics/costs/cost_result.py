@@ -58,13 +58,13 @@ class CostResult(msgspec.Struct, frozen=True, kw_only=True):
         amount: known consumption.
         cost: cost of energy and demand [yuan].
         energy_cost: cost of the consumption [yuan].
-        demand_cost: charge for demand [yuan]; of a scope its share by consumption.
+        demand_cost: charge for demand [yuan]; a scope has the share of its consumption.
         average_price: cost divided by amount [yuan per unit].
         amounts: consumption by price period; only the periods that occur.
         costs: cost of the consumption by price period [yuan].
         least: least possible cost, where the time of consumption is not measured [yuan].
-        greatest: greatest possible cost [yuan]; None if demand above a contract is not
-            measured, too.
+        greatest: greatest possible cost [yuan]; None also if demand that is not measured may exceed
+            the contract.
         coverage: share of meter-time of which the consumption is known, 0 to 1.
         estimated: share of the consumption that is estimated, 0 to 1.
         unmetered_amount: consumption of an account that no sub-meter measures; None without

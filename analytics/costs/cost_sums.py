@@ -6,9 +6,9 @@ Laws:
 2. The charge for demand is divided by consumption: in each month, the share of meters in the charge
    is their share in the account's consumption.
 3. A meter without any data reduces the coverage as much as an average meter.
-4. The possible errors of meters add up, but the cost of a day is never below or above that of its
-   whole consumption in the cheapest or dearest hours of the day. Days of one unknown time count as
-   one day.
+4. The possible errors of meters add up, but they have limits. The cost of a day is at least that of
+   its whole consumption in the cheapest hours of the day, and at most that in the dearest hours. If
+   consumption at an unknown time can lie on several days, these days count as one day.
 
 Pure: arrays in, numbers out.
 """

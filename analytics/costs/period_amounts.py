@@ -3,8 +3,9 @@
 Laws:
 
 1. The amounts of all price periods of all days add up to the known consumption.
-2. If an interval was not measured, but has a share of a longer time (`MeterIntervals.is_measured`),
-   its amount may have been consumed at any hour of that time (`unmeasured_times`).
+2. An interval that was not measured has a share of the consumption of a longer time
+   (`MeterIntervals.is_measured`). This share may have been consumed at any hour of the longer time
+   (`unmeasured_times`).
 
 Pure: arrays in, arrays out.
 """

@@ -3,9 +3,10 @@
 Laws:
 
 1. If the consumption of a longer time was divided among intervals, it may have occurred at any hour
-   of this time. Its cost lies between all of it at the cheapest and all of it at the dearest price
-   of this time, as far as the time is in the days that are added up. So a bill that begins and ends
-   at readings is compared with all prices between them.
+   of this time. Its least cost is that of all of it at the cheapest price of this time. Its
+   greatest cost is that of all of it at the dearest price. Only prices of the days that are added
+   up count. So a bill that begins and ends at readings is compared with all prices between the two
+   readings.
 2. If all prices of the time are equal, its cost is certain. Prices by amount (steps) count as
    certain.
 
@@ -39,10 +40,10 @@ class UnmeasuredTimes(msgspec.Struct, frozen=True):
     Attributes:
         row: row of the meter.
         day: day to which the consumption was attributed.
-        first: first half hour in which it may have occurred.
-        until: half hour after the last one.
+        first: first half hour in which the consumption may have occurred.
+        until: half hour after the last possible one.
         amount: consumption [kWh, m3 or GJ].
-        yuan: its cost, as it was attributed [yuan].
+        yuan: cost of the consumption at the hours to which it was attributed [yuan].
     """
 
     row: "NDArray[np.int64]"
@@ -53,16 +54,16 @@ class UnmeasuredTimes(msgspec.Struct, frozen=True):
     yuan: "NDArray[np.float64]"
 
     def chosen(self, is_chosen: "NDArray[np.bool_]") -> "UnmeasuredTimes":
-        """Return a part of the rows."""
+        """Return the consumption for which `is_chosen` is True."""
         return UnmeasuredTimes(*(column[is_chosen] for column in msgspec.structs.astuple(self)))
 
     def moved(self, rows: "NDArray[np.int64]") -> "UnmeasuredTimes":
-        """Return the same with other rows: `rows` has the new number of each row."""
+        """Return the consumption with new rows of meters: `rows` has the new number of each row."""
         return msgspec.structs.replace(self, row=rows[self.row])
 
 
 def joined_times(parts: Iterable[UnmeasuredTimes]) -> UnmeasuredTimes:
-    """Return several parts as one; there must be at least one."""
+    """Return the consumption of several parts as one; there must be at least one part."""
     columns = zip(*map(msgspec.structs.astuple, parts), strict=True)
     return UnmeasuredTimes(*map(np.concatenate, columns))
 
@@ -75,12 +76,12 @@ def unmeasured_times(
     prices: "NDArray[np.float64]",
     zone: "ZoneInfo",
 ) -> UnmeasuredTimes:
-    """Return the consumption of a window whose price depends on the hours that are unknown.
+    """Return the consumption of a window whose price depends on unknown hours.
 
     Args:
-        plan: what the account pays; its days contain the window.
+        plan: prices of the account; the days of the plan contain the window.
         intervals: consumption of meters.
-        rows: rows of the intervals that count; the result has their places.
+        rows: rows of the intervals that count; `row` of the result is an index into them.
         days: shape (intervals,), number of the day within the plan.
         prices: shape (intervals,), price of each interval.
         zone: time zone of the site.
@@ -109,10 +110,10 @@ def unmeasured_times(
 def possible_errors(
     plan: AccountPlan, times: UnmeasuredTimes, span: slice
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return by how much the cost may be too high, and too low (law 1), in shape (k,) [yuan].
+    """Return the amounts by which costs may be too high, and too low (law 1), shape (k,) [yuan].
 
     Args:
-        plan: what the account pays.
+        plan: prices of the account.
         times: consumption at unknown hours, of days of the span.
         span: the days that are added up.
     """
@@ -125,21 +126,24 @@ def possible_errors(
 
 
 def joined_days(times: UnmeasuredTimes, span: slice) -> "NDArray[np.int64]":
-    """Return the number of the run of each day of a span: days of one unknown time are one run."""
+    """Return the number of the run to which each day of a span belongs.
+
+    Days that share consumption at an unknown time are one run.
+    """
     size = span.stop - span.start
     first = np.clip(times.first // HALF_HOURS - span.start, 0, size)
     last = np.clip((times.until - 1) // HALF_HOURS - span.start, 0, size)
     changes = np.zeros(size + 1, dtype=np.int64)
     np.add.at(changes, first, 1)
     np.add.at(changes, last, -1)
-    goes_on = np.cumsum(changes)[:size] > 0  # into the next day
+    goes_on = np.cumsum(changes)[:size] > 0  # an unknown time goes on into the next day
     return np.concatenate([[0], np.cumsum(~goes_on[:-1])]) if size else np.zeros(0, np.int64)
 
 
 def _half_hours(
     plan: AccountPlan, times_ms: "NDArray[np.int64]", zone: "ZoneInfo"
 ) -> "NDArray[np.int64]":
-    """Return the half hour of each time, within the half hours of the plan."""
+    """Return the number of the half hour of each time, limited to the half hours of the plan."""
     unique, place = np.unique(times_ms, return_inverse=True)
     moments = [datetime.fromtimestamp(ms / 1000, zone) for ms in unique.tolist()]
     numbers = [

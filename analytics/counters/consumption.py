@@ -3,16 +3,16 @@
 Laws:
 
 1. The register is interpolated at the edges of intervals. So the consumption of all intervals adds
-   up exactly to the growth of the register. Consumption in a gap between readings is distributed by
-   the meter's usual consumption in these hours of the week, if this is known (`profiled_gaps`), or
-   else evenly; it is marked as estimated.
+   up exactly to the growth of the register. Consumption in a gap between readings is marked as
+   estimated. It is distributed by the meter's usual consumption in these hours of the week
+   (`profiled_gaps`); if this is unknown, it is distributed evenly.
 2. If nothing of an interval is known, its consumption is NaN. If only a part is known, the interval
    has the consumption of this part, and a coverage below 1.
 3. During imported intervals, the imported consumption is used instead of the register.
 4. The numbers of an interval depend only on the readings in it and on the nearest readings before
    and after it. There is one exception: in a gap longer than an hour they also depend on the
-   readings of the four weeks before the gap. If these are given, the numbers are the same in every
-   window.
+   readings of the four weeks before the gap. If a window has all of these readings, its numbers are
+   the same as in every other window.
 5. An interval has two shares of time. `bounded` is the share between two readings of one register
    life, or inside an imported interval: the total consumption of this time is known. `coverage` is
    the share without gaps: its distribution over time is known, too.
@@ -202,7 +202,7 @@ def _spread(
         positions = line.positions(edges_ms)
         lengths = _run_lengths(positions.after[:-1], positions.first[1:], len(edges_ms))
         is_possible |= _laid_out(is_gap, lengths)
-    if len(line.inserted):  # the readings around may be further apart than the points around
+    if len(line.inserted):  # readings may be further apart than points of the line
         is_inserted = np.zeros(len(line.times_ms), dtype=np.bool_)
         is_inserted[line.inserted] = True
         is_possible |= is_inserted[around.before] | is_inserted[1:][around.before]

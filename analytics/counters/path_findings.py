@@ -130,7 +130,7 @@ def stray_findings(
 ) -> tuple[RegisterFinding, ...]:
     """Return a finding for each unbroken sequence of readings that are set aside.
 
-    Sequences that begin in the same quarter of an hour are merged into one finding, to limit the
+    Sequences that begin in the same quarter of an hour have one finding together, to limit the
     number of findings.
 
     Args:

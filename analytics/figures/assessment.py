@@ -151,7 +151,7 @@ def _figure(
     current, baseline = result(comparison.current), result(comparison.same_days)
     change = relative_change_pct(current.value, baseline.value)
     if baseline.coverage < comparison.rules.coverage_floor:
-        change = math.nan  # most of it would be the missing part of the base year
+        change = math.nan  # it would mostly show what is missing in the base year
     same_days = comparison.same_days
     figure = Figure(
         scope=scope.id,

@@ -58,8 +58,8 @@ class PeriodInputs(msgspec.Struct, frozen=True):
         scopes: the inputs, by scope id.
         forecasts: forecasts for the rest of the year, by scope id; empty if the period is no
             running year.
-        conversion_findings: finding that the consumption is converted to another number of days
-            (`of_days`); none if it is not.
+        conversion_findings: the finding that the consumption was converted to another number of
+            days (`of_days`); empty if it was not converted.
     """
 
     period: Period
@@ -96,7 +96,8 @@ def period_inputs(
 def of_days(inputs: PeriodInputs, days: int) -> PeriodInputs:
     """Return the inputs of a period, with the consumption converted to another number of days.
 
-    In a part of a year, 29 February alone would be a decrease of 3.4 % in a month.
+    This is needed for parts of a year with 29 February. Otherwise a February of 28 days would show
+    a decrease of 3.4 % against one of 29 days, although nothing was saved.
     """
     if not inputs.period.days or inputs.period.days == days:
         return inputs
@@ -142,7 +143,7 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     def growth(self) -> float:
         """Ratio of the expected value of the year to that of its days so far; NaN if unknown.
 
-        What is missing so far counts in both.
+        The estimate of the missing consumption so far counts in both values.
         """
         so_far = self.value + max(self.missing, 0.0)
         return self.year_end.value / so_far if so_far > 0 else math.nan
@@ -158,9 +159,9 @@ class IndicatorResult(msgspec.Struct, frozen=True):
     def is_plausible(self, coverage_floor: float) -> bool:
         """Return True if the value agrees well enough with the past of its meters.
 
-        Two kinds of amounts count as unknown until a person confirms them: amounts that contradict
-        the meter's past, and those of a register that is reset repeatedly, which `site.toml` does
-        not declare. A negative amount can't be right.
+        Two kinds of amounts count as unknown until a person confirms them. The first kind
+        contradicts the meter's past. The second kind comes from a register that is reset
+        repeatedly, although `site.toml` declares no resets. A negative amount is never plausible.
         """
         if any(finding.code == "negative_balance" for finding in self.findings):
             return False

@@ -4,9 +4,10 @@ Laws:
 
 1. The function of an indicator states the series that it needs, and receives exactly these. Other
    series are not read.
-2. An interval is measured if readings or imports bound about its own length. In other intervals,
-   the consumption of a longer time was spread, so they show nothing about peaks and nights.
-3. An interval of a scope is measured if it is measured for all meters that enter into the scope.
+2. An interval is measured if the readings or imports around it are not much further apart than its
+   own length. Other intervals have a share of the consumption of a longer time, so they show
+   nothing about peaks and nights.
+3. An interval of a scope is measured if it is measured for all meters that count in the scope.
 """
 
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         coverage: share of the meters' time without gaps, 0 to 1; 0 if nothing is stored.
         estimated: part of `amount` that was distributed over gaps between readings.
         is_measured: True for intervals that are measured (laws 2 and 3).
-        is_whole: True for intervals in which something is known of each meter that enters.
+        is_whole: True for intervals in which something is known of each meter that counts.
     """
 
     starts_ms: "NDArray[np.int64]"
@@ -90,7 +91,7 @@ class MeterIntervals(msgspec.Struct, frozen=True):
         flows: the flow of each row; a meter with an export register has two rows.
         consumption: the consumption [kWh, m3 or GJ].
         is_measured: True for intervals that are measured (law 2).
-        from_ms: start of the time whose consumption was divided among intervals; of a measured
+        from_ms: start of the time whose consumption was divided among intervals; for a measured
             interval, its own start [UTC, ms].
         until_ms: end of that time [UTC, ms].
     """

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: Smallest weight of a meter in its scope's coverage, as a share of the average meter's
 #: consumption. Gaps of a meter without consumption must lower the coverage, too.
 _MIN_COVERAGE_WEIGHT: Final = 0.1
-#: Largest estimated share of a value from which a verdict or a forecast is made. For example, if a
-#: year lies between two readings that are several years apart, most of its value is estimated.
+#: Largest estimated share of a value that allows a verdict or a forecast. For example, most of a
+#: year's value is estimated if the year lies between two readings that are several years apart.
 ESTIMATED_MAX: Final = 0.5
 
 

@@ -4,8 +4,8 @@ Laws:
 
 1. The verdict on a running year depends on the forecast of the whole year, if last year is known.
    Without a forecast, and in other periods, the verdict depends on the days so far.
-2. Without enough data there is no verdict, and none on a scope that existed in a part of the
-   compared periods only. The rules are in `analytics.figures.targets`.
+2. Without enough data there is no verdict. A scope that existed only in a part of the compared
+   periods has no verdict either. The rules are in `analytics.figures.targets`.
 
 Pure: structs in, figures out.
 """
@@ -32,12 +32,12 @@ class Comparison(msgspec.Struct, frozen=True):
 
     Attributes:
         rules: factors, plans, targets and caps.
-        period: the whole period, days to come included.
+        period: the whole period, including future days.
         plan: the plan in force in the period; None if there is none.
         current: the complete days of the period.
         same_days: the same days of the base year; None if there is no base year.
         base_year: the whole base year; None if there is none.
-        partial: ids of the scopes that existed in a part of the compared periods only.
+        partial: ids of the scopes that existed only in a part of the compared periods.
     """
 
     rules: Rules

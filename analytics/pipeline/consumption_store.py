@@ -279,7 +279,7 @@ class ConsumptionStore:
 
         Args:
             rows: tags of each series, without site and interval, and its consumption by the
-                intervals of `grids`. An iterator is consumed as far as points fit into a write.
+                intervals of `grids`. An iterator is read in parts, one part for each write.
             grids: edges of the window's intervals.
             stored: times of the stored points, at least of the intervals with unknown consumption.
         """
@@ -375,10 +375,10 @@ class ConsumptionStore:
             self._log_refused(await self._store.write(points[start : start + _POINTS_PER_WRITE]))
 
     async def write_figures(self, points: Sequence[Point]) -> None:
-        """Write all points that the store accepts, each even if it rejects others.
+        """Write all points that the store accepts, even if the store rejects other points.
 
         Raises:
-            PointsRefused: it rejects some of the points.
+            PointsRefused: the store rejects some of the points.
         """
         refused: list[RejectedPoint] = []
         for start in range(0, len(points), _POINTS_PER_WRITE):

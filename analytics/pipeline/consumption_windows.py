@@ -28,8 +28,8 @@ from jieneng.metering.site import Meter, Site
 
 #: Intervals of a day that are shorter than a day: hours and quarters of an hour.
 _INTERVALS_BELOW_A_DAY: Final = 24 + 96
-#: Values of consumption that are in memory at once, of all meters together (140 bytes each, with
-#: the sums that are made of them).
+#: Largest number of values of consumption in memory, of all meters together. With its sums, a value
+#: takes 140 bytes.
 VALUES_AT_ONCE: Final = 10_000_000
 
 
@@ -113,15 +113,15 @@ class ConsumptionWindows:
     ) -> list[RegisterFinding]:
         """Compute and write some meters on the days from `start` up to, not including, `end`.
 
-        Sums are written, too. They rest on the stored consumption of the other meters, which must
-        be up to date. Values by hour and by quarter of an hour are written on days that have them.
+        Sums are written, too. They need the stored consumption of the other meters, which must be
+        up to date. Values by hour and quarter of an hour are written only on days that have them.
 
         Args:
             meters: records of the meters.
             start: the first day.
             end: the day after the last one.
-            is_whole: True to write all sums and virtual meters; else only those that the meters can
-                change.
+            is_whole: True to write all sums and virtual meters; False to write only those that
+                depend on the meters.
 
         Returns:
             The findings about registers, by meter, code and local day.
@@ -147,7 +147,7 @@ class ConsumptionWindows:
         return findings
 
     def _operands_with(self, ids: Collection[str], *, is_whole: bool) -> list[Meter]:
-        """Return the further meters that are in formulas with some meters, or in any formula."""
+        """Return further meters of the formulas that contain some meters, or of all formulas."""
         found: dict[str, Meter] = {}
         for virtual in virtual_meters(self._site):
             operands = {meter.id: meter for meter in operands_read(self._site, [virtual.id])}

@@ -1,13 +1,14 @@
-"""Find the days with gaps whose distribution earlier readings can change.
+"""Find the days with gaps whose distribution is changed by late readings before the gaps.
 
-A gap is distributed by the four weeks before it. So a late reading can change gaps that begin up to
-four weeks after it, though nothing else changes there.
+A gap is distributed by the usual consumption of the four weeks before it. So a late reading can
+change gaps that begin up to four weeks after it. Nothing else changes on the days of these gaps.
 
 Laws:
 
-1. In a gap the consumption is known, but not covered. So the stored coverage of a day shows if a
-   gap is in it, and of a meter without gaps nothing else is read.
-2. The values by hour are compared, because a gap within a day does not change the sum of the day.
+1. In a gap the consumption is known, but not covered. So the stored coverage of a day shows if the
+   day has a gap. For a meter without gaps, nothing else is read.
+2. Values by hour are compared, not days: within a day, another distribution of a gap leaves the sum
+   of the day as it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ from jieneng.metering.quantities import CONSUMPTION
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Days that are read next if a gap goes on after the days that were read.
+#: Number of further days that are read if a gap does not end within the days that were read.
 _FURTHER_DAYS: Final = 35
 
 
@@ -58,8 +59,8 @@ class LaterGaps:
             from_ms: by meter id, the time before which readings may have changed [UTC, ms].
 
         Returns:
-            By meter id, the same time for all meters with such gaps [UTC, ms], so that they are
-            computed together.
+            By meter id, the end of these gaps [UTC, ms]; only meters with such gaps. It is the same
+            time for all of them, so that they are computed together.
         """
         later = [
             one
@@ -75,7 +76,7 @@ class LaterGaps:
             gaps = await self._days_with_gaps(later, first, end)
             if not any(of_meter[-1] for of_meter in gaps.values()):
                 break
-            end += timedelta(days=_FURTHER_DAYS)  # a gap may go on
+            end += timedelta(days=_FURTHER_DAYS)  # the last gap may end on a later day
         midnights = periods.edges_ms(first, end, "day", self._zone)
         ends = {
             meter: _end_of_gaps(of_meter, midnights, from_ms[meter])
@@ -85,7 +86,7 @@ class LaterGaps:
         return dict.fromkeys(affected, max(ends.values(), default=0))
 
     async def outdated(self, meters: Sequence[MeterRecords], start: date, end: date) -> list[date]:
-        """Return the days from `start` to before `end` with outdated values by hour.
+        """Return the days from `start` up to, not including, `end` with outdated values by hour.
 
         Only meters with gaps are compared.
         """
@@ -141,7 +142,7 @@ class LaterGaps:
     async def _stored_hours(
         self, meters: Sequence[str], hours_ms: "NDArray[np.int64]"
     ) -> "dict[tuple[str, str, str], NDArray[np.float64]]":
-        """Return the stored consumption by hour, by kind of the series, meter id and field."""
+        """Return stored hourly consumption; the key is kind of the series, meter id and field."""
         fields = dict.fromkeys(CONSUMPTION.values())
         return {
             (kind, *key): row
@@ -160,7 +161,7 @@ def _end_of_gaps(
     """Return the end of the last gap that begins less than `HISTORY_MS` after a time [UTC, ms].
 
     Args:
-        has_gap: shape (days,), True for days in which a gap is.
+        has_gap: shape (days,), True for days with a gap.
         midnights_ms: shape (days + 1,), edges of the days [UTC, ms].
         from_ms: the time [UTC, ms]; it is returned if there is no such gap.
     """

@@ -1,9 +1,9 @@
 """Find the local days whose consumption has to be computed, or computed again.
 
 Law: when a day is computed, a coverage is stored for each meter with readings; it may be 0. A day
-without this coverage is missing. A day is outdated if computing it again from the readings would
-give other numbers or findings than the stored ones. Values by hour are compared only in gaps after
-the given days (`later_gaps`), because everything else that changes them changes the day, too.
+without this coverage is missing. A day is outdated if its readings now give other numbers or
+findings than the stored ones. Values by hour are compared only in gaps after the given days
+(`later_gaps`). In all other cases, a change of values by hour also changes the value of the day.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,9 +6,9 @@ Laws:
    readings have been deleted.
 2. If several periods are computed together, their base year is read only once. The results are the
    same as if the periods were computed one by one.
-3. A forecast of the running year needs the years before it, and an annual quota its year of
-   reference. They are read only once a day, because apart from late readings and imports nothing
-   changes them during a day. A base year that was read for a comparison is not read again.
+3. A forecast of the running year needs the years before it. An annual quota needs its reference
+   year. These years are read only once a day, because during a day only late readings and imports
+   change them. A base year that was read for a comparison is not read again.
 """
 
 from collections.abc import Sequence
@@ -158,9 +158,9 @@ class PeriodFigures:
         return years[year]
 
     def _years_kept(self, today: date) -> dict[int, SiteConsumption]:
-        """Return the years that were read on a day, to which years can be added.
+        """Return the years that were read on a day; the caller adds further years to them.
 
-        Nothing is kept for figures as of an earlier day: those of a year that is over.
+        For figures as of an earlier day, such as those of a past year, nothing is kept.
         """
         if today > self._kept_on:
             self._kept_on, self._kept = today, {}
@@ -203,7 +203,7 @@ class PeriodFigures:
     async def _base_year(
         self, scopes: Sequence[Scope], year: Period, counted: frozenset[FlowKind], today: date
     ) -> SiteConsumption:
-        """Return `_site_consumption` of a base year, and keep its daily values for the day."""
+        """Return a base year's consumption (`_site_consumption`); keep daily values for the day."""
         daily = await self._consumption.daily_consumption(year.start, year.end)
         self._years_kept(today)[year.year] = daily
         found = await self._with_findings(year, daily)

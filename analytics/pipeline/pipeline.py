@@ -217,7 +217,7 @@ class Pipeline:
     async def recompute_changed(self, today: date, progress: Progress) -> None:
         """Compute the consumption that rests on rows of the site's files that have changed.
 
-        The days up to today must be computed. Nothing is done if this was done before.
+        The days up to today must already be computed. Only the first call does anything.
         """
         found = await self._changed.recompute(today, progress)
         if found is not None:
@@ -233,7 +233,7 @@ class Pipeline:
     async def recompute_marked(self, first: date, last: date) -> set[date]:
         """Compute the days that the ingest has marked for late readings; each mark only once.
 
-        Only the marked meters are computed, and the sums in which they count.
+        Only the marked meters, and the sums that contain them, are computed.
 
         Returns:
             The days, and outdated days around them that were computed as well.
@@ -384,13 +384,13 @@ class Pipeline:
     ) -> list[Figure]:
         """Compute the figures of periods, and write them to the measurement `indicator`.
 
-        The points are dated to the start of the local day in which the time of the figures lies.
-        Midnight counts to the day before, so figures as of the end of a year are dated 31 December.
+        The time of a point is the start of the local day for which the figures are computed.
+        Midnight belongs to the day before, so figures as of the end of a year have 31 December.
 
         Args:
             as_of_ms: time of the figures [UTC, ms] by the id of their period.
-            replaced: ids of periods whose points of the same day are deleted first, because figures
-                may have lost values, or may no longer exist.
+            replaced: ids of periods whose points of the same day are deleted first. This is needed
+                if figures may have lost values, or may no longer exist.
 
         Raises:
             PointsRefused: the store rejects some of the points.

@@ -49,8 +49,8 @@ class Window(msgspec.Struct, frozen=True):
         meters: records of the meters to compute.
         operands: records of further meters in formulas with these meters.
         others: stored consumption of all other flows of the same media.
-        is_whole: True to write all sums and virtual meters, and to delete all others. Else, only
-            those are written that the meters can change.
+        is_whole: True to write all sums and virtual meters, and to delete stored sums that the site
+            no longer has. False to write only those that depend on the meters.
     """
 
     grids: Grids

@@ -1,15 +1,15 @@
-"""Bring the load profile of meters and scopes together: figures, week, peaks by month and nights.
+"""Compute the load profile of meters and scopes: figures, usual week, monthly peaks and nights.
 
 Laws:
 
 1. A figure whose coverage is below its floor has no value, and the profile says why. An unknown
    value is None, never 0.
-2. The peak is that of quarters of an hour. If the measured share of these is below the coverage
-   floor, but that of the hours is not, the peak is that of hours. The result states the interval of
-   a peak.
-3. If the peak lies in a time that was not measured, it has no value. A PUE below 1 has none either,
-   because the IT equipment can't consume more than its room.
-4. A period that is not over has the figures of its complete days.
+2. The peak is the largest mean load of a quarter of an hour. If too few quarters of an hour are
+   measured, but enough hours, it is the largest mean load of an hour. The result states the
+   interval of a peak.
+3. If the peak lies in a time that was not measured, it has no value. A PUE below 1 has no value
+   either, because the IT equipment can't consume more than its room.
+4. The figures of a period that is not over are those of its complete days.
 
 Pure: structs in, structs out.
 """
@@ -263,7 +263,7 @@ def _possible_pue(ratio: float, coverage: float) -> ProfileValue:
 def _hidden_peak(peaks: Mapping[str, PeakLoads], row: int) -> float:
     """Return the largest mean load of a time that was not measured, if it is above the peak.
 
-    NaN if it is not, or nothing is known of such a time.
+    The result is NaN if this load is not above the peak, or is unknown.
     """
     if not peaks:
         return math.nan
@@ -284,7 +284,8 @@ def _findings(inputs: ProfileInputs, profile: LoadProfile, hidden_peak: float) -
     Args:
         inputs: the inputs.
         profile: the profile, without findings.
-        hidden_peak: mean load of the time in which the peak lies, NaN if the peak is known.
+        hidden_peak: mean load of the unmeasured time in which the peak lies; NaN if the peak is
+            known.
     """
     subject, floor = profile.subject.id, inputs.coverage_floor
     if profile.coverage < floor:

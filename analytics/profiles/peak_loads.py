@@ -2,8 +2,9 @@
 
 Suppliers bill the demand for electricity by its largest mean over 15 minutes.
 
-Law: the mean load of a time that was not measured, but whose consumption is known, is a lower limit
-of the peak. If it is above the measured peak, the peak lies in that time and is unknown.
+Law: if a time was not measured, but its consumption is known, the true peak is at least the mean
+load of this time. If this mean load is above the measured peak, the peak lies in this time and is
+unknown.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-#: Relative difference of two loads that is rounding.
+#: Relative difference of two loads that may come from rounding.
 _ROUNDING: Final = 1e-6
 
 

@@ -4,8 +4,8 @@ Laws:
 
 1. An hour of the week is a weekday and an hour of the local clock. Its values are the mean loads of
    the measured hours at this time.
-2. Public holidays, also on weekends, and working days that were moved to a weekend, are left out:
-   they are unlike other days of their weekday.
+2. Public holidays, also those on weekends, and working days that were moved to a weekend are left
+   out. They are unlike other days of their weekday.
 3. An hour of the week with fewer than three values is unknown.
 """
 

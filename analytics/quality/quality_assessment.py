@@ -183,9 +183,10 @@ def _meter_concerns(
 
 
 def _came_or_went(site: Site, before: Period, period: Period) -> frozenset[str]:
-    """Return the ids of the meters that existed in a part of two periods only.
+    """Return the ids of meters that were removed, or whose area joined or left, in two periods.
 
-    The change of their consumption is explained by `site.toml`.
+    The time between the two periods counts, too. Rows of `site.toml` explain why the consumption of
+    these meters changed.
     """
     changed = [change.area for change in area_changes(site, [before, period])]
     areas = set(descendants(site.areas_below, changed))

@@ -60,7 +60,7 @@ class AccountPlan(msgspec.Struct, frozen=True, dict=True):  # dict, for a cached
     def price_range(
         self, first: "NDArray[np.int64]", until: "NDArray[np.int64]"
     ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-        """Return the cheapest and the dearest known price of spans of half hours.
+        """Return the lowest and the highest known price of each span of half hours.
 
         Args:
             first: first half hour of each span, counted from the start of the first day.

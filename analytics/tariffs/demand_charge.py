@@ -6,8 +6,8 @@ Laws:
 2. By contract: the contract demand [kW], which is at least 40 % of the capacity. Demand above 105 %
    of the contract demand is charged twice.
 3. By greatest demand: the greatest mean power of 15 min in the month [kW].
-4. The charge of a month is the same for each of its days, so a month that is not over has the share
-   of its days. If the price changes within the month, each day has its own price.
+4. Each day has the same share of the month's charge. So a month that is not over has the charge of
+   its days so far. If the price changes within the month, each day has its own price.
 
 The percentages are keys of the tariff. Source: 发改办价格〔2016〕1583号. Pure: numbers in, numbers
 out.
@@ -41,7 +41,7 @@ def charged_kw(demand: DatedDemand, tariff: Tariff, greatest_kw: float) -> float
 
 
 def demand_price_key(demand: DatedDemand) -> Literal["capacity", "demand"]:
-    """Return the key of a price by which demand is charged."""
+    """Return the key of the price that applies to a demand."""
     return "capacity" if demand.basis == "capacity" else "demand"
 
 

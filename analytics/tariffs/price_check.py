@@ -2,11 +2,13 @@
 
 Laws:
 
-1. On a day, a tariff has one price at most: a row with `to` ends before the next row begins.
-2. A contract states a price for each price period that occurs in its schedule.
-3. A price is refused if it is at least ten times the greatest usual price (`[[reference_price]]`),
-   or at most a tenth of the least one: it is probably in another unit, such as fen. Prices of
-   valley hours may be low, so of prices by the time of day only the greatest is limited.
+1. A tariff has at most one price on each day: a row with `to` must end before the next row begins.
+2. A contract states prices for peak and valley hours if its schedule has such hours. Prices for
+   sharp and deep valley hours may be left out.
+3. A price is refused if it is at least ten times the greatest usual price (`[[reference_price]]`).
+   It is probably in another unit, such as fen. A flat price or a price of a step is also refused if
+   it is above 0 and at most a tenth of the least usual price. Other prices have no lower limit,
+   because valley hours may be cheap.
 
 Pure: rows in, problems out.
 """
@@ -25,9 +27,9 @@ from jieneng.metering.errors import Msgid, Problem
 from jieneng.metering.quantities import PRICE_PERIODS, PricePeriod
 
 _STEPS_EXAMPLE: Final = "[{above = 0, price = 3.1}, {above = 1200, price = 3.7}]"
-#: Prices of a contract.
+#: Keys of prices that a contract states.
 _STATED: Final[tuple[PricePeriod, ...]] = ("sharp", "peak", "valley", "deep_valley")
-#: Factor between a price and the usual prices, from which on its unit is probably another one.
+#: Factor by which a price in a wrong unit differs at least from the usual prices.
 _OTHER_UNIT: Final = 10.0
 
 
@@ -70,7 +72,7 @@ def check_prices(rows: Sequence[Price], context: PriceContext) -> Iterator[tuple
 
 
 def _overlaps(rows: Sequence[Price]) -> Iterator[tuple[int, Problem]]:
-    """Yield a problem for each price that is in force longer than until the next one (law 1)."""
+    """Yield a problem for each price that is still in force when the next one begins (law 1)."""
     ordered = sorted(range(len(rows)), key=lambda one: (rows[one].tariff, rows[one].from_))
     for index, following in pairwise(ordered):
         row, later = rows[index], rows[following]
@@ -94,7 +96,7 @@ def _overlaps(rows: Sequence[Price]) -> Iterator[tuple[int, Problem]]:
 
 
 def _form_problems(row: Price, tariff: Tariff) -> Iterator[Problem]:
-    """Yield a problem for each key that is missing, or does not go with another one."""
+    """Yield a problem for each key that is missing, or contradicts another key."""
     if row.to is not None and row.to < row.from_:
         yield ends_early("the price of {id} ends before it begins.", tariff.id)
     if (row.flat is None) == (not row.steps):
@@ -133,7 +135,7 @@ def _form_problems(row: Price, tariff: Tariff) -> Iterator[Problem]:
 def _contract_problems(
     row: Price, tariff: Tariff, schedules: Mapping[str, Schedule]
 ) -> Iterator[Problem]:
-    """Yield a problem if a contract states too few or too many prices (law 2), or exchanges two."""
+    """Yield a problem for a contract's missing (law 2), unexpected or exchanged prices."""
     own = [name for name in _STATED if getattr(row, name) is not None]
     if own and (row.purchase is not None or tariff.schedule is None):
         yield _problem(
@@ -169,7 +171,7 @@ def _contract_problems(
 def _level_problems(
     row: Price, tariff: Tariff, references: Sequence[ReferencePrice]
 ) -> Iterator[Problem]:
-    """Yield a problem for each price that can't be one of a unit of the medium (law 3)."""
+    """Yield a problem for each price that is probably in another unit (law 3)."""
     if row.flat is not None and row.purchase is not None and row.purchase > row.flat:
         yield _problem(
             row,

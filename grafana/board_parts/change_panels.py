@@ -1,4 +1,4 @@
-"""Panels that show what changed since the base year, and why: carbon by cause, and comparisons."""
+"""Panels of changes since the base year: carbon by cause, and further comparisons."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -17,7 +17,7 @@ from jieneng.metering import schema
 from jieneng.metering.indicators import INDICATORS
 from jieneng.metering.quantities import MEDIA
 
-#: Boards of years show any chosen year, whatever their time range.
+#: Boards of years show the chosen year, also if it is outside their time range.
 _LONG: Final[Json] = {"timeFrom": "10y", "hideTimeOverride": True}
 _DAY: Final = "time:YYYY-MM-DD"
 
@@ -138,7 +138,7 @@ def carbon_scopes(site: BoardSite) -> Json:
 
 
 def _effects(site: BoardSite, width: int | None = None) -> dict[str, FieldOverride]:
-    """Return the columns of the carbon of both years, and of the effects on both indicators."""
+    """Return the columns for the carbon of both years, and for the effects of both indicators."""
     tr = site.tr
     titles = {
         "base": tr("Base value"),
@@ -218,7 +218,7 @@ def left_out_areas(site: BoardSite) -> Json:
 
 
 def _media_values(site: BoardSite) -> Mapping[str, tuple[str, str]]:
-    """Return the names of each combination of media, as the field `unmetered` has them."""
+    """Return the names of the media for each possible value of the field `unmetered`."""
     names = medium_names(site.tr)
     return {
         " ".join(media): (site.tr(", ").join(names[one] for one in media), colours.TEXT)

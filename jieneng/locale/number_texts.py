@@ -32,7 +32,7 @@ def number(value: float | None) -> str:
 
 
 def decimals(size: float) -> int:
-    """Return the decimals with which `number` shows a number of a size: 2 for 17.9, 4 for 0.0451.
+    """Return how many decimals `number` shows for a size: 2 for 17.9, 4 for 0.0451.
 
     The size is at least 0. Very small numbers have six decimals.
     """

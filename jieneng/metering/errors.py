@@ -128,7 +128,7 @@ class NoData(JienengError):
 
 
 class PointsRefused(JienengError):
-    """Points that the database rejects, and will reject again until its cause is removed."""
+    """Points that the database rejects, and rejects again until the cause is removed."""
 
 
 class PeerError(JienengError):

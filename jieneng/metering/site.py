@@ -399,7 +399,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def areas_below(self) -> Mapping[str | None, Sequence[str]]:
-        """Ids of the areas directly below each area, by its id; those of the top areas by None."""
+        """Ids of the areas directly below each area, by its id; the top areas have the key None."""
         return children_of({area.id: area.parent for area in self.area})
 
     @cached_property
@@ -448,10 +448,12 @@ def parent_cycle(parents: Mapping[str, str | None], start: str) -> tuple[str, ..
 
 
 def children_of(parents: Mapping[str, str | None]) -> Mapping[str | None, Sequence[str]]:
-    """Return the ids directly below each id, in the order of `parents`; those at the top by None.
+    """Return the ids directly below each id, in the order of `parents`.
+
+    The ids at the top have the key None.
 
     Args:
-        parents: id of the parent, by id; None at the top.
+        parents: id of the parent, by id; None for an id at the top.
     """
     children: dict[str | None, list[str]] = {}
     for node, parent in parents.items():

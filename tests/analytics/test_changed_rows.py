@@ -193,7 +193,7 @@ async def serve(path: Path, *, hours: int = 4) -> None:
 
 
 async def first_day(path: Path) -> None:
-    """Compute all of a new store as the commands and the service do."""
+    """Compute all results of a new store, as the commands and the service do."""
     folder = load(path)
     async with opened(folder, SETTINGS.store) as store:
         await write_readings(store)
@@ -273,7 +273,7 @@ async def test_work_that_was_interrupted_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The store is away when consumption is computed, and then when it comes to the costs."""
+    """The store is not available during the consumption, and then during the costs."""
     path = tmp_path / "site"
     shutil.copytree(computed, path)
     made(path, {"site.toml": FILES["site.toml"].replace("- canteen", "- 0.5 * canteen")})

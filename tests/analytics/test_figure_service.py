@@ -1,4 +1,4 @@
-"""In a round of the service, each kind of figures is on its own: one that fails stops no other."""
+"""In a round of the service, a failure of one kind of figures does not stop the other kinds."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -98,7 +98,7 @@ async def test_a_store_that_rejects_figures_of_one_kind_gets_all_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Rejected for three rounds, with one line in the log; the fourth round succeeds."""
+    """The store rejects them for three rounds, with one line in the log; the fourth succeeds."""
     refused = {SERIES[failing]}
     refuse(monkeypatch, refused)
     settings = AnalyticsSettings(every_s=600, alerts=NO_ALERTS)
@@ -122,7 +122,7 @@ async def test_a_store_that_rejects_figures_of_one_kind_gets_all_others(
 async def test_a_published_file_that_was_damaged_is_named_by_health_and_metrics(
     small: SiteFolder, start: int
 ) -> None:
-    """Only the rating of the data reads it."""
+    """Only the rating of the data reads the published file."""
     import aiohttp
 
     (small.path / "published").mkdir()
@@ -212,7 +212,7 @@ async def test_a_step_for_which_the_store_has_never_time_holds_up_no_other_one(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The round ends with it, as with a server that is down; the next round begins with others."""
+    """The step ends the round, as a server that is down does; the next round begins with others."""
 
     async def time_out(*_: object) -> None:
         raise StoreUnavailable("no answer within 30 s")

@@ -1,11 +1,11 @@
-"""A simulated site whose data a database holds as the services would have written them.
+"""A simulated site, with a database that has the data that the services would have written.
 
-The history is computed, not waited for: readings of the simulated meters, then the product's own
-backfill and publishing. What agents report (polls, state, counts) is written beside them.
+The history is computed at once: readings of the simulated meters, then the product's own backfill
+and publishing. Reports of agents (polls, state, counts) are written, too.
 
 The site is the example centre with heat meters, photovoltaics, an annex that joined in 2025, and a
-further baseline beside 2020. A meter of block 2 was silent for two days, one
-reading of a meter in block 1 is wrong, and an agent is offline.
+further baseline beside 2020. A meter of block 2 was silent for two days, one reading of a meter in
+block 1 is wrong, and an agent is offline.
 """
 
 import shutil
@@ -51,7 +51,7 @@ GAUGE_HOURS: Final = 27
 SILENT_METER: Final = "e-b2-hvac"
 SILENT: Final = (date(2025, 11, 26), date(2025, 11, 28))
 
-#: First day of the annex, which existed in a part of the compared years only.
+#: First day of the annex, which existed only in a part of the compared years.
 JOINED: Final = date(2025, 1, 1)
 
 #: A meter of which one reading is three times too high.

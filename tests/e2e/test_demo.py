@@ -54,7 +54,7 @@ def broker_of(folder: Path) -> int | None:
 
 
 def complaints(folder: Path, since: dict[Path, int]) -> list[str]:
-    """Lines above the level `info` that a demo has written to its logs, after the given sizes."""
+    """Lines above the level `info` in the logs of a demo, after the given sizes of the logs."""
     return [
         line
         for log in (folder / "logs").glob("*.log")
@@ -66,7 +66,7 @@ def complaints(folder: Path, since: dict[Path, int]) -> list[str]:
 def test_the_demo_shows_figures_and_survives_its_broker(tmp_path: Path) -> None:
     """The broker of a demo is killed in the middle, and nothing is lost.
 
-    The demo then goes on undisturbed, with what was pending when it ended.
+    The demo is then started again, and goes on with the data that were pending when it ended.
     """
     folder = tmp_path / "demo"
     environment = {**os.environ, "JIENENG_LANGUAGE": "en", "PYTHONUNBUFFERED": "1"}

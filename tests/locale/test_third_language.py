@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po, write_po
 from jieneng.locale import collect
 from tests.cli import run
 
-#: The worker that searches the source for sentences, so that it is searched once.
+#: The worker for all tests that search the source for sentences, so that one search is enough.
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("sentences")]
 
 FRENCH = {

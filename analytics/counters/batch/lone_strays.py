@@ -6,10 +6,10 @@ readings.
 
 Law: the result is exactly that of `believed_register`. If this is not proven, there is no result.
 
-Accepted readings: zeros, and readings that are higher than the positive reading after them, are
-strays. All other readings are plain (`plain_register`), the first and the last one included. A
-spike has no other spike beside it, is above the next two good readings by more than the resolution,
-and is far from the register's modulus.
+Which readings are accepted: a stray is a zero, or a spike. A spike is higher than the next positive
+reading. All other readings are good, the first and the last one included; together they are plain
+(`plain_register`). There are no two spikes side by side. A spike is above the next two good
+readings by more than the resolution, and far from the register's modulus.
 
 Why the best path consists of exactly the good readings:
 
@@ -21,15 +21,15 @@ Why the best path consists of exactly the good readings:
    `reading_runs`). Its evidence is 0, so its score is that of one reading. All spikes together have
    a score below 0.5.
 3. Good runs follow one another without a reset, also if they are cut. So a path that only leaves
-   some of them out has a lower score.
-4. After a spike, a path can't go on with one of the next two good readings: that would be a fall
-   which is not a rollover, so it would be a reset, and cost 1. Assume that a path contains several
-   spikes, and no good reading between them. Then it leaves out at least one good reading between
-   each two of them, and two after the last one. So it leaves out more good readings than it
-   contains spikes, and its score is lower.
+   out some of the good runs has a lower score.
+4. After a spike, a path can't go on with one of the next two good readings. The register would fall
+   there without a rollover. That is a reset, which costs 1. Now assume that a path contains several
+   spikes, and no good reading between these spikes. Then the path leaves out at least one good
+   reading between each two spikes, and two good readings after the last spike. So it leaves out
+   more good readings than it contains spikes, and its score is lower.
 5. The stable part of the window depends on the first and the last certain run. Good runs are cut
-   only at the levels of spikes before them. The begin of the first certain run and the end of the
-   last one are proven only if they belong to certain runs after all such cuts.
+   only at the levels of earlier spikes. The beginning of the first certain run is proven only if it
+   still belongs to a certain run after all such cuts. So is the end of the last certain run.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -85,7 +85,7 @@ class _Strays(NamedTuple):
 
 
 class _Dirty(NamedTuple):
-    """Good readings with spikes among them that a search would have to judge.
+    """Good readings, and the spikes among them that a search would have to judge.
 
     Attributes:
         plain: register of the good readings.
@@ -140,10 +140,10 @@ def without_lone_strays(
     spikes = strays.spikes
     register = values[spikes] / plain.ratio
     if plain.device.no_values:
-        if plain.device.is_no_value(np.zeros(1)).any():  # then a zero is no reading at all
+        if plain.device.is_no_value(np.zeros(1)).any():  # a zero means "no value" in this device
             return None
         unread = plain.device.is_no_value(register)
-        if unread.any():  # no readings at all, for which there is no finding either
+        if unread.any():  # a spike that means "no value" is not a reading, and has no finding
             is_read = np.ones(len(values), dtype=np.bool_)
             is_read[spikes[unread]] = False
             return without_lone_strays(times_ms[is_read], values[is_read], devices, window)
@@ -165,8 +165,9 @@ def _strays(times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]") -> _St
     """Return the zeros and spikes among known readings.
 
     Returns:
-        None if there are negative readings, too few or too many readings, strays in disorder, two
-        spikes side by side, or a stray at the beginning or the end.
+        None if the readings can't be judged here. Then there are negative readings, too few or too
+        many readings, two spikes side by side, strays that are not in order of time, or a stray at
+        the beginning or the end.
     """
     if not _READINGS_MIN <= len(values) <= _READINGS_MAX or values.min() < 0:
         return None
@@ -186,7 +187,7 @@ def _strays(times_ms: "NDArray[np.int64]", values: "NDArray[np.float64]") -> _St
         return None
     strays = np.sort(np.concatenate([zeros, spikes]))
     moments = times_ms[strays]
-    # That the good readings are in order is tested later.
+    # The order of the good readings is tested later.
     is_in_order = (times_ms[strays - 1] < moments) & (moments < times_ms[strays + 1])
     return _Strays(strays, spikes) if is_in_order.all() else None
 
@@ -221,9 +222,12 @@ def _is_proven(dirty: _Dirty, runs: _GoodRuns) -> bool:
 
 
 def _remains_certain(dirty: _Dirty, runs: _GoodRuns, number: int) -> tuple[bool, bool]:
-    """Return True for the begin and the end of a certain run if it belongs to a certain run (5).
+    """Return True if the beginning, and the end, of a certain run stay in certain runs (point 5).
 
     Runs are cut only at levels of the 32 runs before. There is at least one run between two spikes.
+
+    Returns:
+        One value for the beginning of the run, and one for its end.
     """
     earlier = dirty.spikes[max(number - LOOK_BACK_RUNS, 0) : number]
     line, first, end = dirty.plain.line, runs.first[number], runs.end[number]
@@ -246,7 +250,7 @@ def _remains_certain(dirty: _Dirty, runs: _GoodRuns, number: int) -> tuple[bool,
 def _stable_ms(dirty: _Dirty, runs: _GoodRuns) -> tuple[int, int] | None:
     """Return the stable part of the window, as `believed_register` does (law 7).
 
-    It begins in the first certain run and ends in the last one, in which there are no strays.
+    The part begins in the first certain run and ends in the last one. These runs have no strays.
     """
     certain = np.flatnonzero(runs.evidence >= CERTAIN)
     if not len(certain):

@@ -1,17 +1,17 @@
 """Compute the consumption of many meters on several grids of intervals. Pure.
 
-The registers of several meters with few readings are laid one after the other on one time axis, and
-all of their intervals are computed at once. For this each meter is moved in time, by more than the
-whole span of readings and intervals. Nothing is known between two meters, so no interval sees
-another meter.
+The registers of several meters with few readings are laid one after the other on one time axis. All
+of their intervals are then computed at once. For this, each meter is moved in time by more than the
+whole span of readings and intervals. The time between two meters counts as unknown, so no interval
+uses the readings of another meter.
 
 Laws:
 
-1. The order and the number of the meters do not affect any number.
-2. Times are only subtracted from each other. So a meter that is moved in time has the same digits.
+1. The results of a meter do not depend on the order and the number of the meters.
+2. Times are only subtracted from each other. So a meter has the same digits if it is moved in time.
 3. At most `_READINGS` readings are laid together, or one meter if it has more. So the memory needed
    does not grow with the number of meters, and the arrays stay in the processor's cache.
-4. A meter with many readings and no gap is computed alone: this is faster than copying its readings
+4. A meter with many readings and no gap is computed alone. This is faster than to copy its readings
    to the common time axis.
 """
 
@@ -85,7 +85,7 @@ class MeterOutcome(msgspec.Struct, frozen=True):
         stable_ms: (first, last time) of the span in which readings outside the window can't change
             which readings are believed [UTC, ms]; None if there is no such span.
         history_ms: time from which believed readings determine the distribution in gaps [UTC, ms];
-            None if they do not, as no gap is distributed by a profile.
+            None if no gap is distributed by a profile.
     """
 
     consumption: Mapping[Interval, Consumption]
@@ -173,7 +173,7 @@ def _judged(meter: MeterReadings) -> _Judged:
 def _with_profiles(
     meter: _Judged, edges_ms: "NDArray[np.int64]", zone: "ZoneInfo | None"
 ) -> _Judged:
-    """Return a meter with its consumption distributed in gaps that edges divide.
+    """Return a meter whose consumption is distributed in the gaps that edges divide.
 
     Args:
         meter: the meter.
@@ -254,7 +254,7 @@ def _of_line(line: RegisterLine, edges: _Edges) -> dict[Interval, Consumption]:
 def _of_joined_lines(
     lines: Sequence[RegisterLine], edges: _Edges
 ) -> list[dict[Interval, Consumption]]:
-    """Return the consumption of each of several lines, which are joined for this."""
+    """Join several lines on one time axis, and return the consumption of each line."""
     found: list[dict[Interval, Consumption]] = [{} for _ in lines]
     ends = [
         edges.all_ms[[0, -1]],

@@ -1,8 +1,9 @@
 """Find the readings around the edges of intervals, and interpolate there. Pure, on numpy arrays.
 
-Readings and edges both come at almost regular times. So only each eighth edge is searched for, and
-the edges between are expected at equal distances. The expectation is checked for each edge; an edge
-for which it is wrong is searched for. This is up to twice as fast as a search for each edge.
+Readings and edges both come at almost regular times. So the place among the readings is searched
+for every eighth edge only. For the edges between, it is estimated at equal distances. Each estimate
+is checked; if it is wrong, the edge is searched for. This is up to twice as fast as a search for
+each edge.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -61,7 +62,8 @@ def interpolated(
 ) -> "NDArray[np.float64]":
     """Return the interpolated register at each edge [kWh, m3 or GJ], shape (n,).
 
-    Before the first reading it has no meaning. After the last one it is the last reading.
+    For edges before the first reading, the result has no meaning. For edges after the last reading,
+    it is the register of the last reading.
 
     Args:
         times_ms: times of the readings [UTC, ms], ascending.
@@ -98,6 +100,6 @@ def _searched(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> "
 
 
 def _limit(before: "NDArray[np.int64]", readings: int) -> "NDArray[np.int64]":
-    """Limit indexes in place so that each is that of a reading with another one after it."""
+    """Limit indexes of readings, in place, so that another reading follows each of them."""
     np.maximum(before, 0, out=before)
     return np.minimum(before, readings - 2, out=before)

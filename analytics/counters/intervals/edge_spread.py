@@ -1,8 +1,8 @@
 """Compute the estimated consumption at the edges of a period.
 
 If an edge of a period lies between two readings, the consumption between them is divided at the
-edge, in proportion to time; in a gap in proportion to the usual consumption, if this is known
-(`profiled_gaps`). The smaller part is regarded as estimated; it is called the spread.
+edge, in proportion to time. In a gap, it is divided in proportion to the usual consumption, if this
+is known (`profiled_gaps`). The smaller part counts as estimated. It is called the spread.
 Example: a meter is read at 17:00 on the last day of each month. Then only the consumption of the
 seven hours up to midnight is estimated, not that of the whole month.
 
@@ -14,8 +14,8 @@ Laws:
 2. The spread is also 0 if the two readings are at most two hours apart without a gap, or if the
    imported interval is at most two hours long.
 3. If the edge is inside an imported interval, this interval is divided; otherwise the register.
-4. The spread at an edge depends only on the two readings, or on the interval, around the edge; in a
-   gap also on the readings from which the usual consumption was computed.
+4. The spread at an edge depends only on the two readings, or on the interval, around the edge. In a
+   gap it also depends on the readings from which the usual consumption was computed.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -85,11 +85,11 @@ class _Around(NamedTuple):
     """The points and readings around edges, each of shape (n,).
 
     Attributes:
-        point: index of the last point of the line before each edge or at it; at most the last but
-            one.
+        point: index of the last point of the line before each edge or at it; limited so that
+            another point follows.
         before: index of the reading before each edge.
-        after: index of the reading after it.
-        is_between: True if the edge is between these readings.
+        after: index of the reading after each edge.
+        is_between: True if the edge is between these two readings.
     """
 
     point: "NDArray[np.intp]"
@@ -104,7 +104,7 @@ def _around(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> _Around:
     number = np.searchsorted(times, edges_ms, side="right") - 1
     point = number.clip(0, len(times) - 2)
     before, after = point, point + 1
-    if len(inserted):  # before and after a run of inserted points there is a reading
+    if len(inserted):  # each run of inserted points lies between two readings
         is_first = np.append(True, np.diff(inserted) > 1)
         is_last = np.append(is_first[1:], True)
         run = np.cumsum(is_first) - 1
@@ -116,7 +116,7 @@ def _around(line: "RegisterLine", edges_ms: "NDArray[np.int64]") -> _Around:
 def _replaced(
     found: "NDArray[np.intp]", wanted: "NDArray[np.int64]", by: "NDArray[np.int64]"
 ) -> "NDArray[np.intp]":
-    """Return indexes in which some, given in ascending order, are replaced by others."""
+    """Return indexes of which some are replaced by others; those to replace are ascending."""
     place = wanted.searchsorted(found).clip(0, len(wanted) - 1)
     replaced: NDArray[np.intp] = np.where(wanted[place] == found, by[place], found)
     return replaced

@@ -3,8 +3,8 @@
 Laws:
 
 1. The hours are those of `periods`: they are counted from each local midnight.
-2. The number of an hour is that of the local clock at its start. So a clock change moves no hour to
-   another number, and an hour that the clock shows twice has the same number twice.
+2. The local clock at the start of an hour gives its number. So an hour has the same number on days
+   with and without a clock change. If the clock shows an hour twice, both have the same number.
 """
 
 from datetime import date, datetime

@@ -1,21 +1,23 @@
 """Distribute the consumption in gaps by the meter's own hours of the week. Pure.
 
-The register is read before a gap and after it, so the consumption in the gap is known, but not
-when it took place. Example: an office consumes 10 kWh in each hour from 08:00 to 18:00, and 2 kWh
-in each other hour. After a gap from 06:00 to 10:00 its register has grown by 36 kWh. The usual
-consumption of these four hours is 2, 2, 10 and 10 kWh, 24 kWh together. So the gap's hours get 3,
-3, 15 and 15 kWh.
+The register is read before and after a gap. So the consumption in the gap is known, but its
+distribution over time is not.
+
+Example: an office consumes 10 kWh in each hour from 08:00 to 18:00, and 2 kWh in each other hour.
+After a gap from 06:00 to 10:00 its register has grown by 36 kWh. The usual consumption of these
+four hours is 2, 2, 10 and 10 kWh, 24 kWh together. So the four hours get 3, 3, 15 and 15 kWh.
 
 Laws:
 
-1. A gap that is longer than an hour is distributed in proportion to the mean consumption of each
-   local hour of the week before the gap (`usual_week`). If a mean is not known for all hours that
-   the gap touches, the means of the hours of the day are taken. If one of these is not known
-   either, or all of them are 0, the gap is distributed evenly. Within an hour, the consumption is
-   always distributed evenly.
-2. The register before and after the gap stays as it is. So the sum over a gap is exactly the growth
-   of the register, and coverage and estimated amounts stay what they are.
-3. A gap depends only on the two readings around it, and on the readings in `HISTORY_MS` before it.
+1. A gap longer than an hour is distributed in proportion to the mean consumption of each local hour
+   of the week, in the four weeks before the gap (`usual_week`). If the mean of any hour of the gap
+   is unknown, or all of them are 0, the means of the hours of the day are used. If these are
+   unknown or 0 too, the gap is distributed evenly. Within an hour, the consumption is always
+   distributed evenly.
+2. The register before and after the gap does not change. So the sum over a gap is exactly the
+   growth of the register, and coverage and estimated amounts do not change either.
+3. The distribution in a gap depends only on the two readings around it, and on the readings in
+   `HISTORY_MS` before it.
 4. Gaps in which CT or PT change, or which end with an estimated value, are distributed evenly.
 """
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def profiled_gaps(line: "RegisterLine", moments_ms: "NDArray[np.int64]") -> "NDArray[np.int64]":
-    """Return the gaps whose distribution matters for the register at some times.
+    """Return the gaps whose distribution affects the register at some times.
 
     Args:
         line: line of a register.
@@ -94,7 +96,7 @@ def with_profiles(
     parts = _parts(start, end, hours)
     share, is_known = _shares(usual_weeks(line, start, hours), parts)
     first, growth = line.stored[gaps], line.stored[gaps + 1] - line.stored[gaps]
-    # The register at the end of each part is a point of the line, but the last one was read.
+    # The end of each part becomes a point of the line, but the end of the last part was read.
     is_point = is_known[parts.gap]
     is_point[parts.bounds[1:] - 1] = False
     gap = parts.gap[is_point]
@@ -121,7 +123,7 @@ class _Parts(NamedTuple):
 
 
 def _parts(start_ms: "NDArray[np.int64]", end_ms: "NDArray[np.int64]", hours: LocalHours) -> _Parts:
-    """Return the parts of local hours in gaps, which are given by their ends [UTC, ms]."""
+    """Return the parts of local hours in gaps, from the start and end of each gap [UTC, ms]."""
     edges = hours.edges_ms
     first = edges.searchsorted(start_ms, side="right") - 1
     count = edges.searchsorted(end_ms) - first
@@ -140,8 +142,8 @@ def _shares(usual: UsualWeeks, parts: _Parts) -> "tuple[NDArray[np.float64], NDA
         parts: parts of the gaps.
 
     Returns:
-        Shape (parts,), 0 to 1, not falling in a gap; and shape (gaps,), False for gaps that are
-        distributed evenly.
+        The shares, shape (parts,), 0 to 1, never falling within a gap; and a mask, shape (gaps,),
+        False for gaps that are distributed evenly.
     """
     share = np.zeros(len(parts.gap))
     is_known = np.zeros(len(parts.bounds) - 1, dtype=np.bool_)
@@ -150,7 +152,7 @@ def _shares(usual: UsualWeeks, parts: _Parts) -> "tuple[NDArray[np.float64], NDA
         for gap in np.flatnonzero(~is_known).tolist():
             part = slice(parts.bounds[gap], parts.bounds[gap + 1])
             up_to = weight[part].cumsum()
-            if up_to[-1] > 0:  # not NaN
+            if up_to[-1] > 0:  # also False for NaN
                 share[part] = up_to / up_to[-1]
                 is_known[gap] = True
     return share, is_known
@@ -167,8 +169,8 @@ def _with_points(
     Args:
         line: line of a register.
         places: shape (points,), index of the reading before which each point is placed, ascending.
-        times_ms: shape (points,), their times [UTC, ms].
-        stored: shape (points,), the stored register.
+        times_ms: shape (points,), times of the points [UTC, ms].
+        stored: shape (points,), the stored register at the points.
     """
     moved = line.inserted + places.searchsorted(line.inserted, side="right")
     new = places + np.arange(len(places))
@@ -184,15 +186,15 @@ def _with_points(
 def _merged(
     old: "NDArray[Any]", new: "NDArray[Any]", places: "NDArray[np.int64]", run: "NDArray[np.intp]"
 ) -> "NDArray[Any]":
-    """Return an array with the new elements before those at `places`.
+    """Return an array with new elements, each before the old element at its place.
 
-    This is `numpy.insert`, but much faster for few places with many elements each.
+    The result is that of `numpy.insert`, much faster if many elements share a few places.
 
     Args:
         old: the array.
-        new: shape (points,).
-        places: shape (points,), ascending.
-        run: indexes at which new elements have another place than those before, and their number.
+        new: shape (points,), new elements.
+        places: shape (points,), index of an old element for each new one, ascending.
+        run: indexes in `new` at which the place changes; at the end, the number of new elements.
     """
     parts: list[NDArray[Any]] = []
     done = 0

@@ -58,7 +58,7 @@ class RegisterLine(msgspec.Struct, frozen=True):
         edges_ms: shape (spans + 1,), times at which spans begin or end [UTC, ms], strictly
             ascending; empty without readings.
         known: shape (spans,), True if the consumption is known.
-        covered: shape (spans,), True if its distribution over time is known, too.
+        covered: shape (spans,), True if the distribution over time is known, too.
         estimated: shape (spans,), True if the last value of the span was not read, but estimated.
         inserted: shape (i,), indexes of values that were not read, ascending: those interpolated at
             a change of CT or PT, and the points by which gaps are distributed (`profiled_gaps`).

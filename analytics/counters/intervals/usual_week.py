@@ -1,18 +1,19 @@
-"""Mean consumption of a meter by local hour of the week, before each of some times. Pure.
+"""Compute the usual consumption of a meter: its mean by local hour of the week. Pure.
 
-A meter with hourly readings, before Monday 8 January, 10:00. Its consumption from 10:00 to 11:00
-was 4, 5, 6 and 5 kWh on the four Mondays before, so the mean of this hour of the week is 5 kWh. It
-was 3, 5, 7 and 5 kWh on Tuesdays, and so on.
+The means are computed for the weeks before a given time. Example: a meter has hourly readings, and
+the given time is Monday 8 January, 10:00. On the four Mondays before, the meter consumed 4, 5, 6
+and 5 kWh from 10:00 to 11:00. So the mean of this hour of the week is 5 kWh.
 
 Laws:
 
-1. Only readings of the last `HISTORY_MS` before a time count for it.
-2. Only measured hours count: complete hours in which no two readings are further apart than 65 min,
-   and in which the register neither starts again nor was estimated. So an hour in another gap or in
-   a day between two readings by hand does not count.
-3. The mean of an hour of the week is known if at least two such hours were measured.
-4. There is a coarser profile beside it: the mean of each hour of the day from Monday to Friday, and
-   of each hour of the day at the weekend. It is known by the same rule, so after a few days.
+1. Only readings in `HISTORY_MS` before the given time count.
+2. Only measured hours count. A measured hour is complete, no two readings in it are further apart
+   than 65 min, and its register was neither estimated nor started again. So an hour in another gap,
+   or between two daily readings by hand, does not count.
+3. The mean of an hour of the week is known if this hour was measured at least twice.
+4. The second profile is coarser: the means of the hours of the day, of Monday to Friday and of the
+   weekend. A mean is known if at least two of its hours were measured. So it is known after a few
+   days.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -36,11 +37,11 @@ _FAR_MS: Final = HOUR_MS + 300_000
 #: Time in which readings can affect a profile [ms]: four weeks of complete hours, the incomplete
 #: hour after them, and the reading before them.
 HISTORY_MS: Final = (_HOURS + 1) * HOUR_MS + _FAR_MS
-#: Number of measured hours from which on their mean is known.
+#: Smallest number of measured hours that have a known mean.
 _SEEN: Final = 2
 #: Number of days from Monday to Friday.
 _WORKDAYS: Final = 5
-#: Number of times whose hours are added up at once: it limits the memory needed.
+#: Number of given times that are computed together, to limit the memory needed.
 _AT_ONCE: Final = 256
 
 
@@ -49,8 +50,8 @@ class UsualWeeks(NamedTuple):
 
     Attributes:
         by_week: mean consumption by hour of the week [kWh, m3 or GJ]; NaN if unknown.
-        by_day: mean consumption by hour of the day, from Monday to Friday or at the weekend, laid
-            out over the hours of the week [kWh, m3 or GJ]; NaN if unknown.
+        by_day: mean consumption by hour of the day, repeated for each day from Monday to Friday and
+            for both days of the weekend [kWh, m3 or GJ]; NaN if unknown.
     """
 
     by_week: "NDArray[np.float64]"
@@ -60,7 +61,7 @@ class UsualWeeks(NamedTuple):
 def usual_weeks(
     line: "RegisterLine", moments_ms: "NDArray[np.int64]", hours: LocalHours
 ) -> UsualWeeks:
-    """Return the profile of a meter before each of some times.
+    """Return the profiles of a meter before each of some times.
 
     Args:
         line: line of the register.
@@ -111,12 +112,12 @@ def _means(
     of_week: "NDArray[np.int64]",
     end: "NDArray[np.int64]",
 ) -> UsualWeeks:
-    """Return the profiles of the hours before some hours.
+    """Return the profiles before some times, from the measured hours.
 
     Args:
         amount: shape (hours,), consumption [kWh, m3 or GJ]; 0 if not measured.
         counted: shape (hours,), 1 if measured, otherwise 0.
-        of_week: at least (hours,), number of each hour in its week.
+        of_week: at least `hours` elements, number of each hour in its week.
         end: shape (times,), index after the last hour before each time.
     """
     hour = (end[:, None] - np.arange(_HOURS, 0, -1)).ravel()
@@ -133,6 +134,6 @@ def _means(
 
 
 def _mean(total: "NDArray[np.float64]", number: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Return the means of sums of some numbers of hours; NaN if unknown (law 3)."""
+    """Return means from totals and numbers of hours; NaN if unknown (laws 3 and 4)."""
     found: NDArray[np.float64] = np.where(number >= _SEEN, total / np.maximum(number, 1), np.nan)
     return found

@@ -12,8 +12,8 @@ usual consumption (`profiled_gaps`). An example:
 Laws:
 
 1. Consecutive days with equal rates are one step. A day with unknown consumption ends a step.
-2. Consecutive days that lie in one gap are one step, with the mean of their rates: days without
-   covered time, without a reading, and with an estimate at the midnight between them.
+2. Consecutive days in one gap are one step, with the mean of their rates. Such days have no covered
+   time and no reading, and the midnight between them has an estimate.
 3. The resolution of a step is the number of its days. There is one exception: if covered days have
    equal rates for longer than the largest distance of readings, their consumption is really equal.
    Then the resolution is one day.

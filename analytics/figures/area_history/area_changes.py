@@ -36,7 +36,7 @@ class AreaChange(msgspec.Struct, frozen=True):
 
 
 def area_changes(site: Site, periods: Sequence[Period]) -> list[AreaChange]:
-    """Return the areas that existed in a part of the periods, but not in all of their time."""
+    """Return the areas that existed only in a part of the time of the periods."""
     found = []
     meters = AreaMeters(site)
     for area in site.area:
@@ -52,8 +52,8 @@ def like_for_like_scopes(
 ) -> tuple[dict[str, tuple[AreaChange, ...]], list[Scope]]:
     """Return the scopes, reduced to the areas that existed throughout.
 
-    Only scopes in which an area joined or left are returned. Areas that joined or left themselves,
-    and areas inside them, are not.
+    Only scopes in which an area joined or left are returned. A scope that joined or left itself is
+    not returned.
 
     Returns:
         The changes by scope id, and the scopes with these ids.
@@ -82,7 +82,7 @@ def own_changes(
 ) -> dict[str, tuple[AreaChange, ...]]:
     """Return the changes of scopes that consist only of areas that were built or closed, by id.
 
-    An area that is let out goes on in its own figures, so it is not one of them.
+    An area that is let out still has figures of its own, so it does not count as closed.
     """
     always = tuple(msgspec.structs.replace(area, counts=True) for area in site.area)
     changes = area_changes(msgspec.structs.replace(site, area=always), periods)

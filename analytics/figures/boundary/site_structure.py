@@ -64,11 +64,12 @@ class DayStructure(msgspec.Struct, frozen=True):
 
     Attributes:
         places: the place of each meter, by id.
-        let_around: for each area that is let out, or that is inside such an area, by its id: the
-            ids of the let areas that contain it. An area that is let out counts only in its own
-            figures.
+        let_around: ids of the let areas that contain an area, by the id of this area. Only areas
+            that are let out, or inside a let area, have an entry. An area that is let out counts
+            only in its own figures.
         closed_areas: ids of closed areas, and of all areas inside them.
-        near: for each area with meters, ids of the meters that are in it, or whose parent is.
+        near: for each area with meters, ids of the meters in the area, and of those whose parent is
+            in the area.
     """
 
     places: dict[str, MeterPlace]
@@ -96,7 +97,7 @@ class SiteStructure:
 
     @cached_property
     def virtual_ranks(self) -> Mapping[str, int]:
-        """Rank of each virtual meter by id: it is above the ranks of those in its own formula."""
+        """Rank of each virtual meter by id, above the ranks of the meters in its formula."""
         return {meter.id: rank for rank, meter in enumerate(virtual_meters(self.site))}
 
     def in_order(self, areas: Iterable[str]) -> list[str]:
@@ -138,7 +139,7 @@ class SiteStructure:
         )
 
     def _let_around(self, day: date) -> dict[str, frozenset[str]]:
-        """Return the let areas that contain an area, by its id; only areas that are in one."""
+        """Return the ids of the let areas that contain an area, for each area inside one."""
         found: dict[str, set[str]] = {}
         for area in self.site.area:
             if not area.counts_on(day):

@@ -6,8 +6,8 @@ shows the change against other years.
 Laws:
 
 1. A baseline is a row of `plan.toml` with its years and a reason. It has no target and no verdict.
-2. The baseline of several years is the mean of their values. If one of them is unknown, or lacks
-   the data that a verdict would need, the mean is unknown.
+2. The baseline of several years is the mean of their values. If one value is unknown, or lacks the
+   data that a verdict would need, the mean is unknown.
 3. A period is compared with the same days of each year, and only with earlier years.
 """
 

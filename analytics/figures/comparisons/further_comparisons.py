@@ -22,13 +22,13 @@ from jieneng.metering.indicators import Indicator
 
 
 class FurtherInputs(msgspec.Struct, frozen=True):
-    """Inputs of the comparisons other than that of the plan.
+    """Inputs of the comparisons that are shown beside that with the plan's base year.
 
     Attributes:
-        like_for_like: the two periods by the areas that existed in both; None if no area joined or
-            left.
+        like_for_like: inputs of both periods, reduced to the areas that existed in both; None if no
+            area joined or left.
         baselines: the further baselines.
-        own_changes: changes of the scopes that joined or left themselves, by their id.
+        own_changes: changes of the scopes that joined or left themselves, by scope id.
         coverage_floor: least coverage of compared values, 0 to 1.
     """
 

@@ -2,10 +2,10 @@
 
 Laws:
 
-1. Without the areas that joined or left, and all areas inside them, both sides of a comparison
+1. Areas that joined or left are left out, with all areas inside them. So both sides of a comparison
    consist of the same areas (`analytics.figures.area_history.area_changes`).
-2. An area that joined or left within either period, or between them, is treated in both as if it
-   were let out: the consumption of its meters is deducted, with its floor area and headcount.
+2. If an area joined or left within a period, or between the periods, it is treated in both periods
+   as if it were let out. The consumption of its meters, its floor area and headcount are deducted.
 3. Meters that are replaced or added within an area are no reason to leave the area out, because its
    use goes on.
 4. If an area that is left out has no meter of its own for a medium, its consumption of the medium
@@ -57,7 +57,7 @@ def like_for_like_comparison(
         same_days: inputs of the base period.
         current: the indicator without these areas.
         baseline: the indicator without these areas in the base period.
-        coverage_floor: least coverage of both for a change, 0 to 1.
+        coverage_floor: least coverage of both periods for which a change is stated, 0 to 1.
     """
     is_known = current.is_sufficient(coverage_floor) and baseline.is_sufficient(coverage_floor)
     change = relative_change_pct(current.value, baseline.value) if is_known else math.nan

@@ -207,7 +207,7 @@ def _status(base: IndicatorResult, value: IndicatorResult, floor: float) -> Spli
     if not (base.coverage > 0 or math.isfinite(base.value)):
         return "no_baseline"
     if base.coverage >= floor and not math.isfinite(base.value):
-        return "not_comparable"  # the data are there, but the scope had no floor area
+        return "not_comparable"  # the data are known, but the scope had no floor area then
     return "split" if base.is_sufficient(floor) else "insufficient_data"
 
 

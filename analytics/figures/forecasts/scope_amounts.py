@@ -2,10 +2,10 @@
 
 Laws:
 
-1. If one meter of a scope is unknown on a day, the day is unknown: a sum over only some meters is
-   never used.
-2. A year of which most is estimated, because it lies between two readings that are several years
-   apart, is unknown.
+1. If one meter of a scope is unknown on a day, the day is unknown. A sum over only some of the
+   meters is never used.
+2. A year is unknown if most of it is estimated. This happens if the year lies between two readings
+   that are several years apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def scope_amounts(
 
     Args:
         scopes: the scopes.
-        consumption: consumption on the days of the period, at least.
+        consumption: consumption on the days of the period, and possibly on more days.
         period: the period.
         counted: kinds of flows that count.
     """

@@ -2,13 +2,15 @@
 
 Laws:
 
-1. The value of an indicator at the end of the year is computed from the consumption so far, plus an
-   estimate of what is missing so far, plus the forecast of each medium. Factors and classes of
-   supply stay as they were so far. Floor area and headcount are the means of the whole year.
+1. The value of an indicator at the end of the year is computed from three amounts: the consumption
+   so far, an estimate of the missing consumption so far, and the forecast of each medium. Factors
+   and classes of supply stay as they were so far. Floor area and headcount are the means of the
+   whole year.
 2. The forecast errors of media are independent of each other, so their bands add as squares.
-3. Areas that joined or left since the beginning of last year are forecast on their own: as they
-   consumed on average since they joined, and 0 after they left. A scope that consists only of such
-   areas has no forecast, because its last year is not whole.
+3. Areas that joined or left since the beginning of last year are forecast on their own. After an
+   area joined, the forecast is its mean consumption of this year since then. After it left, the
+   forecast is 0. A scope that was built or closed itself in this time has no forecast, because its
+   last year is not complete.
 
 Pure: structs in, structs out.
 """
@@ -68,7 +70,7 @@ class YearEnd(msgspec.Struct, frozen=True):
 
 #: The year's end if there is no forecast.
 NO_YEAR_END = YearEnd(math.nan, math.nan, math.nan)
-#: The forecast of a medium that only areas that joined consume: it has no band.
+#: The forecast, without a band, of a medium that is consumed only by areas that joined.
 _NOTHING = Forecast(0.0, math.nan, math.nan)
 
 
@@ -103,7 +105,7 @@ def scope_forecasts(
         scopes: the scopes.
         history: consumption of the calendar years before, the oldest first, without a gap.
         elapsed: the complete days of the year.
-        current: consumption on these days, at least.
+        current: consumption on these days, and possibly on more days.
         counted: flows that enter into energy.
     """
     if not history or not scopes:
@@ -148,7 +150,7 @@ def _forecasts(
     year: int,
     counted: CountedFlows,
 ) -> dict[str, dict[Medium, Forecast]]:
-    """Return the forecast of each medium from the same scopes in the years before, by scope id."""
+    """Return the forecast of each medium by scope id, from the years before of the scope."""
     years = [
         scope_amounts(scopes, before, calendar_year(before.start.year), counted.energy)
         for before in history
@@ -179,7 +181,7 @@ def _changed_remainders(
         changes: the areas.
         elapsed: the complete days of the year.
         whole: daily consumption of the scope on these days, by medium.
-        alike: the same without the areas.
+        alike: daily consumption of the scope without the areas, by medium.
     """
     joined = [change.day for change in changes if change.kind == "joined"]
     first = max(((day - elapsed.start).days for day in joined), default=elapsed.days)

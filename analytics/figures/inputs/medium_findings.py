@@ -29,7 +29,7 @@ def meter_findings(
 ) -> Iterator[Finding]:
     """Yield the findings about missing readings of each meter of the scope.
 
-    Unknown consumption is a warning. Consumption that is known and was distributed over a gap is
+    Unknown consumption gives a warning. Known consumption that was distributed over a gap gives
     only a remark.
     """
     parts = np.abs(zero_where_unknown(totals.amount))
@@ -94,7 +94,7 @@ def balance_findings(scope: Scope, medium: Medium, totals: PeriodTotals) -> Iter
 def rest_findings(
     scope: Scope, medium: PeriodMedium, last_day: date, scope_amount: float
 ) -> Iterator[Finding]:
-    """Yield a finding for each meter of the scope below which meters measure more than it does."""
+    """Yield a finding for each meter of the scope whose sub-meters measure more than the meter."""
     areas = counted_areas(scope, scope.structure.on(last_day))
     balances = sorted(one for area in areas for one in medium.negative.get(area, ()))
     for _, balance in balances:

@@ -44,9 +44,9 @@ class MediumAmounts(msgspec.Struct, frozen=True):
 
     Attributes:
         amount: the consumption.
-        estimated: estimated part of it.
-        doubt: largest amount by which it may be wrong, the same on each day; NaN if no limit is
-            known.
+        estimated: estimated part of the consumption.
+        doubt: largest amount by which the consumption may be wrong, the same on each day; NaN if no
+            limit is known.
         missing: estimate of the missing consumption.
         purchased: consumption that counts for carbon, by source.
         estimated_purchased: estimated part of `purchased`.
@@ -78,7 +78,7 @@ class _Members(msgspec.Struct, frozen=True):
     """The meters of a medium that count in a scope, and those in their formulas.
 
     Attributes:
-        metered: their consumption.
+        metered: consumption of these meters.
         flows: the flow of each row.
         weight: shape (flows, days), weights in the scope.
     """
@@ -135,7 +135,7 @@ def _members(of: SitePeriod, medium: PeriodMedium, scope: Scope) -> _Members | N
 
 
 def _with_operands(rows: Sequence[int], medium: PeriodMedium) -> list[int]:
-    """Return some rows, and those of the meters in their formulas, ascending."""
+    """Return the given rows, and the rows of the meters in their formulas, ascending."""
     found = set(rows)
     waiting = [medium.flows[row].meter for row in rows]
     while waiting:
@@ -180,5 +180,8 @@ def _amounts(
 def _supplies(
     scope: Scope, medium: Medium, flows: Sequence[Flow], period_days: Sequence[date]
 ) -> "Mapping[Supply, NDArray[np.bool_]] | Mapping[None, bool]":
-    """Return a mask (flows, days) for each class of supply; only the key None without classes."""
+    """Return a mask of shape (flows, days) for each class of supply.
+
+    If the medium has no classes, the only key is None.
+    """
     return supply_masks(scope, flows, period_days) if medium == "electricity" else {None: True}

@@ -42,11 +42,12 @@ def period_factors(rules: Rules, site: Site, period: Period, fixed_on: date) -> 
     """Return the factors on the days of a period.
 
     Args:
-        rules: rules; their factor rows and convention are used.
-        site: site; its division code is used.
+        rules: rules, of which the factor rows and the convention are used.
+        site: site, of which the division code is used.
         period: the period.
-        fixed_on: day whose carbon factors are used on all days in the series `fixed`; findings are
-            about the rest of its year. The series `current` uses the factors of each day.
+        fixed_on: day whose carbon factors the series `fixed` uses on all days. Its findings are
+            about the rest of the year of this day. The series `current` uses the factors of each
+            day.
     """
     period_days = ordinals(period.start, period.end)
 

@@ -3,9 +3,9 @@
 Laws:
 
 1. A medium without any known consumption is left out of the inputs; it is not set to 0.
-2. A denominator (floor area, headcount) is the mean, over the period's days, of the value valid on
-   each day. Before a scope begins, it is 0, as its consumption is.
-3. If a scope can't have a denominator (a canteen has no headcount), this is not missing data.
+2. A denominator (floor area, headcount) is a mean over the period's days, of the values valid on
+   these days. Before a scope begins, denominator and consumption are both 0.
+3. Some scopes can't have a denominator: a canteen has no headcount. This is not missing data.
 """
 
 import math
@@ -48,8 +48,9 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         inputs: inputs of the indicators, without carbon factors and series.
         estimated_inputs: inputs with only the estimated part of the consumption.
-        doubt_inputs: inputs with the largest amount by which the consumption may be wrong, instead
-            of the consumption. It is distributed evenly over the days; NaN if no limit is known.
+        doubt_inputs: inputs that have, instead of the consumption, the largest amount by which the
+            consumption may be wrong. This amount is distributed evenly over the days; NaN if no
+            limit is known.
         missing_inputs: inputs with the estimate of the missing consumption.
         series: series that indicators need in addition to the daily sums, if the scope has a meter.
         coverage: share of the meters' time for which consumption is known, 0 to 1, by medium; only
@@ -166,7 +167,7 @@ def _joined(
 def _purchased_doubt(
     doubt: "Mapping[Medium, NDArray[np.float64]]",
 ) -> "dict[CarbonSource, NDArray[np.float64]]":
-    """Return the doubt by source of carbon, as if all doubtful electricity were from the grid."""
+    """Return the doubt by source of carbon; all doubtful electricity counts as from the grid."""
     return {
         (medium, "grid" if medium == "electricity" else None): by_day
         for medium, by_day in doubt.items()

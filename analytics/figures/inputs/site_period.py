@@ -37,7 +37,8 @@ class PeriodMedium(msgspec.Struct, frozen=True):
         registers: row of each meter's consumption register, by meter id.
         near: rows that may count in a scope, ascending, by scope id.
         mean: mean consumption of the known meters.
-        negative: balances with a negative rest, numbered in the order of the meters, by area.
+        negative: balances with a negative rest, each with its place in the order of the meters, by
+            area.
     """
 
     metered: MeterConsumption
@@ -53,7 +54,7 @@ class SitePeriod(msgspec.Struct, frozen=True):
 
     Attributes:
         period: the period.
-        consumption: consumption of all meters, on the period's days and possibly more days.
+        consumption: consumption of all meters, on the period's days and possibly on more days.
         media: consumption on the period's days, by medium.
         days: the days of the period.
         edges_ms: shape (days + 1,), midnights of the period [UTC, ms].
@@ -88,7 +89,7 @@ def site_period(
 
     Args:
         scopes: the scopes whose inputs are wanted; at least one.
-        consumption: consumption of all meters, on the period's days and possibly more days.
+        consumption: consumption of all meters, on the period's days and possibly on more days.
         period: the period.
         factors: factors on the days of the period.
         coverage_floor: coverage below which there is a finding about a meter, 0 to 1.

@@ -1,4 +1,4 @@
-"""Check the factors that a quota states itself: those in grams or tonnes are refused. Pure."""
+"""Check the factors that a quota states itself, and refuse those in grams or tonnes. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from jieneng.metering.errors import Problem
 from jieneng.metering.quantities import CONSUMPTION, QUANTITIES, Carrier
 
-#: Greatest possible factors [kg per kWh, m3 or GJ], about twice the greatest that are in use: a
-#: coal equivalent of electricity is 0.1229 to 0.4, a carbon factor of it at most 1.
+#: Greatest accepted factors [kg per kWh, m3 or GJ], about twice the greatest factors in use. For
+#: electricity, coal equivalents are 0.1229 to 0.4, and carbon factors at most 1.
 _GREATEST: Final[Mapping[str, Mapping[Carrier, float]]] = {
     "coal": {"electricity": 1.0, "gas": 3.0, "heat": 100.0},
     "carbon": {"electricity": 2.0, "gas": 5.0, "heat": 300.0},
@@ -22,8 +22,8 @@ def own_factor_problems(
 
     Args:
         quota: id of the quota.
-        coal: its coal equivalents [kgce per kWh, m3 or GJ].
-        carbon: its carbon factors [kgCO2 per kWh, m3 or GJ].
+        coal: coal equivalents of the quota [kgce per kWh, m3 or GJ].
+        carbon: carbon factors of the quota [kgCO2 per kWh, m3 or GJ].
     """
     for kind, stated in (("coal", coal), ("carbon", carbon)):
         for carrier, value in stated.items():

@@ -65,18 +65,17 @@ class AnnualQuotaResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         quota: the annual quota.
         period: id of the year.
-        until: last day that `used` contains, if the year is not over; None if it is over, or has
-            not begun.
+        until: last day that `used` contains; None if the year is over or has not begun.
         unit: unit of the amounts: that of the indicator.
         amount: the annual quota.
         allowed: part of `amount` for the days so far.
         used: consumption of the days so far.
         used_pct: share of `amount` that is used [%].
-        least_used_pct: share of `amount` that is certainly used, whatever data are wrong or missing
+        least_used_pct: share of `amount` that is certainly used, despite doubtful and missing data
             [%].
         remains: amount that remains for the rest of the year; negative if the quota is exceeded.
-        remains_per_day: amount that remains for each day to come, at least 0; None if there is
-            none.
+        remains_per_day: amount that remains for each future day of the year, at least 0; None if
+            there is no such day.
         forecast: consumption that is expected for the whole of a running year.
         forecast_least: lower end of the band that is expected to contain 80 % of outcomes.
         forecast_greatest: upper end of the band.
@@ -274,7 +273,7 @@ class _Use:
         return tuple(steps)
 
     def _stays_below(self, share_pct: int, found: IndicatorResult) -> bool:
-        """Return True if a share that is not used so far will not be used within the year."""
+        """Return True if a share that is not yet used will not be used within the year."""
         if self._elapsed.end < self._year.end:
             return math.isfinite(found.year_end.value)
         is_below = found.range.greatest < self._limit * share_pct / 100

@@ -73,7 +73,8 @@ class QuotaInputs:
 
         Args:
             part: the period.
-            consumption: consumption on its days, at least; the same in each call for a period.
+            consumption: consumption on the days of the period, and possibly on more days. Each call
+                for a period must give the same consumption.
         """
         if part not in self._found:
             factors = period_factors(self._rules, self._site, part, self._fixed_on)

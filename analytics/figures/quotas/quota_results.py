@@ -210,7 +210,7 @@ def _level(quota: Quota, found: IndicatorResult, expected: Range, coverage_floor
 
 
 def _reached(quota: Quota, value: float) -> Level:
-    """Return the best level that a value reaches, both with the digits that are shown."""
+    """Return the best level that a value reaches; value and levels are rounded as shown."""
     shown = rounded(value)
     limits = (quota.guide, quota.benchmark, quota.constraint)
     reached = (

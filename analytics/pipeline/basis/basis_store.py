@@ -1,6 +1,6 @@
 """Read and write digests of the rows from which results were computed: the measurement `basis`.
 
-Law: of each result, the latest digest counts. Earlier ones are kept; they tell when rows changed.
+Law: the latest digest of each result counts. Earlier digests are kept, and show when rows changed.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.storage import Store
 
-#: Kind of result, and the id of the meter, or of the site, that it belongs to.
+#: Kind of result, and the id of its meter or of the site.
 ResultKey: TypeAlias = tuple[str, str]
 
 #: Kinds of results of `consumption`; the others are the names of steps.
@@ -51,12 +51,12 @@ class BasisStore:
         """Store digests.
 
         Raises:
-            PointsRefused: the store rejects some of them.
+            PointsRefused: the store rejects some of the digests.
         """
         where = {"site": self._site.id}
         span = await self._store.span(schema.BASIS, where=where)
         time_ms = periods.midnight_ms(today, self._site.zone)
-        if span is not None:  # also if the clock was ahead for a while, the new digest counts
+        if span is not None:  # the new digest must be the latest, even after a clock that was ahead
             time_ms = max(time_ms, span[1])
         points = [
             Point.of(

@@ -2,11 +2,12 @@
 
 Laws:
 
-1. Meters whose registers are read otherwise now (ratio, nameplate, replacement, ...) are computed
-   from their readings, from the first reading that is stored. Days before keep their consumption.
-2. Sums and virtual meters are computed from the stored consumption of the meters, on all days. So
-   this needs no readings, and takes little time.
-3. If no digest was ever stored, the stored consumption is taken as computed from the present rows.
+1. Some changed rows affect the registers of a meter: ratio, nameplate, replacement and others. Then
+   the meter is computed again, from the first reading that is stored. Days before this reading keep
+   their consumption.
+2. Sums and virtual meters are computed from the stored consumption of the meters, on all days. This
+   needs no readings and takes little time.
+3. If no digest is stored, the stored consumption is assumed to rest on the present rows.
 """
 
 from collections.abc import Callable
@@ -69,7 +70,7 @@ class ChangedConsumption:
     async def recompute(
         self, today: date, progress: Callable[[float], None]
     ) -> tuple[date, list[RegisterFinding]] | None:
-        """Compute what rests on changed rows, and store the new digests.
+        """Compute the consumption that rests on changed rows, and store the new digests.
 
         Args:
             today: the present local day.

@@ -1,6 +1,6 @@
 """Write daily figures of all days again if rows of the site's files changed.
 
-Law: if no digest was ever stored, the stored figures are taken as computed from the present rows.
+Law: if no digest is stored, the stored figures are assumed to rest on the present rows.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ _LOGGED_EVERY: Final = 12
 
 
 class RecordedWriter:
-    """A writer that also writes figures whose rows changed.
+    """A writer that also writes all figures again if the rows behind them changed.
 
     Args:
         name: name of the figures.
@@ -43,7 +43,9 @@ class RecordedWriter:
         self._unwritten: frozenset[date] = frozenset()
 
     async def update(self, today: date, changed: Collection[date]) -> int:
-        """Write the figures of a new day, and those of changed days; at first, of changed rows.
+        """Write the figures of a new day and of changed days.
+
+        The first call also checks the digest. If rows changed, all stored days count as changed.
 
         Args:
             today: the present local day.

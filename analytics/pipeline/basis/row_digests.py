@@ -2,7 +2,8 @@
 
 Laws:
 
-1. Only what results depend on is in a digest: names and addresses of meters are left out.
+1. A digest contains only keys on which results depend. For example, it leaves out the names and
+   addresses of meters.
 2. Digests are coarse. One changed row makes all results of its kind outdated, on all days.
 
 Pure: rows in, digests out.
@@ -32,7 +33,7 @@ _LENGTH: Final = 16
 
 
 def register_digests(site: Site, models: Mapping[str, Model]) -> dict[str, str]:
-    """Return a digest of what the registers of each meter are computed with, by meter id."""
+    """Return a digest of the rows that determine each meter's registers, by meter id."""
     return {
         meter.id: _digest(meter.medium, meter.role, repr(_devices(site, meter, models)))
         for meter in site.read_meters.values()
@@ -45,7 +46,7 @@ def _devices(site: Site, meter: Meter, models: Mapping[str, Model]) -> list[obje
 
 
 def sums_digest(site: Site, rules: Rules) -> str:
-    """Return a digest of what sums and virtual meters are computed with."""
+    """Return a digest of the rows that determine sums and virtual meters."""
     counted = [(p.from_, p.export_deducted, p.export_carbon_deducted) for p in rules.plans]
     return _digest(site.site.timezone, counted, _structure(site, _UNUSED | _DENOMINATORS))
 
@@ -55,7 +56,7 @@ def figure_digests(
 ) -> dict[str, str]:
     """Return a digest of the rows behind each kind of daily figures, by the name of its step.
 
-    Each contains the rows behind the consumption, on which all figures rest.
+    Each digest includes the rows behind the consumption, because all figures rest on consumption.
     """
     consumption = [register_digests(site, models), sums_digest(site, rules)]
     figures = [consumption, rules, _structure(site, _UNUSED)]

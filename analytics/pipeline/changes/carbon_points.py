@@ -1,6 +1,6 @@
 """Convert the splits of carbon changes to points of the store. Pure.
 
-Law: without a split there are no effects, but a point with the reason. An unknown value has no
+Law: if a change is not split, its point has the reason and no effects. An unknown value has no
 field.
 """
 

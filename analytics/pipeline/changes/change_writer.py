@@ -2,10 +2,11 @@
 
 Laws:
 
-1. On the first day, the years with stored consumption are written; later, the years of yesterday
-   and today, and those in which, or in whose base years, consumption was computed again.
-2. Of each year only the latest points are stored. The points of a year are deleted before they are
-   written, so a comparison that no longer holds is withdrawn.
+1. On the first day, all years with stored consumption are written. Later, the years of yesterday
+   and today are written. A year is also written if its consumption, or that of a year with which it
+   is compared, was computed again.
+2. Only the latest points of each year are stored. The points of a year are deleted before they are
+   written, so outdated comparisons disappear.
 3. The time of the points is the start of the local day for which they were computed. The points of
    a year that is over have the time of its last day.
 """
@@ -32,7 +33,7 @@ _MEASUREMENTS: Final = (
 
 
 class ChangeWriter:
-    """Writes what changed against base years, and why.
+    """Writes the changes against base years, and their causes.
 
     Args:
         pipeline: the analytics of the site.
@@ -71,12 +72,12 @@ class ChangeWriter:
         return 0
 
     async def write(self, years: Iterable[int], today: date) -> None:
-        """Write the points of years, from the complete days before `today`."""
+        """Write the points of years, from the data of the complete days before `today`."""
         zone = self._site.zone
         for year in sorted(years):
             whole = calendar_year(year)
             start_ms, end_ms = (periods.midnight_ms(day, zone) for day in (whole.start, whole.end))
-            # A moment after midnight belongs to the new day, of which no hour counts yet.
+            # Just after midnight: it is already the new day, but no hour of this day counts yet.
             as_of_ms = min(periods.midnight_ms(today, zone) + 1, end_ms)
             day_ms = periods.midnight_ms(periods.local_day(as_of_ms - 1, zone), zone)
             figures = await self._pipeline.figures(whole.id, None, as_of_ms)

@@ -61,7 +61,7 @@ def left_out_points(
 ) -> Iterator[Point]:
     """Yield a point for each area that a like-for-like comparison leaves out, by scope.
 
-    Arguments are those of `comparison_points`; `zone` is the time zone of the site.
+    The arguments are those of `comparison_points`, and `zone`: the time zone of the site.
     """
     days: dict[tuple[str, str, str, str], float] = {}
     unmetered: dict[tuple[str, str, str], set[str]] = {}

@@ -3,10 +3,10 @@
 Laws:
 
 1. Costs of the running month and of the two months before it are written once a local day. Earlier
-   months whose consumption was computed again follow, the latest first: one month in each call, so
-   that a call stays short.
-2. The points of a month are deleted before they are written, so that outdated values are not kept
-   if a cost becomes unknown. For a site without accounts, nothing is deleted or written.
+   months follow if their consumption was computed again, the latest month first. Each call writes
+   one of them, to keep the call short.
+2. The points of a month are deleted before they are written. So no outdated value is kept if a cost
+   becomes unknown. For a site without accounts, nothing is deleted or written.
 """
 
 from collections.abc import Collection, Iterable

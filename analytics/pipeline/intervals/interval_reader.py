@@ -7,12 +7,12 @@ Laws:
 
 1. Computed values equal those that the analytics would have stored.
 2. The memory needed is limited: one month of the wanted meters at a time.
-3. An interval of a virtual meter is measured if it is measured for all meters in its formula; the
-   longer time of another interval contains those of all these meters.
+3. An interval of a virtual meter is measured if it is measured for all meters in its formula. If it
+   is not measured, its longer time contains the longer times of all these meters.
 4. Days that are not stored, and whose readings were deleted, are unknown: NaN, with coverage 0.
-5. A covered interval without consumption is measured, whatever the time between the readings: a
-   register that stands still does so in every part of this time. So a meter that was removed does
-   not hide what the others measure.
+5. A covered interval without consumption is always measured, however far apart the readings are: a
+   register that did not grow between them stood still all the time. So the intervals of a scope
+   stay measured if one of its meters was removed.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence

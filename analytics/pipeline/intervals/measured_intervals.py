@@ -1,4 +1,4 @@
-"""Find the intervals whose consumption was measured, instead of being spread from a longer time.
+"""Find the intervals whose consumption was measured, not spread from a longer time.
 
 If a meter is read by hand every morning, each hour of a day has the same share of the day's
 consumption. If only a bill is known, each hour has the same share of the month's consumption. These
@@ -7,14 +7,14 @@ empty buildings.
 
 Laws:
 
-1. An interval is measured if no two readings around it are further apart than about its own length,
-   or if it lies in imported intervals of at most that length.
-2. An imported interval that is longer takes precedence over readings in its time, so the intervals
-   in it are not measured.
-3. An interval that is not measured has a share of the consumption of a longer time: that of the
-   imported intervals in which it lies, or else between the readings around it.
+1. An interval is measured if the readings around it are not much further apart than its own length.
+   It is also measured if it lies in imported intervals of at most about its own length.
+2. A longer imported interval replaces the readings in its time. So the intervals in it are not
+   measured.
+3. An interval that is not measured has a share of the consumption of a longer time. This is the
+   time of the imported intervals around it, or else the time between the readings around it.
 4. If polls are trusted, and an agent reads a meter every 20 min or more often, all covered hours of
-   the meter are taken as measured: a gap between its readings does not count as covered.
+   the meter count as measured. Gaps between its readings are not covered anyway.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _JITTER_MS: Final = 300_000
 #: Longest imported interval that covers its time (`counters.consumption`) [ms].
 _LONGEST_COVERED_MS: Final = 35 * 24 * 3_600_000
 _DAY_MS: Final = 24 * 3_600_000
-#: Times in which the next reading is looked for, one after the other [ms].
+#: Lengths of time in which the next reading is searched for, the shortest first [ms].
 _FURTHER_MS: Final = (35 * _DAY_MS, 100 * _DAY_MS)
 #: Longest polling interval at which a gap of an hour is never covered: a gap of three intervals is
 #: not covered.
@@ -54,7 +54,7 @@ class MeasuredTimes(msgspec.Struct, frozen=True):
 
     Attributes:
         is_measured: True for intervals that are measured (laws 1 and 2).
-        from_ms: start of the time whose consumption was divided among intervals (law 3); of a
+        from_ms: start of the time whose consumption was divided among intervals (law 3); for a
             measured interval, its own start [UTC, ms].
         until_ms: end of that time [UTC, ms].
     """
@@ -159,8 +159,8 @@ class MeasuredIntervals:
             meter: the meter.
             edges_ms: edges of the intervals.
             longest_ms: distance of two readings of a measured interval.
-            looks_further: True to find the readings before the first and after the last interval,
-                however far away they are, up to the last of `_FURTHER_MS`.
+            looks_further: True to find the nearest reading before the first interval and after the
+                last one, within the last of `_FURTHER_MS`.
         """
         start_ms = int(edges_ms[0]) - longest_ms
         end_ms = int(edges_ms[-1]) + longest_ms
@@ -198,7 +198,7 @@ def _around(
 ) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
     """Return start and end of the time of all spans that overlap each chosen interval (law 3).
 
-    Any other interval has its own start and end.
+    For intervals that are not chosen, these are their own start and end.
     """
     start_ms, end_ms = spans
     from_ms, until_ms = edges_ms[:-1].copy(), edges_ms[1:].copy()
@@ -216,5 +216,5 @@ def _inside(
     """Return True for the intervals between edges that begin in a span, and end in a span."""
     begun = np.searchsorted(start_ms, edges_ms[:-1], side="right") - 1
     ended = np.searchsorted(start_ms, edges_ms[1:], side="left") - 1
-    limits = np.append(end_ms, np.iinfo(np.int64).min)  # no span has the number -1
+    limits = np.append(end_ms, np.iinfo(np.int64).min)  # for the number -1: no span
     return (limits[begun] > edges_ms[:-1]) & (limits[ended] >= edges_ms[1:])

@@ -178,9 +178,9 @@ class ProfileReader:
     ) -> AsyncIterator[tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]"]]:
         """Yield the edges of intervals, and the consumption of measured and of other intervals.
 
-        The consumptions have the shape (subjects, intervals) [kWh or m3]. The first one is NaN in
-        intervals that are not measured. The second one is known in those of them to which a longer
-        consumption was distributed. An item has at most a month.
+        Both arrays have the shape (subjects, intervals) [kWh or m3]. The first one has NaN in
+        intervals that are not measured. The second one has their share of the consumption of a
+        longer time, if this is known, and otherwise NaN. Each item covers at most a month.
         """
         ids = frozenset[str]().union(*(self._meter_ids(one, medium, period) for one in subjects))
         unit = QUANTITIES[CONSUMPTION[medium]].unit

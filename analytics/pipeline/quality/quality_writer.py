@@ -2,9 +2,9 @@
 
 Laws:
 
-1. Of the issues only those of the latest rating are stored; the scores of earlier days are kept.
-2. The scores of a year that is over are those of its last day. If there are any, they are written
-   again after its consumption was computed again: one year in each call, to keep a call short.
+1. Only the issues of the latest rating are stored. The scores of earlier days are kept.
+2. The scores of a past year are those of its last day. If they exist, they are written again after
+   the year's consumption was computed again. Each call writes one year, to keep the call short.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -44,8 +44,8 @@ class QualityWriter:
 
         Args:
             today: the present local day.
-            changed: earlier days whose consumption was computed again; those of the running year
-                are rated on the next day.
+            changed: earlier days whose consumption was computed again; the next daily rating covers
+                those of the running year.
 
         Returns:
             The number of earlier years that are still to be rated.

@@ -2,11 +2,11 @@
 
 Laws:
 
-1. On the first day, the years with stored consumption are written; later, the years of yesterday
-   and today, and those whose consumption was computed again.
+1. On the first day, all years with stored consumption are written. Later, the years of yesterday
+   and today are written, and the years whose consumption was computed again.
 2. The time of the points is the start of the local day for which the results were computed. The
    results of a year that is over have the time of its last day.
-3. Results of the same day are replaced, also those of a quota that is no longer in the files.
+3. Results of the same day are replaced. Those of a quota that is no longer in the files disappear.
 """
 
 from collections.abc import Collection, Iterable
@@ -73,7 +73,7 @@ class QuotaWriter:
         site, day_ms = self._site, periods.midnight_ms(day, self._site.zone)
         levels = await self._figures.levels(year_id, as_of_ms)
         annual = await self._figures.annual(year_id, as_of_ms)
-        # Delete points first: writing them again would keep fields that are unknown by now.
+        # Delete points first: a point that is only written again keeps fields that are now unknown.
         for measurement in (schema.QUOTA_LEVEL, schema.ANNUAL_QUOTA):
             await self._store.delete(
                 measurement, where={"site": site.id}, start_ms=day_ms, end_ms=day_ms + 1

@@ -1,13 +1,13 @@
-"""The context of a window: readings before and after it that are read with it.
+"""Choose the context of a window: the readings before and after it that are read with it.
 
 Laws:
 
 1. The context grows until readings farther away can't change which readings are believed in the
-   window (`stable_ms`). It also ends at the first and the last reading of the register, and at a
-   large number of readings, because some registers are never stable.
-2. If a gap in the window is distributed by the meter's past (`history_ms`), the context begins
-   before this past, so that its readings are judged like those in the window. This needs a second
-   query, only for meters with such gaps.
+   window (`stable_ms`). It also stops growing at the first and the last reading of the register,
+   and at a large number of readings, because some registers are never stable.
+2. A gap in the window may be distributed by the meter's past (`history_ms`). Then the context
+   begins before this past, so that the readings of the past are judged like those of the window.
+   Only meters with such gaps need this second query.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _CONTEXT_READINGS: Final = 250_000
 #: Number of readings at which a context of zeros stops growing. An unused meter may have years of
 #: zeros.
 _CONTEXT_ZEROS: Final = 20_000
-#: Readings that are read at once, as far as they can be estimated (16 bytes each).
+#: Estimated number of readings that are read together (16 bytes each).
 READINGS_AT_ONCE: Final = 2_000_000
 #: Estimated interval between the readings of a meter that no agent reads [s].
 _IMPORTED_EVERY_S: Final = 60.0
@@ -105,7 +105,7 @@ def chunks(registers: Sequence[MeterRecords], window: Window) -> Iterator[Sequen
 def together(
     waiting: Mapping[int, ReadContext], registers: Sequence[MeterRecords], window: Window
 ) -> dict[int, ReadContext]:
-    """Return the first registers that wait, as many as have about `READINGS_AT_ONCE` readings.
+    """Return the first waiting registers that together have about `READINGS_AT_ONCE` readings.
 
     Args:
         waiting: contexts by index of the register; at least one.

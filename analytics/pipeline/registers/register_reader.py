@@ -2,9 +2,9 @@
 
 Laws:
 
-1. The same readings give the same digits for any division into windows, and for any division of the
-   meters. For this, readings before and after a window are read as well (`read_context`).
-2. The registers of many meters come from one query. Memory holds at most the readings of some
+1. The same readings give the same digits, however the time is divided into windows, and the meters
+   into groups. For this, readings before and after a window are read as well (`read_context`).
+2. One query reads the registers of many meters. Memory holds at most the readings of one group of
    meters in one window.
 """
 

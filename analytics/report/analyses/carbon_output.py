@@ -44,8 +44,8 @@ _COLUMNS: Final = (
     "coverage",
     "status",
 )
-#: Codes of the remarks that explain the effects. Doubts are shown too: an amount that is missing or
-#: wrong looks like an effect of activity.
+#: Codes of the remarks that explain the effects. Doubts are shown too, because a missing or wrong
+#: amount looks like an effect of activity.
 _REMARKS: Final = frozenset(
     {"proxy_factor", "provisional_factor", "supply_class", "no_baseline", "leap_day"}
 )
@@ -127,12 +127,12 @@ def _part_cells(part: CarbonPart) -> list[str]:
 def adding_up(change: float | None, effects: Effects, decimals: int | None = None) -> list[str]:
     """Format a change and its effects with signs, so that the shown digits add up.
 
-    Each effect is rounded down or up. Those with the largest cut parts are rounded up, as many as
-    are needed for the sum.
+    First all effects are rounded down. Then as many effects as the sum needs are rounded up: those
+    that lost most by rounding down.
 
     Args:
         change: the change.
-        effects: its effects, which add up to it.
+        effects: effects, which add up to the change.
         decimals: number of decimals; None for about three digits of the largest number.
     """
     amounts = msgspec.structs.astuple(effects)
@@ -178,7 +178,7 @@ def status_word(split: CarbonSplit, translate: Translate) -> str:
 
 
 def remarks(splits: Sequence[CarbonSplit], labels: Labels, translate: Translate) -> list[str]:
-    """Return the doubts, and remarks about emission factors, classes of supply, the base year."""
+    """Return doubts, and remarks about emission factors, classes of supply and the base year."""
     found = [
         finding
         for split in splits

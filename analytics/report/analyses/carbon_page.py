@@ -1,7 +1,7 @@
 """Render the page's section about the change of carbon by cause: charts, table and doubts. Pure.
 
-Laws: the charts are of the site, the table has a row for each scope. If a change is not split, the
-reason is shown. A site without carbon has no section.
+Laws: the charts show the site, and the table has a row for each scope. If a change is not split,
+the reason is shown. A site without carbon has no section.
 """
 
 from collections.abc import Sequence
@@ -132,7 +132,7 @@ def _with_share(text: str, share: str) -> Html:
 
 
 def _doubts(data: PageData, translate: Translate) -> Html:
-    """Return what is unknown or not as it should be about the effects, one sentence each."""
+    """Return a sentence for each doubt about the effects."""
     reasons = (
         (
             ("no_baseline", "insufficient_data"),

@@ -1,7 +1,7 @@
 """Render the further comparisons of figures: table for the terminal, and CSV. Pure.
 
 Laws: an unknown value is "—" in a table and an empty cell in CSV, never 0. The name of a comparison
-    contains its baseline, and the areas that are left out.
+    states its baseline, and the areas that are left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +106,7 @@ def csv_cell(figure: Figure, comparison: str, field: str) -> object:
 
 
 def headings(translate: Translate) -> tuple[str, ...]:
-    """Return the headings of the fields of `ComparisonRow`, after that of the indicator."""
+    """Return the headings of the fields of `ComparisonRow`, except the first, the indicator."""
     return (
         translate("Indicator"),
         translate("Compared with"),

@@ -1,7 +1,7 @@
 """Render the page's section about further comparisons: table, reasons and doubts. Pure.
 
-Laws: beside each change stands the change against the plan's base year. What is not known, not
-covered or not comparable is said in a sentence.
+Laws: beside each change stands the change against the plan's base year. A sentence names each value
+that is unknown, lacks coverage or is not comparable.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +106,7 @@ def _doubts(data: PageData, figures: Sequence[Figure], translate: Translate) -> 
 
 
 def _unmetered(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield a finding for each area without meters of its own, with the media of all figures."""
+    """Yield one finding for each area without own meters; it joins the media of all figures."""
     media: dict[str, set[str]] = {}
     for one in findings:
         if one.code == "left_out_unmetered":
@@ -120,7 +120,7 @@ def _unmetered(findings: Iterable[Finding]) -> Iterator[Finding]:
 def _gaps(
     compared: Sequence[FigureComparison], data: PageData, translate: Translate
 ) -> Iterator[str]:
-    """Yield how many changes against a baseline are unknown, or rest on too few data."""
+    """Yield a sentence with the number of changes that are unknown, or rest on too few data."""
     row = comparison_output.comparison_row(compared[0], data.labels, translate)
     known = list(comparison_output.known(compared))
     short = [one for one in known if (one.coverage or 0.0) < data.coverage_floor]

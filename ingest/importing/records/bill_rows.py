@@ -3,11 +3,11 @@
 Laws:
 
 1. The account of a bill is an account of a meter in `site.toml`, or the name of a meter.
-2. The period of a bill is a month or a longer period, or it is given by start and end date. The
-   first day of a month is this month, because spreadsheets turn 2024年3月 into 2024-03-01. The end
-   date is the last day of the period in two cases: if the next bill begins on the day after it; or
-   if the period is from the first to the last day of a month. Otherwise the meter was read on the
-   end date, and the next period begins on that day.
+2. The period of a bill is a month or a longer period, or it is given by start and end date. In a
+   column of periods, the first day of a month means this month, because spreadsheets turn 2024年3月
+   into 2024-03-01. The end date is the last day of the period in two cases: if the next bill begins
+   on the day after it; or if the period is from the first to the last day of a month. Otherwise the
+   meter was read on the end date, and the next period begins on that day.
 3. Two bills of a meter must not overlap. Both are reported, because one of them is wrong.
 """
 
@@ -34,16 +34,16 @@ from jieneng.metering.schema import LONGEST_INTERVAL_MS
 from jieneng.metering.site import Site
 
 _DAY_MS: Final = 86_400_000
-#: Units of costs [yuan]: 元, 万元, 分. A text that is no unit, such as 含税, changes nothing.
+#: Units of costs: 元, 万元, 分 and others. A text that is no unit, such as 含税, is ignored.
 _MONEY: Final = re.compile(r"(?:人民币)?(亿|百万|十万|万|千|百)?[元圆]?|(角)|(分)")
 _YUAN: Final = MappingProxyType(
     {"亿": 1e8, "百万": 1e6, "十万": 1e5, "万": 1e4, "千": 1e3, "百": 1e2, "角": 0.1, "分": 0.01}
 )
-#: Names of columns with money: 基本电费, 实收金额. Not 缴费户号.
+#: Names of columns with money, such as 基本电费 and 实收金额; not 缴费户号.
 _COST_LIKE: Final = re.compile(r"(?:费|费用|金额|cost|charge|元)$", re.IGNORECASE)
 #: Columns with money that are not the cost of a bill.
 _NO_COST: Final = re.compile("单价|税")
-#: First digits behind the point of a number that is a month: 2026.1 is January, or October.
+#: Decimal part of a number that may be either of two months: 2026.1 is January or October.
 _LOST_ZERO: Final = 0.1
 
 BILL_WORDS: Final[RoleWords] = MappingProxyType(
@@ -120,7 +120,7 @@ def read_bills(
 
 
 def _unnamed_cost(form: FileForm) -> Iterator[Problem]:
-    """Yield a problem if columns contain money, and none of them is known to be the cost."""
+    """Yield a problem if columns contain money, but it is unknown which of them is the cost."""
     names = [
         column.name
         for column in form.columns
@@ -234,7 +234,7 @@ class _BillReader:
 
 
 def _yuan_of(column: ColumnForm) -> float:
-    """Return the yuan of a unit of the costs in a column."""
+    """Return the factor from the unit of a column of costs to yuan."""
     for unit in (split_unit(column.name)[1], column.unit):
         found = _MONEY.fullmatch(unit.strip())
         word = next(filter(None, found.groups()), "") if found else ""
@@ -244,7 +244,7 @@ def _yuan_of(column: ColumnForm) -> float:
 
 
 def _month_of(time_ms: int, site: Site) -> tuple[int, int] | None:
-    """Return start and end of the month that begins at a time; None if none begins (law 2)."""
+    """Return start and end of the month that begins at a time; None if no month begins then."""
     moment = datetime.fromtimestamp(time_ms / 1000, site.zone)
     if moment.day != 1 or moment.time() != time():
         return None

@@ -105,7 +105,8 @@ def _buildings(site: Site) -> dict[str, str]:
 def _supply_below_another(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
     """Yield a warning for each class of supply that differs from that of the meter above it.
 
-    Carbon is counted by the meters through which energy enters, so this class has no effect.
+    Carbon is counted at the meters through which energy enters the site. So the class of a meter
+    below another class has no effect.
     """
     for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")

@@ -111,7 +111,7 @@ def intervals(
     unmeasured: Sequence[str] = (),
     read_each: int = 1,
 ) -> MeterIntervals:
-    """Return the consumption of meters, of which some are read at midnight of some days only."""
+    """Return the consumption of meters; some are read only at midnight of some days."""
     edges = periods.edges_ms(first, first + timedelta(days=days), interval, SITE.zone)
     read = periods.edges_ms(first, first + timedelta(days=days), "day", SITE.zone)[::read_each]
     last = np.searchsorted(read, edges[:-1], side="right")

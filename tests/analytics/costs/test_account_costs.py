@@ -95,7 +95,7 @@ def test_demand_is_charged_once_a_month(
 
 
 def test_demand_above_a_contract_that_is_not_measured_leaves_the_cost_open_upwards() -> None:
-    """The contract's 50 kW are due at least; a bill with more is no difference."""
+    """At least the contract's 50 kW are charged; a bill with more demand does not contradict it."""
     account = electricity(DatedDemand(from_=FIRST, basis="contract", contract_kw=50))
     price = Price(tariff="time-of-use", from_=FIRST, flat=0.7, peak=1.0, valley=0.4, demand=48.0)
     amount = np.repeat(hourly(10, 5), 4) / 4
@@ -144,7 +144,7 @@ def test_a_price_far_from_usual_ones_is_told() -> None:
 
 
 def test_with_steps_the_costs_of_days_add_up_to_that_of_the_month() -> None:
-    """20 m3 a day: 10 on 19 June are the last ones of 3 yuan, and 10 the first of 4 yuan."""
+    """20 m3 a day: on 19 June, the last 10 m3 at 3 yuan and the first 10 m3 at 4 yuan."""
     amount = np.concatenate([np.zeros(120), np.full(31, 630 / 31), np.full(30, 20.0)])
     days = costed(GAS, {"gas": amount}, first=date(2026, 1, 1), days=181)
     found = [cost(days, f"2026-06-{day:02}").cost or 0.0 for day in range(1, 31)]
@@ -191,7 +191,7 @@ def test_consumption_at_unknown_hours_has_a_least_and_a_greatest_cost() -> None:
 
 
 def test_consumption_between_readings_may_have_any_price_of_this_time() -> None:
-    """Read on the first of the month only, and dearer from the 16th on, by half."""
+    """The meter is read on the first of the month; from the 16th on, prices are half higher."""
     account = msgspec.structs.replace(
         electricity(), tariff=(DatedTariff(date(2026, 1, 1), "one-price"),)
     )
@@ -208,7 +208,7 @@ def test_consumption_between_readings_may_have_any_price_of_this_time() -> None:
 
 
 def test_only_prices_of_the_days_that_are_added_up_are_possible() -> None:
-    """From reading to reading the bill has two prices, and each of its months has one."""
+    """Between the two readings of the bill there are two prices, in each month only one."""
     account = msgspec.structs.replace(
         electricity(), tariff=(DatedTariff(date(2026, 1, 1), "one-price"),)
     )

@@ -239,7 +239,7 @@ def with_gap(amount: NDArray[np.float64], first: int, counts: list[float]) -> Da
     Args:
         amount: consumption of the days without a gap.
         first: the day of the reading before the gaps.
-        counts: what the register counted in each gap.
+        counts: consumption in each gap.
     """
     amount, coverage, spread = amount.copy(), np.ones(len(amount)), np.zeros(len(amount) + 1)
     usual = np.repeat(np.where(np.arange(len(amount)) % 7 > 4, 30.0, 100.0), 2) / 2  # half days
@@ -277,7 +277,7 @@ class TestAGapThatWasDistributedByUsualConsumption:
         ]
 
     def test_is_unusual_as_a_whole(self) -> None:
-        """The register was replaced in the gap, and nobody recorded it."""
+        """The register was replaced in the gap, and the replacement was not recorded."""
         [found] = unusual_steps("m", with_gap(office(365), 200, [90_000.0]), seasonal=False)
         assert 200 <= day(found) <= 201
         assert found.until_ms >= START_MS + 210 * DAY_MS

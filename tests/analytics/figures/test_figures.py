@@ -216,7 +216,7 @@ class TestBaseline:
         assert "leap_day" in [finding.code for finding in found.findings]
 
     def test_a_month_is_compared_with_as_many_days_of_that_month(self, tmp_path: Path) -> None:
-        """29 days in 2020 and 28 in 2025: nothing was saved, so the path is not kept."""
+        """29 days in 2020 and 28 in 2025: nothing was saved, so the glide path is not kept."""
         found = figures(rules(tmp_path), "2025-02")
         electricity = found["centre", "electricity"]
         assert (electricity.value, electricity.baseline) == (200 * 28, 200 * 28)

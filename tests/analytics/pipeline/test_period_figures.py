@@ -70,8 +70,7 @@ def reads_of(store: SpanStore, folder: SiteFolder, year: int) -> int:
 async def test_figures_forecast_and_quotas_of_a_day_read_their_base_year_once(
     small: SiteFolder, store: SpanStore
 ) -> None:
-    """2025 is the base year of the plan 2026-2030, last year of the forecast, and the reference of
-    the annual quota."""
+    """Three figures need 2025: the plan (base year), the forecast (last year), the annual quota."""
     clock = SteppedClock(periods.midnight_ms(TODAY, small.site.zone) + 3_600_000, sleepers=1)
     pipeline = Pipeline(small, load_rules(small.path, site=small.site), store)
     writer = QuotaWriter(pipeline.quotas, small.site, store)

@@ -1,4 +1,4 @@
-"""Gaps that are distributed by their past are stored with the same digits in any order of work."""
+"""Gaps that are distributed by their past have the same digits, in any order of computing."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -115,7 +115,7 @@ def hour_key(folder: SiteFolder, hour: int, field: str) -> tuple[object, ...]:
 async def test_the_hours_of_a_gap_have_the_shares_of_the_four_weeks_before(
     tmp_path: Path,
 ) -> None:
-    """Hour by hour about the amounts that were consumed in fact, at night and on a Saturday."""
+    """The hours get about the true amounts, also at night and on a Saturday."""
     found = await backfilled(tmp_path)
     folder, values = site(tmp_path), register()
     for low, high in (IN_A_DAY, OVER_DAYS):
@@ -159,7 +159,7 @@ async def test_days_that_are_computed_one_by_one_have_the_digits_of_all_at_once(
 async def test_a_late_reading_changes_the_gaps_of_the_four_weeks_after_it(
     tmp_path: Path, late: int, *, is_marked: bool
 ) -> None:
-    """One of the gaps is within a day, whose sum stays the same: its hours are compared, too."""
+    """One gap is within a day. The sum of the day stays the same, so its hours are compared."""
     whole = await backfilled(tmp_path / "whole")
     is_late = (late - 2 <= EVERY) & (late + 2 >= EVERY)
     folder, store = await opened(tmp_path / "late", EVERY[~is_late])
@@ -232,7 +232,7 @@ async def test_only_a_meter_with_a_gap_is_read_a_second_time(
 
 
 async def test_intervals_in_a_gap_are_the_stored_ones_and_not_measured(tmp_path: Path) -> None:
-    """Of the whole time nothing by hour is stored: they are computed from the readings."""
+    """No values by hour are stored for the whole time: they are computed from the readings."""
     whole = await backfilled(tmp_path / "stored")
     folder, store = await opened(tmp_path / "computed")
     try:

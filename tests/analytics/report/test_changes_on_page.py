@@ -1,4 +1,4 @@
-"""The page's sections about changes: charts, tables, and all that is unknown said in a sentence."""
+"""The page's sections about changes: charts, tables, and a sentence for each unknown value."""
 
 from datetime import date
 

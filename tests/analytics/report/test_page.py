@@ -334,7 +334,7 @@ def named(name: str) -> PageData:
     data = sample()
     doubted = msgspec.structs.replace(
         data.figures[0],
-        # No known code: the sentence of a known one has values, which this finding lacks.
+        # An unknown code: the sentence of a known code needs values, which this finding lacks.
         findings=(Finding.of(f"{name}?", name), Finding.of("not_begun", name)),
         unit=name,
     )

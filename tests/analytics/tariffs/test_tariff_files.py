@@ -81,7 +81,7 @@ peak = 0.9
 valley = 0.4
 
 """
-#: Prices of a contract, in the place of which prices with a component are written.
+#: Prices of a contract, which replace the prices with a component.
 SHARES = "0.6\npeak = 0.9\nvalley = 0.4"
 ACCOUNT = """
 [[account]]

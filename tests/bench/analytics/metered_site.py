@@ -5,8 +5,8 @@ out. Electricity, water and gas have mains. Below the main of electricity, each 
 with fifteen sub-items, two of which state no meter above. One meter of a building generates, and
 one is virtual. Five buildings belong to one institution.
 
-Registers grow by less at night and at weekends, and are rounded as meters show them. A meter above
-others counts more than these together, so balances agree.
+Registers grow less at night and at weekends, and are rounded as meters show them. A meter measures
+more than the meters below it together, so balances agree.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,11 @@
 """Measure the way from stored readings to the figures of a site.
 
-Processor time is measured, and that of the store's thread is told apart. Each site is computed in a
-process of its own, so that the memory is that of one site. Readings are written before, by another
-process.
+Processor time is measured; that of the store's thread is reported separately. Each site is computed
+in a process of its own, so that the memory is that of one site. Another process writes the readings
+before.
 
-In pieces: `python -m tests.bench.analytics.site_figures --meters 100 1000 --days 8` compares sizes
-of sites, and with `--daily` sites with readings once a day for years, and annual quotas.
+To run a part: `python -m tests.bench.analytics.site_figures --meters 100 1000 --days 8` compares
+sizes of sites. With `--daily`, the sites have readings once a day for years, and annual quotas.
 """
 
 import argparse
@@ -31,8 +31,8 @@ _END: Final = date(2024, 1, 1)
 #: Days of the sites of different sizes whose times are compared.
 _COMPARED_DAYS: Final = 36
 _SIZES: Final = (100, 1_000, 10_000)
-#: First day of the sites with years of readings, and the day after the last one: in the year that
-#: goes on, the forecast rests on four years before it.
+#: First day of the sites with years of readings, and the day after the last one. The forecast of
+#: the running year rests on the four years before it.
 _YEARS: Final = (date(2020, 1, 1), date(2024, 7, 1))
 _YEARS_SIZES: Final = (100, 1_000)
 _DAY_MS: Final = 86_400_000

@@ -1,7 +1,7 @@
-"""Compute the consumption and the figures of a site, and tell what it takes.
+"""Compute the consumption and the figures of a site, and report the time and memory needed.
 
-As a program, in a process of its own: `python -m tests.bench.analytics.site_run FOLDER LAST`. The
-last day is that of the readings.
+Run it in a process of its own: `python -m tests.bench.analytics.site_run FOLDER LAST`. LAST is the
+last day with readings.
 """
 
 import asyncio

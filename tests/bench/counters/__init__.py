@@ -1,10 +1,10 @@
-"""Measure the way from registers to consumption by hour and by day, beside polars and pandas.
+"""Measure how fast registers become consumption by hour and day, beside polars and pandas.
 
 A site of meters is read each quarter of an hour for a year, each meter at its own second. Ours does
 all that `analytics.counters` does: it decides which readings are believed, interpolates at the
-edges, and marks gaps. The peers take plain differences, without any rule, in one thread. All are
-told in million register values a second of CPU, by the fastest of several runs: other work on the
-machine only makes runs slower. The ratio is that to the fastest way of polars.
+edges, and marks gaps. The peers take plain differences, without any rule, in one thread. The unit
+is a million register values in a second of CPU time. The fastest of several runs counts, because
+other work on the machine only makes runs slower. The ratio compares with the fastest way of polars.
 """
 
 import tempfile

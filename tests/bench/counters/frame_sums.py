@@ -2,8 +2,8 @@
 
 A script for the Python of `frame_peers`: it imports nothing of the project. Each library is used in
 its fastest way for meters with times of their own, on one long table. For polars there are three
-ways: the sums of `group_by_dynamic` and of `group_by` with truncated times, with the days as sums
-of hours; and `join_asof`, which takes the last reading before each edge.
+ways. `group_by_dynamic`, and `group_by` with truncated times, give sums of hours, and days as sums
+of hours. `join_asof` takes the last reading before each edge.
 """
 
 import json
@@ -70,7 +70,7 @@ def with_truncated_times(columns: Any, zone: str) -> Callable[[], object]:
 
 
 def with_asof_join(columns: Any, zone: str) -> Callable[[], object]:
-    """Return the work on a table that is already there: the last reading before each edge."""
+    """Return the work on an existing table: the last reading before each edge."""
     table = _polars_table(columns)
     local = pl.col("time").dt.convert_time_zone(zone)
     ends = table.select(first=local.min(), last=local.max()).row(0)

@@ -19,7 +19,7 @@ def table(site: CaseSite, *options: object) -> str:
 
 
 def test_the_shown_effects_add_up_to_the_shown_change(tmp_path: Path) -> None:
-    """-7.026 t = -0.184 t of activity and -6.842 t of the factor: rounded alone, -7.02 of -7.03."""
+    """-7.026 t = -0.184 t (activity) - 6.842 t (factor); rounded one by one they add to -7.02 t."""
     site = loaded(tmp_path, {"e-a": monthly(*SPAN, 300.0)})
     rows = re.findall(r"([−+][\d.]+)(?: %)? +([−+]?[\d.]+)(?: %)? +([−+]?[\d.]+)(?: %)? "
                       r"+([−+]?[\d.]+)(?: %)?", table(site))  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a figure is compared with: the base year, parts of it, and further baselines."""
+"""Comparisons of a figure: with the base year, parts of it, and further baselines."""
 
 from datetime import datetime
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_a_medium_without_data_in_the_base_year_is_named(tmp_path: Path) -> None
 
 
 def test_a_negative_consumption_meets_no_target(tmp_path: Path) -> None:
-    """More was exported in 2025 than purchased and generated: an amount that can't be right."""
+    """In 2025 more was exported than purchased and generated, which is impossible."""
 
     def growing(before: float, after: float) -> Readings:
         return monthly(*SPAN, {**dict.fromkeys(range(2020, 2025), before), 2025: after})

@@ -1,4 +1,4 @@
-"""`jieneng profile`: what was not measured, or can't be, is not given as a figure."""
+"""`jieneng profile`: values that were not measured, or are impossible, are not shown."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -111,9 +111,9 @@ def test_a_leak_level_of_too_few_nights_says_so(tmp_path: Path) -> None:
 
 
 def test_the_weekend_of_a_public_holiday_is_not_in_the_usual_week(tmp_path: Path) -> None:
-    """From 1 to 8 October 2025 everything rests; the 4th is a Saturday, the 11th a workday.
+    """1 to 8 October 2025 are holidays, with Saturday the 4th; Saturday the 11th is a workday.
 
-    Two Saturdays remain, which are too few for an hour of the week; three Sundays have 20 kW.
+    Two Saturdays remain, which are too few for an hour of the week. Three Sundays have 20 kW.
     """
     site = CaseSite(tmp_path)
     october = (datetime(2025, 10, 1), datetime(2025, 11, 1))
@@ -128,7 +128,7 @@ def test_the_weekend_of_a_public_holiday_is_not_in_the_usual_week(tmp_path: Path
 
 
 def test_shares_in_the_table_are_rounded(tmp_path: Path) -> None:
-    """One quarter of 25 kWh in June, 2,879 of 5 kWh: 10 days off are 33.28 %, shown as 33.3 %."""
+    """2,880 quarters of an hour of 5 kWh, but one of 25: 10 days off have 33.29 %, shown 33.3 %."""
     site = CaseSite(tmp_path)
     peak = datetime(2025, 6, 11, 10, 15)
     site.load(site.readings(registers(lambda time: 25.0 if time == peak else 5.0, *JUNE)))

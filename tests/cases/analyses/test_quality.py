@@ -9,7 +9,7 @@ from tests.cases.case_site import AREA
 
 
 def test_the_fall_of_a_building_that_closed_needs_no_check(tmp_path: Path) -> None:
-    """It consumed 50 kWh a day until the end of June 2025, half of 2024: it is closed since."""
+    """The building used 50 kWh a day, and closed at the end of June 2025: half of 2024's amount."""
     area = NEW_AREA.replace("floor_area", "closed = 2025-06-30\nfloor_area", 1)
     first, end = datetime(2024, 1, 1), datetime(2026, 1, 1)
     site = loaded(

@@ -27,7 +27,7 @@ def test_the_forecast_of_a_share_has_the_headcount_of_the_whole_year(tmp_path: P
 
 
 def test_the_forecast_contains_an_area_that_joined(tmp_path: Path) -> None:
-    """It has no last year: it goes on with its own 50 kWh a day, the others as last year."""
+    """The new area has no last year, so it goes on with its 50 kWh a day; others as last year."""
     end = datetime(2026, 12, 1)
     with today(2026, 12, 1):
         site = loaded(
@@ -50,7 +50,7 @@ def test_the_forecast_contains_an_area_that_joined(tmp_path: Path) -> None:
 
 
 def test_an_area_that_closed_adds_nothing_to_the_forecast(tmp_path: Path) -> None:
-    """It consumed 50 kWh a day until the end of June 2026; the others go on as last year."""
+    """The area used 50 kWh a day until the end of June 2026; the others go on as last year."""
     end = datetime(2026, 12, 1)
     area = NEW_AREA.replace("floor_area", "closed = 2026-06-30\nfloor_area", 1)
     with today(2026, 12, 1):
@@ -68,7 +68,7 @@ def test_an_area_that_closed_adds_nothing_to_the_forecast(tmp_path: Path) -> Non
 
 
 def test_a_silent_meter_lowers_no_forecast(tmp_path: Path) -> None:
-    """Not read since 10 November: the 21 days are estimated at its own rate, not taken as 0."""
+    """The meter was last read on 10 November; 21 days are estimated at its own rate, not as 0."""
     with today(2026, 12, 1):
         site = loaded(tmp_path, {"e-a": monthly(LAST_YEAR, datetime(2026, 11, 10), 300.0)})
     found = figure_on(site, (2026, 12, 1), "electricity", 2026)

@@ -1,4 +1,4 @@
-"""Costs, through import and command, against numbers by hand."""
+"""Costs from imported data and commands agree with numbers worked by hand."""
 
 import json
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def load(site: CaseSite, meter_id: str, start: datetime, end: datetime, step: ti
 def test_hours_that_are_measured_have_a_price_though_it_changes_at_half_hours(
     site: CaseSite,
 ) -> None:
-    """In July 19:30 to 21:30 is sharp: only of two hours the half is unknown.
+    """In July 19:30 to 21:30 is sharp: two hours have two prices, and their halves are unknown.
 
     Sharp 1.1479, peak 0.9566, flat 0.64, valley 0.3828: 3, 5, 8 and 8 h, or 2 to 4 h of sharp.
     """
@@ -88,9 +88,9 @@ def test_a_meter_that_is_read_once_a_month_has_the_hours_of_the_month_open(
 
 
 def test_a_meter_that_is_read_each_morning_has_the_hours_of_a_day_open(site: CaseSite) -> None:
-    """Prices of other days can't be those of its consumption: August has sharp hours.
+    """Only prices between two readings are possible: August has sharp hours, September has none.
 
-    From 0:00 to 8:00 the dearest price is that of flat hours, 0.64; later that of peak hours.
+    From 0:00 to 8:00 the highest price is that of flat hours, 0.64; later that of peak hours.
     """
     rows = [(datetime(2025, 8, 20, 8) + number * DAY, 24.0 * number) for number in range(20)]
     site.load(site.readings(rows))
@@ -102,7 +102,7 @@ def test_a_meter_that_is_read_each_morning_has_the_hours_of_a_day_open(site: Cas
 
 
 def test_a_bill_over_the_new_year_has_the_steps_of_both_years(site: CaseSite) -> None:
-    """70 m3 of December at 4 yuan; of January 100 m3 at 3 yuan and 140 m3 at 4 yuan."""
+    """70 m3 in December at 4 yuan; in January 100 m3 at 3 yuan and 140 m3 at 4 yuan."""
     load(site, "g-a", datetime(2025, 1, 1), datetime(2026, 3, 1), DAY)
     lines = ["户号,起始日期,截止日期,用气量,金额", "G,2025-12-25,2026-01-24,310,1140.00"]
     assert site.run("import", "bills", site.file("bills.csv", lines)).code == 0

@@ -255,13 +255,15 @@ def seeded() -> random.Random:
 async def test_what_was_on_the_disk_arrives_whatever_is_killed(
     mosquitto: Mosquitto, tmp_path: Path, history: int
 ) -> None:
-    """In every sixth round the broker is killed as well, and comes back a round later. Half of the
-    ingests kill themselves at a statement of their work, and are missed while agents live: what
-    they had acknowledged before they had stored it would be gone. So a new one is born in every
-    third round, and the one before it is killed, unless it is dead.
+    """Agents, ingests and the broker are killed at many moments, and no reading is lost.
 
-    On a slow machine most processes are killed before they reach the statement at which they were
-    to die. There are more rounds then, until the moments of death are various enough.
+    In every sixth round the broker is killed as well, and is started again a round later. Half of
+    the ingests kill themselves at a chosen statement of their work, while agents run. If such an
+    ingest had acknowledged data before it had stored them, these data would be missing. In every
+    third round, a new ingest is started, and the old one is killed if it still runs.
+
+    On a slow machine, most processes are killed before they reach the chosen statement. Then there
+    are more rounds, until there are enough different moments of death.
     """
     chance, store = seeded(), StoreSettings()
     ingests: Counter[str] = Counter()

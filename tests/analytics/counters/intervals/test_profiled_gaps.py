@@ -75,7 +75,7 @@ def test_the_hours_of_a_gap_have_the_shares_of_the_usual_hours() -> None:
 
 
 def test_a_gap_that_begins_and_ends_inside_an_hour_touches_these_hours_in_part() -> None:
-    """From 07:30 to 12:15 there are usually 1 + 4 x 10 + 2.5 kWh; in the gap there were 87."""
+    """From 07:30 to 12:15 the usual consumption is 1 + 4 x 10 + 2.5 kWh; the gap has 87 kWh."""
     start = 4 * WEEK
     hours = np.arange(0.0, start + 8)
     times = at(*hours, start + 7.5, start + 12.25, *np.arange(start + 13.0, start + 40))
@@ -108,14 +108,14 @@ def test_hours_of_a_weekend_have_their_own_means() -> None:
     ids=["four days: by the hour of the day", "a day and a half: evenly"],
 )
 def test_with_less_history_the_days_are_alike(history: int, expected: list[float]) -> None:
-    """The gap is on Friday from 06:00 to 10:00, or two days before it."""
+    """The readings begin on Monday. The gap is on Friday, or on Tuesday, from 06:00 to 10:00."""
     start = history - history % 24 + 6
     line = office_with_gap(start, start + 4, factor=3.0)
     assert hourly(line, start, start + 4) == pytest.approx(expected)
 
 
 def test_a_meter_that_usually_counts_nothing_then_is_distributed_evenly() -> None:
-    """Neither at this hour of the week nor of the day; with a finer profile nothing were left."""
+    """The means of these hours are 0, both by hour of the week and by hour of the day."""
     hours = np.arange(0.0, 5 * WEEK)
     amounts = np.where((hours % 24 >= 8) & (hours % 24 < 18), 10.0, 0.0)
     start = 4 * WEEK + 1
@@ -127,7 +127,7 @@ def test_a_meter_that_usually_counts_nothing_then_is_distributed_evenly() -> Non
 
 
 def test_hours_in_gaps_do_not_count_for_the_profile() -> None:
-    """Each night was lost: their hours are known only as a sum, so the night is even."""
+    """No night was read by hour, so a night is known only as a sum, and is distributed evenly."""
     hours = np.arange(0.0, 6 * WEEK)
     amounts = np.where(hours % 24 < 3, 6.0, 1.0)
     kept = (hours % 24 == 0) | (hours % 24 >= 6)
@@ -181,7 +181,7 @@ def test_a_gap_of_an_hour_and_a_gap_that_no_edge_divides_need_no_history() -> No
 
 
 def test_several_gaps_in_a_row_have_their_own_sums() -> None:
-    """Two gaps around a single reading are one span, but two sums."""
+    """Two gaps with a single reading between them are one span, but have two sums."""
     start = 4 * WEEK + 6
     hours = np.array([*range(start + 1), start + 4, *range(start + 10, start + 60)], dtype=float)
     amounts = office(np.arange(0.0, start + 60))
@@ -215,7 +215,7 @@ def test_coverage_and_estimated_amounts_are_those_of_a_gap() -> None:
 
 
 def test_the_estimate_at_an_edge_is_the_smaller_side_of_the_distribution() -> None:
-    """Of 48 kWh there are 4, 8 and 28 kWh before the edges; evenly it were 12, 24 and 36."""
+    """Of 48 kWh, 4, 8 and 28 kWh lie before the edges; distributed evenly: 12, 24 and 36 kWh."""
     start = 4 * WEEK + 6
     found = consumption((start, start + 4), at(*range(start, start + 5)))
     assert found.spread_start == pytest.approx([0, 4, 8, 20])
@@ -238,7 +238,7 @@ def test_a_gap_that_an_import_fills_in_part_keeps_its_distribution_in_the_rest()
 
 
 def test_a_gap_with_a_change_of_the_transformers_is_distributed_evenly() -> None:
-    """CT 10, then 20, at midnight in the gap; the gap before it has its profile."""
+    """The CT ratio changes from 10 to 20 at midnight in the second gap; the first has a profile."""
     start = 5 * WEEK - 2
     ratios = ((-(2**62), 10.0), (int(at(5 * WEEK)[0]), 20.0))
     devices = MeterDevices("m", (Device(ratios=ratios),), zone=ZONE)
@@ -263,7 +263,7 @@ def test_a_gap_with_a_change_of_the_transformers_is_distributed_evenly() -> None
 
 @st.composite
 def lines(draw: st.DrawFn) -> tuple[RegisterLine, int]:
-    """A register with readings about each hour and some gaps; and a number of weeks before it."""
+    """A register with about hourly readings and some gaps; and a number of weeks before it."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     weeks = draw(st.integers(0, 5))
     step_ms = draw(st.sampled_from([600_000, HOUR_MS]))
@@ -302,7 +302,7 @@ def test_gaps_keep_their_sum_and_the_register_never_falls(
 @settings(max_examples=40)
 @given(lines(), st.integers(0, 10_000))
 def test_a_gap_depends_only_on_its_history(drawn: tuple[RegisterLine, int], more: int) -> None:
-    """Whatever lies before the history and after the gap, the digits are the same."""
+    """Readings before the history, and after the gap, do not change the digits."""
     line, _ = drawn
     every = np.arange(line.times_ms[0], line.times_ms[-1], HOUR_MS // 4)
     found = profiled_gaps(line, every)

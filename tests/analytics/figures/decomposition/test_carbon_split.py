@@ -133,7 +133,7 @@ def test_missing_consumption_is_no_effect_of_activity(tmp_path: Path) -> None:
 
 
 def test_a_scope_without_a_floor_area_in_the_base_year_is_not_comparable(tmp_path: Path) -> None:
-    """The data of both years are complete: it is not they that are missing."""
+    """The data of both years are complete, so the status is not `insufficient_data`."""
     house = msgspec.structs.replace(BOUGHT.area[0], floor_area_m2=BOUGHT.area[0].floor_area_m2[1:])
     later = msgspec.structs.replace(BOUGHT, area=(house,))
     bought = NONE | {"grid": 100}

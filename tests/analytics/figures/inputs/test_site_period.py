@@ -1,4 +1,4 @@
-"""Scopes share what they have in common, and look only at the meters near them."""
+"""Scopes share their common inputs, and look only at the meters near them."""
 
 from datetime import date
 

@@ -113,7 +113,7 @@ class TestYearThatIsOver:
         assert found.used_pct == pytest.approx(97.333333)
 
     def test_a_share_that_missing_readings_may_have_used_is_unknown(self, tmp_path: Path) -> None:
-        """A tenth is missing. The 58,400 kWh that are known are 97 % of the quota."""
+        """A tenth of the time is missing. The known 58,400 kWh are 97 % of the quota."""
         found = results(rules(tmp_path), coverage={"e": 0.9})["block-electricity"]
         assert [(step.share_pct, step.is_known) for step in found.steps] == [
             (80, True),
@@ -236,7 +236,7 @@ class TestMonths:
 def test_periods_are_computed_once_for_all_quotas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each period goes through all meters of the site, so a site may have a quota for each area."""
+    """A period looks at all meters of the site, which must not be repeated for each quota."""
     computed: list[str] = []
 
     def counting(by: Rules, of: object, part: periods.Period, *more: Any) -> PeriodInputs:

@@ -115,7 +115,7 @@ async def filled(path: Path, store: Store) -> Pipeline:
 
 
 async def stored(store: Store, measurement: str, **where: str) -> Stored:
-    """Return the fields of each point, by the values of the tags that `where` leaves open."""
+    """Return the fields of each point, by the values of the tags that are not in `where`."""
     found: dict[tuple[str, ...], dict[str, object]] = {}
 
     def add(tags: Mapping[str, str], field: str, rows: list[tuple[int, object]]) -> None:

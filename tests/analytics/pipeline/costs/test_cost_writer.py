@@ -100,7 +100,7 @@ async def test_they_are_written_once_a_day_and_replaced_as_a_whole(
 async def test_earlier_months_that_changed_follow_one_by_one_the_latest_first(
     tmp_path: Path, store: Store
 ) -> None:
-    """In October, May and June are older than the months that are written each day."""
+    """It is October: May and June are older than the three months that are written each day."""
     folder = await made_site(tmp_path, store)
     writer = cost_writer(folder, store)
     october = date(2026, 10, 20)

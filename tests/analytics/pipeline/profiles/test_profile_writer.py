@@ -23,7 +23,7 @@ async def stored(store: Store, measurement: str, field: str, **tags: str) -> Ser
 
 
 async def test_a_day_is_written_once_and_again_after_a_change(tmp_path: Path, store: Store) -> None:
-    """The month has 21 complete days; of Sundays and Mondays, one of three was a holiday."""
+    """21 complete days; one of three Sundays and one of three Mondays are holidays."""
     reader = await reader_of(tmp_path, store, row("main"), computed=True)
     writer = ProfileWriter(reader, store)
     await writer.update(TODAY, ())
