@@ -44,15 +44,14 @@ async def backfill(
         The findings about registers.
     """
     async with opened(folder, settings) as (store, pipeline):
-        await pipeline.recompute_changed(local_today(folder, clock), ignore_progress)
+        today = local_today(folder, clock)
+        await pipeline.recompute_changed(today, ignore_progress)
         findings = await pipeline.backfill(start, end, progress)
         await publish(pipeline, folder, clock, await pipeline.stored_periods())
-        await QuotaWriter(pipeline.quotas, folder.site, store).update(
-            local_today(folder, clock), ()
-        )
-        await ChangeWriter(pipeline, store).update(local_today(folder, clock), ())
+        await QuotaWriter(pipeline.quotas, folder.site, store).update(today, ())
+        await ChangeWriter(pipeline, store).update(today, ())
         months = sorted({f"{day:%Y-%m}" for day in periods.days(start, end + timedelta(days=1))})
-        await cost_writer(folder, store).write(months, local_today(folder, clock))
+        await cost_writer(folder, store).write(months, today)
         return findings
 
 

@@ -27,6 +27,7 @@ from analytics.publications.published_sums import sum_findings
 from analytics.round_step import DailyWriter
 from analytics.rule_documents import rule_documents
 from analytics.settings import AnalyticsSettings
+from analytics.tariffs.tariff import Tariffs
 from analytics.tariffs.tariff_files import load_tariffs
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError, Problem
@@ -145,8 +146,8 @@ def daily_writers(
     digests = figure_digests(site, folder.models, pipeline.rules, hours, tariffs)
     writers: dict[str, DailyWriter] = {
         **first,
-        "profiles": ProfileWriter(profile_reader(folder, pipeline, store), store),
-        "costs": cost_writer(folder, store),
+        "profiles": ProfileWriter(ProfileReader(folder, pipeline.rules, hours, store), store),
+        "costs": CostWriter(site, _cost_reader(folder, tariffs, hours, store), store),
         "quotas": QuotaWriter(pipeline.quotas, site, store),
         "changes": ChangeWriter(pipeline, store),
         "quality": QualityWriter(pipeline, store, partial(sum_findings, folder.path)),
@@ -161,6 +162,10 @@ def cost_reader(folder: SiteFolder, store: Store) -> CostReader:
     """Return the reader of a site's costs. A site without accounts needs no working calendar."""
     tariffs = load_tariffs(folder.path, folder.site)
     hours = load_alert_rules(folder.path, folder.site).hours if tariffs.accounts else Hours()
+    return _cost_reader(folder, tariffs, hours, store)
+
+
+def _cost_reader(folder: SiteFolder, tariffs: Tariffs, hours: Hours, store: Store) -> CostReader:
     return CostReader(folder, tariffs, WorkingCalendar(hours, folder.site.zone), store)
 
 

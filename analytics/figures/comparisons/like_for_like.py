@@ -25,9 +25,6 @@ from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.indicators import BINDING_INDICATORS, Indicator
 
-#: Id of the comparison, in JSON and CSV.
-LIKE_FOR_LIKE = schema.LIKE_FOR_LIKE
-
 
 class LikeForLike(msgspec.Struct, frozen=True):
     """Two periods by the areas that existed throughout both.
@@ -62,8 +59,8 @@ def like_for_like_comparison(
     is_known = current.is_sufficient(coverage_floor) and baseline.is_sufficient(coverage_floor)
     change = relative_change_pct(current.value, baseline.value) if is_known else math.nan
     return FigureComparison(
-        id=LIKE_FOR_LIKE,
-        name=LIKE_FOR_LIKE,
+        id=schema.LIKE_FOR_LIKE,
+        name=schema.LIKE_FOR_LIKE,
         reason="",
         value=rounded(current.value),
         baseline=rounded(baseline.value),
@@ -89,5 +86,5 @@ def like_for_like_findings(
             yield Finding.of("left_out_unmetered", change.area, media=" ".join(media))
     if compared.change_pct is not None and indicator.id in BINDING_INDICATORS:
         yield Finding.of(
-            LIKE_FOR_LIKE, scope.id, indicator=indicator.id, change=compared.change_pct
+            schema.LIKE_FOR_LIKE, scope.id, indicator=indicator.id, change=compared.change_pct
         )

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Final, TypeAlias
 
 from analytics import periods
+from analytics.pipeline.consumption_store import ConsumptionStore
 from jieneng.metering import schema
-from jieneng.metering.errors import PointsRefused
 from jieneng.metering.schema import Point
 from jieneng.metering.site import Site
 from jieneng.storage import Store
@@ -67,12 +67,4 @@ class BasisStore:
             )
             for (result, scope), digest in digests.items()
         ]
-        written = await self._store.write(points)
-        if written.not_stored:
-            raise PointsRefused(
-                "the store rejects {count} of {all} points of `{measurement}`: {reason}",
-                count=len(written.not_stored),
-                all=len(points),
-                measurement=schema.BASIS,
-                reason=written.not_stored[0].reason,
-            )
+        await ConsumptionStore(self._site, self._store).write_figures(points)

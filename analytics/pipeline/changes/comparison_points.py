@@ -9,7 +9,6 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics import periods
-from analytics.figures.comparisons.like_for_like import LIKE_FOR_LIKE
 from analytics.figures.figure import Figure
 from jieneng.metering import schema
 from jieneng.metering.quantities import MEDIA
@@ -66,7 +65,7 @@ def left_out_points(
     days: dict[tuple[str, str, str, str], float] = {}
     unmetered: dict[tuple[str, str, str], set[str]] = {}
     for figure in figures:
-        if not any(one.id == LIKE_FOR_LIKE for one in figure.comparisons):
+        if not any(one.id == schema.LIKE_FOR_LIKE for one in figure.comparisons):
             continue
         for finding in figure.findings:
             values = dict(finding.values)

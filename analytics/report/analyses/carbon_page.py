@@ -31,7 +31,7 @@ def page_part(data: PageData, translate: Translate) -> Html:
             _charts(data, translate),
             element("p", _about_table(shown, translate), class_="quiet"),
             _table(shown, data.labels, translate),
-            _doubts(data, translate),
+            _doubts(data, shown, translate),
         )
     )
 
@@ -131,8 +131,8 @@ def _with_share(text: str, share: str) -> Html:
     return element("div", text, below)
 
 
-def _doubts(data: PageData, translate: Translate) -> Html:
-    """Return a sentence for each doubt about the effects."""
+def _doubts(data: PageData, shown: Sequence[CarbonSplit], translate: Translate) -> Html:
+    """Return a sentence for each doubt about the effects, with the scopes of the table."""
     reasons = (
         (
             ("no_baseline", "insufficient_data"),
@@ -146,10 +146,9 @@ def _doubts(data: PageData, translate: Translate) -> Html:
             translate("Not comparable, as there was no floor area in the base year: {scopes}."),
         ),
     )
-    of_table = [one for one in data.carbon if one.indicator == _OF_TABLE]
     sentences = []
     for statuses, sentence in reasons:
-        names = [data.labels.name(one.scope) for one in of_table if one.status in statuses]
+        names = [data.labels.name(one.scope) for one in shown if one.status in statuses]
         if names:
             sentences.append(sentence.format(scopes=translate(", ").join(names)))
     sentences += carbon_output.remarks(data.carbon, data.labels, translate)

@@ -12,11 +12,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analytics.figures.comparisons.like_for_like import LIKE_FOR_LIKE
 from analytics.figures.figure import Figure, FigureComparison
 from analytics.report import figure_texts
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import Labels
+from jieneng.metering import schema
 
 #: Fields of a comparison that are columns of the CSV form, after the id of the comparison.
 _CSV_FIELDS: Final = (
@@ -47,7 +47,7 @@ def comparison_row(
     """Return the texts of a comparison."""
     period = compared.baseline_period
     name = f"{compared.name} ({period})" if compared.name != period else period
-    if compared.id == LIKE_FOR_LIKE:
+    if compared.id == schema.LIKE_FOR_LIKE:
         name = translate("{period}, like-for-like").format(period=period)
     areas = translate(", ").join(map(labels.name, compared.left_out))
     return ComparisonRow(
@@ -90,7 +90,7 @@ def csv_columns(figures: Iterable[Figure]) -> dict[str, tuple[str, str]]:
 
     The columns of the like-for-like comparison always exist.
     """
-    ids = [LIKE_FOR_LIKE, *(one.id for figure in figures for one in figure.comparisons)]
+    ids = [schema.LIKE_FOR_LIKE, *(one.id for figure in figures for one in figure.comparisons)]
     return {
         f"{comparison}_{field}": (comparison, field)
         for comparison in dict.fromkeys(ids)

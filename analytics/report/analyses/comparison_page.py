@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from analytics.figures.comparisons.like_for_like import LIKE_FOR_LIKE
 from analytics.figures.figure import Figure, FigureComparison
 from analytics.report import figure_texts, html_tables
 from analytics.report.analyses import comparison_output
@@ -18,6 +17,7 @@ from analytics.report.html_elements import Html, element, join
 from analytics.report.report_data import PageData
 from jieneng.locale import Translate
 from jieneng.locale.finding_text import finding_text
+from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from jieneng.metering.quantities import MEDIA
 
@@ -87,7 +87,7 @@ def _reasons(figures: Iterable[Figure]) -> list[str]:
         f"{one.name}: {one.reason}"
         for figure in figures
         for one in figure.comparisons
-        if one.id != LIKE_FOR_LIKE
+        if one.id != schema.LIKE_FOR_LIKE
     )
     return list(dict.fromkeys(found))
 

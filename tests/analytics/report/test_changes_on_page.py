@@ -4,13 +4,13 @@ from datetime import date
 
 import msgspec
 
-from analytics.figures.comparisons.like_for_like import LIKE_FOR_LIKE
 from analytics.figures.decomposition.carbon_split import CarbonSplit, Effects, SplitStatus
 from analytics.figures.figure import FigureComparison
 from analytics.report import page
 from analytics.report.analyses import carbon_page, comparison_page
 from analytics.report.drawing import svg_charts
 from analytics.report.report_data import PageData
+from jieneng.metering import schema
 from jieneng.metering.findings import Finding
 from tests.analytics.report.test_page import Reader, sample
 
@@ -44,14 +44,14 @@ def compared(name: str, change: float | None, coverage: float = 0.99) -> FigureC
     return FigureComparison(
         id=name,
         name=name,
-        reason="" if name == LIKE_FOR_LIKE else "offices were closed",
+        reason="" if name == schema.LIKE_FOR_LIKE else "offices were closed",
         value=17.0,
         baseline=None if change is None else 18.0,
-        baseline_period="2020" if name == LIKE_FOR_LIKE else "2018..2019",
+        baseline_period="2020" if name == schema.LIKE_FOR_LIKE else "2018..2019",
         change_pct=change,
         decrease_pct=None if change is None else -change,
         coverage=coverage,
-        left_out=("block-3",) if name == LIKE_FOR_LIKE else (),
+        left_out=("block-3",) if name == schema.LIKE_FOR_LIKE else (),
     )
 
 
@@ -97,7 +97,7 @@ def test_a_site_without_carbon_has_no_section() -> None:
 
 
 def test_like_for_like_stands_beside_the_plain_change() -> None:
-    alike, usual = compared(LIKE_FOR_LIKE, -2.5), compared("usual", -7.25)
+    alike, usual = compared(schema.LIKE_FOR_LIKE, -2.5), compared("usual", -7.25)
     data = with_comparisons(alike, usual, findings=())
     texts = Reader(comparison_page.page_part(data, str)).texts
     plain = f"{data.figures[0].change_pct:+.2f} %".replace("-", "\N{MINUS SIGN}")
@@ -114,7 +114,9 @@ def test_what_is_unknown_short_or_not_comparable_is_said() -> None:
         Finding.of("left_out_unmetered", "block-3", media="water"),
     )
     data = with_comparisons(
-        compared(LIKE_FOR_LIKE, -2.5, coverage=0.9), compared("usual", None), findings=findings
+        compared(schema.LIKE_FOR_LIKE, -2.5, coverage=0.9),
+        compared("usual", None),
+        findings=findings,
     )
     texts = Reader(comparison_page.page_part(data, str)).texts
     assert "usual (2018..2019): 1 of 1 changes are unknown, as the base value is unknown or 0." in (
