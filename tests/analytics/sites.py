@@ -22,6 +22,19 @@ name = "office"
 """
 
 
+def two_part_price(year: int) -> str:
+    """Return a `[[price]]` in force from the start of a year to the end of 2026."""
+    return f"""
+[[price]]
+tariff = "jiangsu-two-part"
+from = {year}-01-01
+to = 2026-12-31
+flat = 0.64
+purchase = 0.3957
+demand = 40.0
+"""
+
+
 def site(text: str, head: str = HEAD) -> Site:
     """Return a site that `jieneng check` accepts."""
     found = config_file.decode(config_file.parse(head + text, "site.toml"), Site)

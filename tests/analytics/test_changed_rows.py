@@ -25,7 +25,8 @@ from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point
 from jieneng.site_folder import load
 from jieneng.storage import Store
-from tests.analytics.sites import HEAD
+from tests.analytics.pipeline.quotas.test_quota_figures import QUOTAS
+from tests.analytics.sites import HEAD, two_part_price
 from tests.analytics.test_app import NO_ALERTS, opened, running
 from tests.stepped_clock import SteppedClock
 
@@ -76,36 +77,7 @@ TARIFFS = """
 id = "3208001"
 meters = ["main"]
 tariff = [{from = 2025-01-01, value = "jiangsu-two-part"}]
-
-[[price]]
-tariff = "jiangsu-two-part"
-from = 2025-01-01
-to = 2026-12-31
-flat = 0.64
-purchase = 0.3957
-demand = 40.0
-"""
-QUOTAS = """
-[[quota]]
-id = "office"
-of = "electricity"
-per = "floor_area_m2"
-kind = ["office"]
-constraint = 40.0
-unit = "kWh/m2"
-from = 2025
-source = "an example"
-
-[[annual_quota]]
-id = "block"
-scope = "block"
-indicator = "electricity"
-value = 36_500.0
-unit = "kWh"
-by_month = "last_year"
-from = 2025
-source = "an example"
-"""
+""" + two_part_price(2025)
 PLAN = """
 [[baseline]]
 id = "usual"

@@ -23,6 +23,7 @@ from jieneng.storage.sqlite import SqliteStore
 from jieneng.storage.store import write_result
 from tests.analytics.pipeline.quotas.test_quota_figures import QUOTAS
 from tests.analytics.sites import folder as site_folder
+from tests.analytics.sites import two_part_price
 from tests.analytics.test_app import HOUR_MS, NO_ALERTS, SITE, opened, running, write_hours
 from tests.servers import free_port
 from tests.stepped_clock import SteppedClock
@@ -41,15 +42,7 @@ TARIFFS = """
 id = "3208001"
 meters = ["e"]
 tariff = [{from = 2026-01-01, value = "jiangsu-two-part"}]
-
-[[price]]
-tariff = "jiangsu-two-part"
-from = 2026-01-01
-to = 2026-12-31
-flat = 0.64
-purchase = 0.3957
-demand = 40.0
-"""
+""" + two_part_price(2026)
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ async def test_days_that_are_computed_one_by_one_have_the_digits_of_all_at_once(
 async def test_a_late_reading_changes_the_gaps_of_the_four_weeks_after_it(
     tmp_path: Path, late: int, *, is_marked: bool
 ) -> None:
-    """One gap is within a day. The sum of the day stays the same, so its hours are compared."""
+    """A gap within a day changes no sum of the day, so its hours are compared."""
     whole = await backfilled(tmp_path / "whole")
     is_late = (late - 2 <= EVERY) & (late + 2 >= EVERY)
     folder, store = await opened(tmp_path / "late", EVERY[~is_late])

@@ -12,6 +12,7 @@ from jieneng.metering.schema import Point
 from jieneng.site_folder import SiteFolder
 from jieneng.storage import Store
 from tests.analytics.pipeline.signals.stored_messages import meter_row, site_folder
+from tests.analytics.sites import two_part_price
 
 FIRST, DAYS = date(2026, 5, 1), 60
 TODAY = FIRST + timedelta(days=DAYS)
@@ -22,15 +23,7 @@ id = "3208001"
 meters = ["main"]
 tariff = [{from = 2026-01-01, value = "jiangsu-two-part"}]
 demand = [{from = 2026-01-01, basis = "actual"}]
-
-[[price]]
-tariff = "jiangsu-two-part"
-from = 2026-01-01
-to = 2026-12-31
-flat = 0.64
-purchase = 0.3957
-demand = 40.0
-"""
+""" + two_part_price(2026)
 
 
 async def made_site(path: Path, store: Store) -> SiteFolder:
@@ -100,7 +93,7 @@ async def test_they_are_written_once_a_day_and_replaced_as_a_whole(
 async def test_earlier_months_that_changed_follow_one_by_one_the_latest_first(
     tmp_path: Path, store: Store
 ) -> None:
-    """It is October: May and June are older than the three months that are written each day."""
+    """Only the latest three months are written each day; May and June follow, one in each call."""
     folder = await made_site(tmp_path, store)
     writer = cost_writer(folder, store)
     october = date(2026, 10, 20)
