@@ -80,8 +80,6 @@ _SCORED_READINGS_MAX: Final = 1000
 LOOK_BACK_RUNS: Final = 32
 #: Number of readings on each side of a fall from which the usual steps are taken (`rollover`).
 _NEAR_READINGS: Final = 24
-#: Smallest number of readings before a fall from which usual steps can be taken.
-_LEAST_READINGS: Final = 3
 #: Relative rounding error of stored registers, which are 64-bit floats.
 _ROUNDING: Final = 1e-9
 
@@ -340,16 +338,16 @@ def _continuation(
 
 
 def _greatest_usual_step(readings: Readings, earlier: Run, later: Run) -> float:
-    """Return the largest step that is allowed for a guessed rollover between two runs."""
-    last, first = earlier.end - 1, later.first
-    if earlier.end - earlier.first < _LEAST_READINGS:  # a spike, which has no usual step
-        return 0.0
-    near = (
-        slice(max(earlier.first, earlier.end - _NEAR_READINGS), earlier.end),
-        slice(first, min(first + _NEAR_READINGS, later.end)),
+    """Return the largest step that is allowed for a guessed rollover between two runs.
+
+    Readings of other runs count as well, so that the result does not depend on where law 1 splits.
+    """
+    before = slice(max(earlier.end - _NEAR_READINGS, 0), earlier.end)
+    after = slice(later.first, later.first + _NEAR_READINGS)
+    return greatest_usual_step(
+        (readings.times_ms[before], readings.register[before]),
+        (readings.times_ms[after], readings.register[after]),
     )
-    pieces = [(readings.times_ms[part], readings.register[part]) for part in near]
-    return greatest_usual_step(pieces, int(readings.times_ms[first] - readings.times_ms[last]))
 
 
 def stable_span(times_ms: "NDArray[np.int64]", first: int, end: int) -> tuple[int, int]:

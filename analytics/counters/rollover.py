@@ -8,9 +8,13 @@ usual size. Example: the monthly steps were 500 to 600, and then the register fe
 Laws:
 
 1. A rollover at a power of ten is guessed only if the register fell from the last tenth of the
-   range into the first tenth. The step must be at most three times as large as the meter's largest
-   step over the same length of time nearby.
-2. A guess leaves a doubt: if the register was really reset, the consumption is too large by up to
+   range into the first tenth. The step must be at most three times as large as the meter's
+   second-largest step over the same length of time nearby. The largest step does not count, because
+   it may be the jump into a wrong reading.
+2. No rollover is guessed soon after a jump, because the register may never have shown the readings
+   before the fall. A jump is more than three times as large and as fast as any other step nearby;
+   a single step may be one.
+3. A guess leaves a doubt: if the register was really reset, the consumption is too large by up to
    the whole range of the register.
 """
 
@@ -48,22 +52,36 @@ def guessed_modulus(before: float, after: float) -> float:
 
 
 def greatest_usual_step(
-    pieces: "list[tuple[NDArray[np.int64], NDArray[np.float64]]]", length_ms: int
+    before: "tuple[NDArray[np.int64], NDArray[np.float64]]",
+    after: "tuple[NDArray[np.int64], NDArray[np.float64]]",
 ) -> float:
-    """Return the largest step that a guessed rollover may make (law 1).
+    """Return the largest step that a guessed rollover may make (laws 1 and 2).
 
     Args:
-        pieces: readings before the fall and readings after it. Each piece is (times [UTC, ms],
-            register), both of shape (n,) and ascending.
-        length_ms: time between the readings around the fall [ms].
+        before: readings before the fall, as (times [UTC, ms], register), both of shape (n,). Times
+            ascend.
+        after: readings after the fall, in the same form.
 
     Returns:
-        0 if nothing is known of the meter's steps.
+        0 if nothing is known of the meter's steps, or if they end in a jump.
     """
-    greatest = 0.0
-    for times, register in pieces:
-        steps, lengths = np.diff(register), np.diff(times)
-        if len(steps):
-            rate = float((steps / np.maximum(lengths, 1)).max())
-            greatest = max(greatest, float(steps.max()), rate * length_ms)
-    return _USUAL_FACTOR * greatest
+    length_ms = float(after[0][0] - before[0][-1])
+    step, rate, may_jump = _second_largest_step(*before)
+    if may_jump:
+        return 0.0
+    later_step, later_rate, _ = _second_largest_step(*after)
+    return _USUAL_FACTOR * max(step, later_step, max(rate, later_rate) * length_ms)
+
+
+def _second_largest_step(
+    times_ms: "NDArray[np.int64]", register: "NDArray[np.float64]"
+) -> tuple[float, float, bool]:
+    """Return the second-largest step, its rate [per ms], and True if the largest may be a jump."""
+    # Ignore spikes that fell again: growth counts only if no later reading is lower.
+    steps = np.diff(np.minimum.accumulate(register[::-1])[::-1])
+    if len(steps) < 2:
+        return 0.0, 0.0, True
+    rates = steps / np.maximum(np.diff(times_ms), 1)
+    (step, max_step), (rate, max_rate) = np.sort(steps)[-2:], np.sort(rates)[-2:]
+    may_jump = max_step > _USUAL_FACTOR * step and max_rate > _USUAL_FACTOR * rate
+    return float(step), float(rate), bool(may_jump)

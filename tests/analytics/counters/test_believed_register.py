@@ -188,6 +188,24 @@ class TestRollover:
         assert counted(read([99_990.0, 5.0, 15.0], devices)) == pytest.approx(25.0)
         assert codes(read([*rising(50_000.0, 9), *rising(5.0, 9)], devices)) == ["counter_reset"]
 
+    @pytest.mark.parametrize("high", [[9_998_980.78], [9_998_980.78, 9_998_981.0]])
+    @pytest.mark.parametrize("earlier", [[], [*rising(1000.0, 30), 0.0]])
+    def test_is_not_guessed_from_the_jump_into_a_spike(
+        self, earlier: list[float], high: list[float]
+    ) -> None:
+        """The jump to just below a power of ten was taken for a usual step, so the fall after it
+        was a guessed rollover; a level of earlier readings changed the result."""
+        register = read([*earlier, *rising(0.12, 20), *high, *rising(1.35, 48)], UNKNOWN)
+        assert "rollover_guess" not in codes(register)
+
+    @pytest.mark.parametrize("earlier", [[], [*rising(99_912.0, 40, 2.0), 0.0]])
+    def test_is_guessed_alike_where_an_earlier_level_splits_the_run(
+        self, earlier: list[float]
+    ) -> None:
+        """Readings of the run before the split say which steps are usual, too."""
+        register = read([*earlier, *rising(99_000.0, 200, 4.99), *rising(2.0, 48)], UNKNOWN)
+        assert "rollover_guess" in codes(register)
+
     def test_is_laid_where_it_happened(self) -> None:
         register = read([99_980.0, 99_990.0, 10.0, 20.0])
         edges = np.array([0, 1, 2, 3], dtype=np.int64) * HOUR_MS
