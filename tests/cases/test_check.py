@@ -22,7 +22,7 @@ def test_a_sub_item_beside_a_main_is_warned_of(tmp_path: Path) -> None:
     assert 'parent = "e-a"' in done.out
     mended = lighting.replace('item = "', 'parent = "e-a"\nitem = "')
     site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0") + mended)
-    assert "提示" not in site.run("check").out
+    assert "提示：分项表" not in site.run("check").out
     site.load(site.readings(monthly(10_000)))
     site.load(site.readings(monthly(4_000), "e-b", "lighting.csv"))
     assert site.figure("electricity")["value"] == 120_000
