@@ -13,9 +13,9 @@ Laws:
   cache.
 - The file is in WAL mode with `synchronous = FULL`: readers never wait for a writer, and points
   survive a power cut once `write` has returned.
-- Points are in the file that has the path when `write` returns. If this file was deleted or replaced
-  while it was open, the call fails, and the next one opens the path again: what SQLite still writes
-  into a deleted file ends with the process.
+- Points are in the file that has the path when `write` returns. If this file was deleted or
+  replaced while it was open, the call fails, and the next one opens the path again: what SQLite
+  still writes into a deleted file ends with the process.
 
 Measured (2 cores, SQLite 3.40): a single-field point takes 24 bytes with `WITHOUT ROWID` and 42
 with a rowid, and writing is 20 % faster. A larger page size changes neither.
@@ -207,7 +207,6 @@ class SqliteStore:
         try:
             result = work(self._open())
             self._refuse_replaced()
-            return result
         except sqlite3.DatabaseError as error:
             self._close_file()
             if (
@@ -227,13 +226,15 @@ class SqliteStore:
                 path=self._path,
                 reason=error.strerror,
             ) from error
+        else:
+            return result
 
     def _refuse_replaced(self) -> None:
         if self._identity != file_identity(self._path):
             self._close_file()
             raise StoreUnavailable(
-                "the store {path} was deleted or replaced while it was open. It is opened again; what "
-                "the former file contained has to be imported.",
+                "the store {path} was deleted or replaced while it was open. It is opened again; "
+                "what only the former file contained is lost.",
                 path=self._path,
             )
 

@@ -240,7 +240,9 @@ async def test_a_username_travels_with_the_password_of_its_file(tmp_path: Path) 
     assert seen == ["Basic dXNlcjpwYXNz"]
 
 
-async def test_a_token_that_is_replaced_in_its_file_is_used_without_a_restart(tmp_path: Path) -> None:
+async def test_a_token_that_is_replaced_in_its_file_is_used_without_a_restart(
+    tmp_path: Path,
+) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         await request.read()
         is_known = request.headers["Authorization"] == "Token new"
@@ -269,7 +271,7 @@ async def test_a_write_that_is_redirected_to_another_page_is_not_stored(status: 
         return web.Response(status=204)
 
     async with serving(answer) as url, opened(url) as store:
-        with pytest.raises(StoreUnavailable, match="a redirect to .*generate_204"):
+        with pytest.raises(StoreUnavailable, match="a redirect to http"):
             await store.write(points(1))
 
 
