@@ -24,6 +24,7 @@ from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, meter
 from analytics.pipeline.quality.quality_reader import quality_report
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
+from analytics.publications.published_differences import with_published
 from analytics.publications.published_sums import sum_findings
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.quality.quality_score import QualityReport
@@ -69,7 +70,9 @@ async def indicators(
     async with opened_up_to_date(folder, settings, clock) as (_, pipeline):
         if require_data:
             await pipeline.require_data(period)
-        return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
+        scopes = None if scope is None else [scope]
+        figures = await pipeline.figures(period, scopes, clock.now_ms())
+        return with_published(figures, folder.path, period)
 
 
 async def report(
@@ -87,7 +90,8 @@ async def report(
         published = sum_findings(folder.path, int(period))
         site_id = folder.site.id
         rated = await quality_report(pipeline, store, period, [site_id], now_ms, published)
-        data = msgspec.structs.replace(data, quality=rated)
+        figures = tuple(with_published(data.figures, folder.path, period))
+        data = msgspec.structs.replace(data, quality=rated, figures=figures)
         rules = load_alert_rules(folder.path, folder.site)
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 

@@ -418,6 +418,14 @@ _ROWS: Final = (
         of_past=True,
     ),
     FindingKind(
+        code="published_otherwise",
+        severity="warning",
+        en="{subject:name}, {indicator:indicator}: {by} published {value} {unit:unit} for {period};"
+        " data or rules have changed since. `jieneng publish {period}` compares them.",
+        zh="{subject:name}，{indicator:indicator}：{by} 已发布的 {period} 数值为 {value}"
+        " {unit:unit}，此后数据或规则有变，可用 `jieneng publish {period}` 比对",
+    ),
+    FindingKind(
         code="negative_balance",
         severity="error",
         en="{subject:name}: sub-meters of {medium:word} measured more than the meters above"
