@@ -423,8 +423,8 @@ _ROWS: Final = (
         en="{subject}: the store has its readings from {first_ms:time} to {until_ms:time}, but"
         " site.toml does not name this meter: they do not count. A meter keeps its id and its"
         " row; state removed or replaced there.",
-        zh="{subject}：数据库中有该表 {first_ms:time} 至 {until_ms:time} 的数据，但 site.toml 中没有"
-        "此表，未计入；表计标识和条目应保留，拆除、更换请填写 removed、replaced",
+        zh="{subject}：数据库中有该表 {first_ms:time} 至 {until_ms:time} 的数据，但 site.toml 中"
+        "没有此表，未计入；表计标识和条目应保留，拆除、更换请填写 removed、replaced",
     ),
     FindingKind(
         code="published_otherwise",
