@@ -153,6 +153,8 @@ class Connection(asyncio.Protocol):
         """
         self._talk = talk
         self._next = self.loop.create_future()
+        if self._buffer and not ask.framing.numbered:
+            self._buffer = b""  # noise
         self._send(ask)
         self._feed(b"")
         return self._next
@@ -185,7 +187,9 @@ class Connection(asyncio.Protocol):
             self._received_ms = self._timing.now_ms()
             self._feed(data)
         elif not self.framing.numbered:
-            self._require_silence()
+            self._buffer += data
+            if not self.framing.may_follow_reply(self._buffer):
+                self._require_silence()
         else:
             if not self._buffer:
                 self._unsolicited_s = self.loop.time()
@@ -259,6 +263,8 @@ class Connection(asyncio.Protocol):
             self._unanswered_s = min(self._unanswered_s, self._sent_s)
             self._reply_timeout.no_reply()
             self._fail(error)
+        except ReplyError as error:
+            self._fail(error)
 
     def _feed(self, data: bytes) -> None:
         """Pass received bytes to the exchange, as long as enough of them have arrived."""
@@ -292,11 +298,15 @@ class Connection(asyncio.Protocol):
         self._exchange = None
         self._silences = 0
         self._unanswered_s = math.inf
-        if self._buffer and not self.framing.may_follow_reply(self._buffer):
-            # Either two replies have arrived, and the first may be a late one. Or part of a frame
-            # follows; then bytes were lost, and the reply contains the first bytes of that frame.
-            self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
-            return
+        if self._buffer:
+            if not self.framing.may_follow_reply(self._buffer):
+                # Either two replies have arrived, and the first may be a late one. Or part of a
+                # frame follows; then bytes were lost, and the reply contains the first bytes of
+                # that frame.
+                self._fail(StrayReply("{count} bytes follow the reply", count=len(self._buffer)))
+                return
+            if not self.framing.numbered:
+                self._buffer = b""
         if isinstance(answer, DeviceRefused):
             self._fail(answer)
             return

@@ -236,7 +236,8 @@ class BusPoller:
         if poll.first_request_s is None:
             steps = self._note_first_request(poll, steps)
         if poll.meter_state.may_be_late(read.read):
-            steps = checked_for_second_reply(steps)
+            may_follow = poll.meter_state.framing.may_follow_reply
+            steps = checked_for_second_reply(steps, may_follow)
         return Ask(steps, poll.meter_state.framing)
 
     def _note_first_request(self, poll: Poll, steps: Exchange) -> Exchange:

@@ -6,7 +6,8 @@ is the lowest bit of the first byte. Functions 3 and 4 read registers of two byt
 Laws:
 
 1. A reply is valid only if all these are right: transaction number (TCP), protocol, unit, function,
-   byte count, length, checksum (RTU).
+   byte count, length, checksum (RTU). In RTU, a valid reply is also found behind an echo of the
+   request, or beside a few bytes of noise (`line_noise`).
 2. Over TCP, a well-formed reply with another transaction number is regarded as late and skipped.
    Any other invalid reply raises `ReplyError`. The bytes after it can't be interpreted.
 3. No function here can encode a request that writes.
@@ -22,6 +23,7 @@ from typing import Final
 
 import msgspec
 
+from edge_agent.protocols.line_noise import may_be_noise, skip_to_reply
 from edge_agent.protocols.request_reply import (
     SKIPPED_LATE_REPLY,
     BusProtocol,
@@ -118,20 +120,30 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
 
     def exchange(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
         received = yield self.request, _RTU_HEAD_BYTES, False
-        is_data = received.startswith(self.head)
-        if not is_data:
-            unit, function, size = _RTU_HEAD.unpack_from(received)
-            _check_addressing(self.unit, unit, self.function, function)
-            if not function & _EXCEPTION_BIT:
-                raise _wrong_size(size, size, self.data_bytes)
-        end = _RTU_HEAD_BYTES + (self.data_bytes if is_data else 0)
-        frame_end = end + _CRC_BYTES
-        if len(received) < frame_end:
-            received += yield b"", frame_end - len(received), True
-        data, sent, rest = received[:end], received[end:frame_end], received[frame_end:]
-        if crc(data) != sent:
-            raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
-        return (data[_RTU_HEAD_BYTES:] if is_data else DeviceRefused(data[-1])), rest
+        if not received.startswith(self.head):
+            received = yield from skip_to_reply(received, self.request, self._heads)
+        while True:
+            is_data = received.startswith(self.head)
+            if not is_data:
+                unit, function, size = _RTU_HEAD.unpack_from(received)
+                _check_addressing(self.unit, unit, self.function, function)
+                if not function & _EXCEPTION_BIT:
+                    raise _wrong_size(size, size, self.data_bytes)
+            end = _RTU_HEAD_BYTES + (self.data_bytes if is_data else 0)
+            frame_end = end + _CRC_BYTES
+            if len(received) < frame_end:
+                received += yield b"", frame_end - len(received), True
+            data, sent, rest = received[:end], received[end:frame_end], received[frame_end:]
+            if crc(data) == sent:
+                return (data[_RTU_HEAD_BYTES:] if is_data else DeviceRefused(data[-1])), rest
+            # The request may begin as its reply does, and so may an echo of it.
+            if not received.startswith(self.request[: len(received)]):
+                raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
+            received = yield from skip_to_reply(received, self.request, self._heads)
+
+    @property
+    def _heads(self) -> tuple[bytes, bytes]:
+        return self.head, bytes((self.unit, self.function | _EXCEPTION_BIT))
 
 
 def read_rtu(unit: int, read: ModbusRead) -> Request:
@@ -188,7 +200,12 @@ def _framing(link: LinkKind) -> Framing:
             refusal_kinds=_EXCEPTIONS,
             may_follow_reply=may_be_next_frame,
         )
-    return Framing(request=request, numbered=False, refusal_kinds=_EXCEPTIONS)
+    return Framing(
+        request=request,
+        numbered=False,
+        refusal_kinds=_EXCEPTIONS,
+        may_follow_reply=may_be_noise,
+    )
 
 
 def _line_bytes(read: ModbusRead) -> int:

@@ -34,17 +34,23 @@ Answer: TypeAlias = tuple[bytes | DeviceRefused, bytes]
 Exchange: TypeAlias = Generator[Step, bytes, Answer]
 
 
-def checked_for_second_reply(exchange: Exchange) -> Exchange:
+def checked_for_second_reply(
+    exchange: Exchange, may_follow_reply: Callable[[bytes], bool]
+) -> Exchange:
     """Run an exchange, and collect all bytes up to its deadline as bytes that follow the reply.
 
     This is for replies without numbers, after an earlier request was not answered. The first reply
     may then be the late answer to the earlier request. In this case a second reply follows before
     the deadline, and both replies are rejected.
+
+    Args:
+        exchange: the exchange.
+        may_follow_reply: as of `Framing`; bytes for which it returns True are no second reply.
     """
     answer, rest = yield from exchange
-    if not rest:
-        with suppress(ReplyTimedOut):
-            rest = yield b"", 1, False
+    with suppress(ReplyTimedOut):
+        while not rest or may_follow_reply(rest):
+            rest += yield b"", 1, False
     return answer, rest
 
 

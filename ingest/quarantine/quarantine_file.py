@@ -34,6 +34,7 @@ from ingest.quarantine.quarantine_entry import (
     QuarantineUsage,
 )
 from jieneng.metering.errors import QuarantineUnavailable
+from jieneng.storage.embedded.file_identity import file_identity
 from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
@@ -242,7 +243,7 @@ class Quarantine:
 
     def _open(self) -> sqlite3.Connection:
         # Entries that are written into a file after it was moved or deleted would be lost.
-        if self._connection is not None and self._identity != _identity(self._path):
+        if self._connection is not None and self._identity != file_identity(self._path):
             self._close()
         if self._connection is None:
             if not self._path.parent.exists():
@@ -255,7 +256,7 @@ class Quarantine:
             make_durable(db, _BUSY_TIMEOUT_S)
             db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
             _create_tables(db)
-            self._identity = _identity(self._path)
+            self._identity = file_identity(self._path)
         return self._connection
 
     def _close(self) -> None:
@@ -273,15 +274,6 @@ def _create_tables(db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {tables.VERSION}")
         elif version != tables.VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, not {tables.VERSION}")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return device and inode of a file; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _force_to_disk(folder: Path) -> None:

@@ -97,6 +97,7 @@ class InfluxHttp:
         self._settings = settings
         self._credentials = credentials
         self._opened: aiohttp.ClientSession | None = None
+        self._authorization: dict[str, str] | None = None  # None: the secrets are to be read
         self.url: Final = settings.url.rstrip("/")
 
     async def post_lines(self, body: bytes) -> WriteAnswer:
@@ -199,6 +200,7 @@ class InfluxHttp:
         )
 
     def _unauthorized(self, reason: str) -> AccessRefused:
+        self._renew_authorization()
         error = AccessRefused(
             "the database at {url} refuses access ({reason}). Check username and password_file, or "
             "token_file, in [store].",
@@ -229,8 +231,18 @@ class InfluxHttp:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             async with self._session().request(
-                method, self.url + path, params=params, data=data, timeout=timeout
+                method,
+                self.url + path,
+                params=params,
+                data=data,
+                timeout=timeout,
+                headers=self._headers(),
             ) as response:
+                # Following a redirect, the client asks with GET, and what answers stored nothing.
+                if method == "POST" and any(one.status < 307 for one in response.history):
+                    raise self.unavailable(
+                        f"{response.history[0].status}, a redirect to {response.url}"
+                    )
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StoreUnavailable(
@@ -245,11 +257,22 @@ class InfluxHttp:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            header = (self._credentials or _credentials_of(self._settings)).header
-            self._opened = aiohttp.ClientSession(
-                headers={"Authorization": header} if header else None
-            )
+            self._opened = aiohttp.ClientSession()
         return self._opened
+
+    def _headers(self) -> dict[str, str]:
+        if self._authorization is None:
+            header = (self._credentials or _credentials_of(self._settings)).header
+            self._authorization = {"Authorization": header} if header else {}
+        return self._authorization
+
+    def _renew_authorization(self) -> None:
+        """Read the secrets again after a refusal: a person may have replaced them meanwhile."""
+        former, self._authorization = self._authorization, None
+        try:
+            self._headers()
+        except ConfigError:  # the file is being replaced: it is read after the next refusal
+            self._authorization = former
 
 
 def _credentials_of(settings: StoreSettings) -> Credentials:

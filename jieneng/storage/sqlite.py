@@ -13,6 +13,9 @@ Laws:
   cache.
 - The file is in WAL mode with `synchronous = FULL`: readers never wait for a writer, and points
   survive a power cut once `write` has returned.
+- Points are in the file that has the path when `write` returns. If this file was deleted or
+  replaced while it was open, the call fails, and the next one opens the path again: what SQLite
+  still writes into a deleted file ends with the process.
 
 Measured (2 cores, SQLite 3.40): a single-field point takes 24 bytes with `WITHOUT ROWID` and 42
 with a rowid, and writing is 20 % faster. A larger page size changes neither.
@@ -30,6 +33,7 @@ from typing import Final, TypeVar
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point
 from jieneng.storage.embedded import sqlite_series, sqlite_statements
+from jieneng.storage.embedded.file_identity import file_identity
 from jieneng.storage.embedded.sqlite_series import SqliteSeries
 from jieneng.storage.embedded.sqlite_statements import Row, Shape
 from jieneng.storage.point_rules import is_plain, rejection_reason
@@ -73,6 +77,7 @@ class SqliteStore:
         self._busy_timeout_s = busy_timeout_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._series = SqliteSeries()
         self._columns: dict[str, set[str]] = {}
 
@@ -200,7 +205,8 @@ class SqliteStore:
     def _run_or_close(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run the work. After a failure the file is closed, because it may have been replaced."""
         try:
-            return work(self._open())
+            result = work(self._open())
+            self._refuse_replaced()
         except sqlite3.DatabaseError as error:
             self._close_file()
             if (
@@ -220,8 +226,21 @@ class SqliteStore:
                 path=self._path,
                 reason=error.strerror,
             ) from error
+        else:
+            return result
+
+    def _refuse_replaced(self) -> None:
+        if self._identity != file_identity(self._path):
+            self._close_file()
+            raise StoreUnavailable(
+                "the store {path} was deleted or replaced while it was open. It is opened again; "
+                "what only the former file contained is lost.",
+                path=self._path,
+            )
 
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            self._refuse_replaced()
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -229,6 +248,7 @@ class SqliteStore:
             )
             make_durable(self._connection, self._busy_timeout_s)
             self._connection.execute(sqlite_series.TABLE)
+            self._identity = file_identity(self._path)
         return self._connection
 
     def _close_file(self) -> None:

@@ -123,6 +123,8 @@ _NO_DATABASE: Final = re.compile(
 _TROUBLE: Final = [(row, re.compile(row.words, re.IGNORECASE)) for row in TROUBLE_WORDS]
 _REFUSAL: Final = [(row, re.compile(row.words, re.IGNORECASE)) for row in REFUSAL_WORDS]
 
+#: Status of a request of which every line is stored.
+_STORED: Final = 204
 #: Status of a request that is too large.
 _TOO_LARGE: Final = 413
 #: Statuses with which a server refuses points, if the answer also has a message.
@@ -151,7 +153,8 @@ def read_answer(status: int, body: bytes) -> WriteAnswer:
 
 def _judge(status: int, words: str) -> tuple[Verdict, str]:
     """Return the verdict and, for a refusal, its code."""
-    if status in (200, 204) and not words:
+    # Each of the servers says 204. An empty 200 is how a proxy or another server answers anything.
+    if status == _STORED and not words:
         return Verdict.STORED, ""
     if status == _TOO_LARGE:  # also of a proxy: smaller requests may pass
         return Verdict.REFUSED, "too_large"

@@ -17,11 +17,13 @@ class Question:
     """A read request, taken apart.
 
     Attributes:
+        frame: its bytes.
         nth: 1 for the first that the server got.
         connection: 1 for the first that was opened.
     """
 
     def __init__(self, frame: bytes, rtu: bool, nth: int, connection: int) -> None:
+        self.frame = frame
         self.rtu = rtu
         self.nth = nth
         self.connection = connection

@@ -240,6 +240,41 @@ async def test_a_username_travels_with_the_password_of_its_file(tmp_path: Path) 
     assert seen == ["Basic dXNlcjpwYXNz"]
 
 
+async def test_a_token_that_is_replaced_in_its_file_is_used_without_a_restart(
+    tmp_path: Path,
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        is_known = request.headers["Authorization"] == "Token new"
+        return web.Response(status=204 if is_known else 401)
+
+    token = tmp_path / "token"
+    token.write_text("old\n")
+    async with serving(answer) as url, opened(url, token_file=str(token)) as store:
+        with pytest.raises(StoreUnavailable, match="token_file"):
+            await store.write(points(1))
+        token.unlink()  # a person's editor replaces it
+        with pytest.raises(StoreUnavailable, match="token_file"):
+            await store.write(points(1))
+        token.write_text("new\n")
+        with pytest.raises(StoreUnavailable, match="token_file"):
+            await store.write(points(1))
+        assert (await store.write(points(1))).written == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_write_that_is_redirected_to_another_page_is_not_stored(status: int) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        if request.path == "/write":
+            return web.Response(status=status, headers={"Location": "/generate_204"})
+        return web.Response(status=204)
+
+    async with serving(answer) as url, opened(url) as store:
+        with pytest.raises(StoreUnavailable, match="a redirect to http"):
+            await store.write(points(1))
+
+
 async def test_a_missing_password_file_is_the_configuration_s_fault() -> None:
     async with opened("http://127.0.0.1:1", username="u", password_file="/no/such") as store:  # noqa: S106 - a path
         with pytest.raises(ConfigError, match="/no/such"):

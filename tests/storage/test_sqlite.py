@@ -4,11 +4,13 @@ import asyncio
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jieneng.metering.errors import StoreUnavailable
 from jieneng.metering.schema import Point
+from jieneng.storage.embedded import sqlite_statements
 from jieneng.storage.sqlite import SqliteStore
 
 START = 1_795_000_000_000
@@ -199,3 +201,49 @@ async def test_a_write_is_forced_to_the_disk(tmp_path: Path) -> None:
     )
     await store.close()
     assert found == [2, "wal"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+async def test_a_point_is_never_written_into_a_file_that_was_taken_away(
+    tmp_path: Path, how: str
+) -> None:
+    folder = tmp_path / "site"
+    store = SqliteStore(folder / "store.sqlite")
+    await store.write(points(3))
+    for path in list(folder.iterdir()):
+        if how == "deleted":
+            path.unlink()
+        else:
+            path.rename(tmp_path / path.name)
+    if how == "replaced":
+        other = SqliteStore(folder / "store.sqlite")
+        await other.write(points(1, first=10))
+        await other.close()
+    with pytest.raises(StoreUnavailable, match="deleted or replaced"):
+        await store.write(points(2, first=20))
+    await store.write(points(2, first=20))
+    reader = SqliteStore(folder / "store.sqlite")
+    assert await count(reader) == (3 if how == "replaced" else 2)
+    await reader.close()
+    await store.close()
+
+
+async def test_a_write_during_which_the_file_is_deleted_is_not_reported_as_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.sqlite"
+    store = SqliteStore(path)
+    await store.prepare()
+    upsert = sqlite_statements.upsert
+
+    def upsert_and_delete(*parts: Any) -> None:
+        upsert(*parts)
+        path.unlink()
+
+    monkeypatch.setattr(sqlite_statements, "upsert", upsert_and_delete)
+    with pytest.raises(StoreUnavailable, match="deleted or replaced"):
+        await store.write(points(2))
+    monkeypatch.undo()
+    await store.write(points(2))
+    assert await count(store) == 2
+    await store.close()

@@ -296,11 +296,16 @@ def test_a_closed_door_is_known(status: int, body: str) -> None:
     assert read_answer(status, body.encode()).verdict is Verdict.NOT_ALLOWED
 
 
-@pytest.mark.parametrize("status", [200, 204])
-def test_only_an_empty_answer_of_success_means_stored(status: int) -> None:
-    assert read_answer(status, b"").verdict is Verdict.STORED
-    assert read_answer(status, b"\n").verdict is Verdict.STORED
-    assert read_answer(status, b'{"error":"hm"}').verdict is not Verdict.STORED
+def test_only_an_empty_204_means_stored() -> None:
+    assert read_answer(204, b"").verdict is Verdict.STORED
+    assert read_answer(204, b"\n").verdict is Verdict.STORED
+    assert read_answer(204, b'{"error":"hm"}').verdict is not Verdict.STORED
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 304])
+def test_an_empty_answer_of_another_server_is_trouble_and_not_stored(status: int) -> None:
+    """A proxy's maintenance page, a web server at a wrong `url`: readings were lost to it."""
+    assert read_answer(status, b"").verdict is Verdict.TROUBLE
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])

@@ -185,6 +185,38 @@ async def test_what_comes_unasked_delays_the_next_question_until_it_is_over() ->
         asker.link.close()
 
 
+@pytest.mark.parametrize(
+    ("before", "behind", "later"),
+    [(b"\xff\xfe", b"", b""), (b"", b"\x00", b""), (b"", b"", b"\xff"), (b"\x00", b"\x00", b"")],
+)
+async def test_a_line_that_adds_noise_to_each_reply_loses_none_of_them(
+    before: bytes, behind: bytes, later: bytes
+) -> None:
+    def noisy(question: Question) -> Iterator[Act]:
+        yield before + question.reply(question.nth) + behind
+        if later:
+            yield 0.01
+            yield later
+
+    async with misbehaving(noisy, rtu=True) as server:
+        asker = Asker(server.port, "rtu_tcp")
+        assert [await asker.value() for _ in range(4)] == [1, 2, 3, 4]
+        assert server.connections == 1
+        asker.link.close()
+
+
+async def test_a_line_that_echoes_requests_is_read() -> None:
+    def echoing(question: Question) -> Iterator[Act]:
+        yield question.frame
+        yield 0.01
+        yield question.reply(question.nth)
+
+    async with misbehaving(echoing, rtu=True) as server:
+        asker = Asker(server.port, "rtu_tcp")
+        assert [await asker.value() for _ in range(3)] == [1, 2, 3]
+        asker.link.close()
+
+
 async def chatter(server: Misbehaving, data: bytes) -> None:
     for _ in range(5):
         await server.say(data)
@@ -207,7 +239,7 @@ async def test_a_link_that_is_never_silent_is_given_up() -> None:
 
 async def babble(server: Misbehaving) -> None:
     while True:
-        await server.say(b"\x00")
+        await server.say(b"\x01")  # 0x00 and 0xff would be taken for noise
         await asyncio.sleep(0.005)
 
 
