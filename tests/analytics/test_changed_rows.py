@@ -223,7 +223,7 @@ async def test_a_command_does_not_need_the_service(computed: Path, tmp_path: Pat
     path = tmp_path / "site"
     shutil.copytree(computed, path)
     made(path, {"site.toml": FILES["site.toml"].replace("- canteen", "- 0.5 * canteen")})
-    december = MeterPeriod("net", date(2025, 12, 1), date(2025, 12, 2))
+    december = MeterPeriod(("net",), date(2025, 12, 1), date(2025, 12, 2))
     [found] = await figure_queries.metered(load(path), SETTINGS, [december], noon())
     assert found.amount == pytest.approx(8.0 * 24, abs=4)
 
