@@ -78,6 +78,7 @@ id = "3208001"
 meters = ["main"]
 tariff = [{from = 2025-01-01, value = "jiangsu-two-part"}]
 """ + two_part_price(2025)
+MOVED = 'account = [{from = 2026-01-01, value = "3208001"}]'
 PLAN = """
 [[baseline]]
 id = "usual"
@@ -113,6 +114,7 @@ CHANGES = {
     "ratio": ("site.toml", 'parent = "main"\nitem', 'parent = "main"\n' + RATIOS + 'item'),
     "floor area": ("site.toml", "value = 1000.0", "value = 900.0"),
     "price": ("tariffs.toml", "flat = 0.64", "flat = 0.7"),
+    "account of a meter": ("site.toml", 'name = "main"', 'name = "main"\n' + MOVED),
     "account": ("tariffs.toml", '"3208001"', '"3208002"'),
     "calendar": ("alerts.toml", "2026-01-05", "2025-12-25"),
     "factor": ("factors.toml", "value = 0.7", "value = 0.6"),
@@ -223,7 +225,7 @@ async def test_a_command_does_not_need_the_service(computed: Path, tmp_path: Pat
     path = tmp_path / "site"
     shutil.copytree(computed, path)
     made(path, {"site.toml": FILES["site.toml"].replace("- canteen", "- 0.5 * canteen")})
-    december = MeterPeriod("net", date(2025, 12, 25), date(2025, 12, 26))
+    december = MeterPeriod(("net",), date(2025, 12, 25), date(2025, 12, 26))
     [found] = await figure_queries.metered(load(path), SETTINGS, [december], noon())
     assert found.amount == pytest.approx(8.0 * 24, abs=4)
 
