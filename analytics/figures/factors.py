@@ -202,17 +202,16 @@ def _overlap(one: Factor, other: Factor) -> bool:
     )
 
 
-def daily_factor(
+def factor_series(
     rows: Sequence[Factor],
     kind: FactorKind,
     medium: Carrier,
     *,
     convention: Convention,
     division: str,
-    ordinals: "NDArray[np.int64]",
     supply: Supply | None = None,
-) -> DailyFactor | None:
-    """Return the factor of an energy carrier on each day.
+) -> tuple[Factor, ...]:
+    """Return the rows of an energy carrier's factor, in order of time; empty if there are none.
 
     Args:
         rows: all factor rows.
@@ -220,12 +219,8 @@ def daily_factor(
         medium: energy carrier.
         convention: convention of electricity's coal equivalent.
         division: division code of the site, by which the region is selected.
-        ordinals: proleptic Gregorian ordinals of the local days, ascending.
         supply: class of purchased electricity. A class without rows of its own uses the rows
             without a class.
-
-    Returns:
-        None if there is no row for this carrier, convention and region.
     """
     candidates = [
         row
@@ -237,27 +232,34 @@ def daily_factor(
     ]
     own = [row for row in candidates if supply is not None and row.supply == supply]
     candidates = own or [row for row in candidates if row.supply is None]
-    if not candidates:
-        return None
-    narrowest = max(len(row.region) for row in candidates)
-    series = sorted(
-        (row for row in candidates if len(row.region) == narrowest),
-        key=lambda row: row.first_ordinal,
-    )
-    starts = [row.first_ordinal for row in series]
+    narrowest = max((len(row.region) for row in candidates), default=0)
+    in_region = (row for row in candidates if len(row.region) == narrowest)
+    return tuple(sorted(in_region, key=lambda row: row.first_ordinal))
+
+
+def daily_factor(series: Sequence[Factor], ordinals: "NDArray[np.int64]") -> DailyFactor:
+    """Return the factor on each day.
+
+    Args:
+        series: result of `factor_series`; at least one row.
+        ordinals: proleptic Gregorian ordinals of the local days, ascending.
+    """
+    starts = np.array([row.first_ordinal for row in series])
+    lasts = np.array([row.last_ordinal for row in series])
+    values = np.array([row.value for row in series])
     # For each day, the index of the latest row that has begun; -1 before the first row.
-    latest_started = np.searchsorted(starts, ordinals, side="right") - 1
+    latest_started = starts.searchsorted(ordinals, side="right") - 1
     chosen = np.maximum(latest_started, 0)
-    is_expired = ordinals > np.array([row.last_ordinal for row in series])[chosen]
     findings = [
         _substitute_finding(code, series[index], ordinals[is_substitute & (chosen == index)])
         for code, is_substitute in (
             ("proxy_factor", latest_started < 0),
-            ("provisional_factor", is_expired),
+            ("provisional_factor", ordinals > lasts[chosen]),
         )
+        if is_substitute.any()
         for index in np.unique(chosen[is_substitute]).tolist()
     ]
-    return DailyFactor(np.array([row.value for row in series])[chosen], tuple(findings))
+    return DailyFactor(values[chosen], tuple(findings))
 
 
 def _substitute_finding(code: str, row: Factor, ordinals: "NDArray[np.int64]") -> Finding:

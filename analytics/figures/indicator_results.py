@@ -25,10 +25,16 @@ from analytics.figures.forecasts.year_end import (
     YearEnd,
     year_end,
 )
-from analytics.figures.indicator_values import IndicatorInputs, indicator_value, series_needs
+from analytics.figures.indicator_values import (
+    IndicatorInputs,
+    indicator_parts,
+    indicator_value,
+    series_needs,
+)
 from analytics.figures.inputs.period_factors import PeriodFactors
 from analytics.figures.inputs.scope_inputs import ScopeInputs, scope_inputs
 from analytics.figures.inputs.site_period import site_period
+from analytics.figures.interval_series import IntervalSeries, SeriesNeed
 from analytics.figures.period_totals import ESTIMATED_MAX
 from analytics.figures.roll_up import Scope
 from analytics.figures.rule_files import Rules
@@ -189,28 +195,25 @@ def indicator_result(
     """
     of_scope = period_inputs.scopes[scope.id]
     carbon = period_inputs.factors.carbon[series] if series else {}
-    carbon_factors = {source: factor.values for source, factor in carbon.items()}
-    needed = {
-        need: of_scope.series[need] for need in series_needs(indicator) if need in of_scope.series
-    }
-    inputs = msgspec.structs.replace(of_scope.inputs, carbon_factors=carbon_factors, series=needed)
-    value = indicator_value(indicator, inputs)
+    inputs, needed = of_scope.inputs, dict[SeriesNeed, IntervalSeries]()
     media = [medium for medium in indicator.media if medium in of_scope.coverage]
-
-    def value_of(part: IndicatorInputs) -> float:
-        return indicator_value(
-            indicator, msgspec.structs.replace(part, carbon_factors=carbon_factors)
-        )
-
     if indicator.sum_of is None:
+        needed = {
+            need: of_scope.series[need]
+            for need in series_needs(indicator)
+            if need in of_scope.series
+        }
+        value = indicator_value(indicator, msgspec.structs.replace(inputs, series=needed), series)
         estimated = max((series.estimated_share() for series in needed.values()), default=0.0)
         shares = dict.fromkeys(media, 1.0) if len(media) == 1 else {}
         doubt, missing = _unlinear_doubt(of_scope.doubt_inputs, media), 0.0
     else:
-        estimated = min(abs(value_of(of_scope.estimated_inputs) / value), 1.0) if value else 0.0
-        shares = _medium_shares(inputs, indicator, media, value)
-        doubt = abs(value_of(of_scope.doubt_inputs))
-        missing = value_of(of_scope.missing_inputs)
+        value = indicator_value(indicator, inputs, series)
+        of_estimated = indicator_value(indicator, of_scope.estimated_inputs, series)
+        estimated = min(abs(of_estimated / value), 1.0) if value else 0.0
+        shares = _medium_shares(indicator_parts(indicator, inputs, series), media)
+        doubt = abs(indicator_value(indicator, of_scope.doubt_inputs, series))
+        missing = indicator_value(indicator, of_scope.missing_inputs, series)
     coverages = (
         *(series.mean_coverage() for series in needed.values()),
         *(of_scope.coverage[medium] for medium in media),
@@ -227,8 +230,9 @@ def indicator_result(
         year_end(
             indicator,
             inputs,
+            series,
             period_inputs.forecasts.get(scope.id, NO_SCOPE_FORECAST),
-            of_scope.missing_inputs.consumption,
+            of_scope.missing_inputs.amounts,
         ),
         1.0
         if indicator.denominator is None
@@ -313,27 +317,15 @@ def _with_weight(finding: Finding, share: float | None) -> Finding:
     return msgspec.structs.replace(finding, weight=weight)
 
 
-def _medium_shares(
-    inputs: IndicatorInputs, indicator: Indicator, media: Sequence[Medium], value: float
-) -> dict[Medium, float]:
-    """Return the share of each medium in the value of a linear indicator.
+def _medium_shares(parts: Mapping[Medium, float], media: Sequence[Medium]) -> dict[Medium, float]:
+    """Return the share of each medium in the value of a linear indicator, 0 to 1.
 
-    Media whose share is unknown are left out. The part of a medium is the indicator's value
-    computed from this medium alone.
+    Media whose share is unknown are left out.
+
+    Args:
+        parts: parts of the indicator's sum.
+        media: the media whose shares are wanted.
     """
-    shares: dict[Medium, float] = {}
-    for medium in media:
-        if medium in inputs.consumption and value:
-            alone = msgspec.structs.replace(
-                inputs,
-                consumption={medium: inputs.consumption[medium]},
-                purchased={
-                    source: by_day
-                    for source, by_day in inputs.purchased.items()
-                    if source[0] == medium
-                },
-            )
-            share = abs(indicator_value(indicator, alone) / value)
-            if math.isfinite(share):
-                shares[medium] = min(share, 1.0)
-    return shares
+    total = math.fsum(parts.values())
+    shares = {medium: abs(parts[medium] / total) for medium in media if medium in parts and total}
+    return {medium: min(share, 1.0) for medium, share in shares.items() if math.isfinite(share)}

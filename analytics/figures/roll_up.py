@@ -291,6 +291,11 @@ def daily_denominator(
 
     A closed area has 0. An area that is let out is deducted.
 
+    Args:
+        scope: the scope.
+        name: the denominator.
+        days: consecutive local days.
+
     Returns:
         Shape (days,).
     """
@@ -306,13 +311,16 @@ def _denominator(
 ) -> "NDArray[np.float64]":
     """Return the denominator on days with the same structure."""
     site, inside = scope.structure.site, counted_areas(scope, structure)
-    ordinals = np.array([day.toordinal() for day in days], dtype=np.int64)
+    first = days[0].toordinal()
+    ordinals = np.arange(first, first + len(days))
     below = site.areas_below
 
     def of_area(area_id: str) -> "NDArray[np.float64]":
         if area_id in structure.closed_areas:
             return np.zeros(len(days))
         own = dated_values(getattr(site.areas[area_id], name), ordinals)
+        if not np.isnan(own).any():
+            return own
         below_it = _sum_known(list(map(of_area, below.get(area_id, ()))), own)
         return np.where(np.isnan(own), below_it, own)
 

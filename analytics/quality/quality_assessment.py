@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, get_args
 import msgspec
 
 from analytics.figures.area_history.area_changes import area_changes
-from analytics.figures.factors import daily_factor
+from analytics.figures.factors import daily_factor, factor_series
 from analytics.figures.figure import Figure
 from analytics.figures.quotas.quota_results import QuotaResult
 from analytics.figures.roll_up import Scope
@@ -290,16 +290,16 @@ def _coal_factors(inputs: QualityInputs) -> Mapping[Medium, float]:
     """Return the mean coal equivalent of each carrier in the period [kgce per kWh, m3 or GJ]."""
     found: dict[Medium, float] = {}
     for medium in CARRIERS:
-        factor = daily_factor(
+        series = factor_series(
             inputs.rules.factors,
             "coal",
             medium,
             convention=inputs.rules.convention,
             division=inputs.site.site.division,
-            ordinals=ordinals(inputs.period.start, inputs.period.end),
         )
-        if factor is not None:
-            found[medium] = float(factor.values.mean())
+        if series:
+            on_days = ordinals(inputs.period.start, inputs.period.end)
+            found[medium] = float(daily_factor(series, on_days).values.mean())
     return found
 
 

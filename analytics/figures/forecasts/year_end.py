@@ -29,9 +29,14 @@ from analytics.figures.area_history.area_changes import (
     own_changes,
 )
 from analytics.figures.boundary.flows import CountedFlows
+from analytics.figures.figure import FactorSeries
 from analytics.figures.forecasts.forecast import Forecast, forecast_remainder
 from analytics.figures.forecasts.scope_amounts import ScopeAmounts, scope_amounts
-from analytics.figures.indicator_values import IndicatorInputs, indicator_value
+from analytics.figures.indicator_values import (
+    IndicatorInputs,
+    indicator_parts,
+    value_of_parts,
+)
 from analytics.figures.roll_up import Scope, daily_denominator
 from analytics.figures.site_consumption import SiteConsumption
 from analytics.periods import Period, calendar_year, days
@@ -206,67 +211,56 @@ def _year_mean(scope: Scope, name: Denominator, year: int) -> float:
 def year_end(
     indicator: Indicator,
     inputs: IndicatorInputs,
+    series: FactorSeries | None,
     forecast: ScopeForecast,
-    missing: "Mapping[Medium, NDArray[np.float64]]",
+    missing: Mapping[Medium, float],
 ) -> YearEnd:
     """Return the expected value of an indicator for the whole year.
 
     Args:
         indicator: the indicator's row; one that is not linear in consumption has no forecast.
         inputs: inputs of the days so far.
+        series: series of the carbon factors; None if no carbon factor enters.
         forecast: forecast of the scope.
-        missing: estimate of the missing consumption of the days so far, by medium and day.
+        missing: estimate of the missing consumption of the days so far, by medium.
     """
-    inputs = msgspec.structs.replace(
+    parts = indicator_parts(indicator, inputs, series)
+    media = [medium for medium in indicator.media if medium in inputs.consumption]
+    forecasts = {
+        medium: forecast.media[medium].plus(missing.get(medium, 0.0))
+        for medium in media
+        if medium in forecast.media
+    }
+    if not media or len(forecasts) < len(media) or indicator.sum_of is None:
+        return NO_YEAR_END
+    whole_year = msgspec.structs.replace(
         inputs, floor_area_m2=forecast.floor_area_m2, headcount=forecast.headcount
     )
-    forecasts = {
-        medium: of_medium.plus(float(missing[medium].sum()) if medium in missing else 0.0)
-        for medium, of_medium in forecast.media.items()
-    }
-    media = [medium for medium in indicator.media if medium in inputs.consumption]
-    if indicator.sum_of is None or not media:
+    expected = {medium: one.remainder for medium, one in forecasts.items()}
+
+    def grown(remainders: Mapping[Medium, float]) -> float:
+        """Return the indicator if each part grows like its medium, in proportion to its days."""
+        growth = {m: _growth(inputs.amounts[m], more) for m, more in remainders.items()}
+        all_parts = {medium: part * growth.get(medium, 1.0) for medium, part in parts.items()}
+        return value_of_parts(indicator, whole_year, all_parts)
+
+    value = grown(expected)
+    if not math.isfinite(value):
         return NO_YEAR_END
-    expected = {medium: forecasts[medium].remainder for medium in media if medium in forecasts}
-    value = indicator_value(indicator, _grown(inputs, expected))
-    if len(expected) < len(media) or not math.isfinite(value):
-        return NO_YEAR_END
-    below, above = (
-        math.hypot(*(_deviation(indicator, inputs, expected, m, end, value) for m, end in ends))
-        for ends in (
-            [(medium, forecasts[medium].least) for medium in media],
-            [(medium, forecasts[medium].greatest) for medium in media],
-        )
-    )
+
+    def deviation(medium: Medium, remainder: float) -> float:
+        """Return the change of the indicator if the remainder of one medium changes."""
+        return grown({**expected, medium: remainder}) - value
+
+    below = math.hypot(*(deviation(medium, one.least) for medium, one in forecasts.items()))
+    above = math.hypot(*(deviation(medium, one.greatest) for medium, one in forecasts.items()))
     saved = "electricity" if "electricity" in media else media[0]
-    one_more = expected[saved] + 1
-    per_unit = _deviation(indicator, inputs, expected, saved, one_more, value)
+    per_unit = deviation(saved, expected[saved] + 1)
     return YearEnd(value, value - below, value + above, saved, per_unit)
 
 
-def _deviation(
-    indicator: Indicator,
-    inputs: IndicatorInputs,
-    expected: Mapping[Medium, float],
-    medium: Medium,
-    remainder: float,
-    value: float,
-) -> float:
-    """Return the change of an indicator if the remainder of one medium changes."""
-    return indicator_value(indicator, _grown(inputs, {**expected, medium: remainder})) - value
-
-
-def _grown(inputs: IndicatorInputs, remainders: Mapping[Medium, float]) -> IndicatorInputs:
-    """Return inputs in which each medium is grown by an amount, in proportion to its days."""
-    growth: dict[Medium, float] = {}
-    for medium, by_day in inputs.consumption.items():
-        so_far, more = float(by_day.sum()), remainders.get(medium, 0.0)
-        growth[medium] = 1 + more / so_far if so_far else (1.0 if more == 0 else math.nan)
-    return msgspec.structs.replace(
-        inputs,
-        consumption={m: by_day * growth[m] for m, by_day in inputs.consumption.items()},
-        purchased={
-            source: by_day * growth.get(source[0], 1.0)
-            for source, by_day in inputs.purchased.items()
-        },
-    )
+def _growth(so_far: float, more: float) -> float:
+    """Return the ratio of an amount of a whole year to that of its days so far."""
+    if so_far:
+        return 1 + more / so_far
+    return 1.0 if more == 0 else math.nan

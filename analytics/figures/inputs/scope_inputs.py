@@ -46,7 +46,7 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of the indicators of a single scope and period, with coverage and findings.
 
     Attributes:
-        inputs: inputs of the indicators, without carbon factors and series.
+        inputs: inputs of the indicators, without series.
         estimated_inputs: inputs with only the estimated part of the consumption.
         doubt_inputs: inputs that have, instead of the consumption, the largest amount by which the
             consumption may be wrong. This amount is distributed evenly over the days; NaN if no
@@ -88,16 +88,19 @@ class ScopeInputs(msgspec.Struct, frozen=True, kw_only=True):
             missing_inputs=self.missing_inputs.times(ratio),
         )
 
-    def with_coal_factors(self, factors: PeriodFactors) -> "ScopeInputs":
-        """Return the inputs with other coal equivalent factors."""
-        coal = {medium: factor.values for medium, factor in factors.coal.items()}
-        names = ("inputs", "estimated_inputs", "doubt_inputs", "missing_inputs")
+    def with_factors(self, factors: PeriodFactors) -> "ScopeInputs":
+        """Return the inputs with other factors."""
+        coal, carbon = factors.coal_values, factors.carbon_values
+
+        def other(inputs: IndicatorInputs) -> IndicatorInputs:
+            return msgspec.structs.replace(inputs, coal_factors=coal, carbon_factors=carbon)
+
         return msgspec.structs.replace(
             self,
-            **{
-                name: msgspec.structs.replace(getattr(self, name), coal_factors=coal)
-                for name in names
-            },
+            inputs=other(self.inputs),
+            estimated_inputs=other(self.estimated_inputs),
+            doubt_inputs=other(self.doubt_inputs),
+            missing_inputs=other(self.missing_inputs),
         )
 
 
@@ -115,9 +118,9 @@ def scope_inputs(of: SitePeriod, scope: Scope) -> ScopeInputs:
     headcount, headcount_share, headcount_findings = _mean_denominator(of, scope, "headcount")
     inputs = IndicatorInputs(
         consumption={medium: one.amount for medium, one in known.items()},
-        coal_factors={medium: factor.values for medium, factor in of.factors.coal.items()},
+        coal_factors=of.factors.coal_values,
         purchased=_joined(one.purchased for one in known.values()),
-        carbon_factors={},
+        carbon_factors=of.factors.carbon_values,
         floor_area_m2=floor_area,
         headcount=headcount,
     )

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from analytics import periods
@@ -26,7 +25,7 @@ from analytics.figures.indicator_results import (
     indicator_result,
     period_inputs,
 )
-from analytics.figures.indicator_values import IndicatorInputs, indicator_value
+from analytics.figures.indicator_values import total_by_day
 from analytics.figures.inputs.period_factors import period_factors
 from analytics.figures.quota_rows.annual_quota import MONTHS, AnnualQuota
 from analytics.figures.quotas.own_factors import own_factors
@@ -108,7 +107,7 @@ class QuotaAmounts:
         """Return the inputs of the amount in a period, with the factors of the quota."""
         shared = self._shared.inputs(part, consumption)
         factors = own_factors(shared.factors, self._quota.coal, self._quota.carbon, part.days)
-        of_scope = shared.scopes[self._scope.id].with_coal_factors(factors)
+        of_scope = shared.scopes[self._scope.id].with_factors(factors)
         return PeriodInputs(part, factors, {self._scope.id: of_scope})
 
     def result(self, inputs: PeriodInputs) -> IndicatorResult:
@@ -117,13 +116,8 @@ class QuotaAmounts:
 
     def by_day(self, inputs: PeriodInputs) -> "NDArray[np.float64]":
         """Return the amount of each day, shape (days,); NaN if nothing is measured."""
-        carbon = inputs.factors.carbon[self._series] if self._series else {}
-        whole = msgspec.structs.replace(
-            inputs.scopes[self._scope.id].inputs,
-            carbon_factors={source: factor.values for source, factor in carbon.items()},
-        )
-        days = range(inputs.period.days)
-        return np.array([indicator_value(self._indicator, _day(whole, day)) for day in days])
+        of_scope = inputs.scopes[self._scope.id].inputs
+        return total_by_day(self._indicator, of_scope, self._series, inputs.period.days)
 
     def by_month(self, year: Period, consumption: SiteConsumption) -> list[IndicatorResult]:
         """Return the amount of each month of a year.
@@ -170,15 +164,3 @@ class QuotaAmounts:
 def months(year: Period) -> list[Period]:
     """Return the months of the calendar year in which a period begins."""
     return [periods.parse(f"{year.year:04}-{month:02}") for month in range(1, MONTHS + 1)]
-
-
-def _day(inputs: IndicatorInputs, day: int) -> IndicatorInputs:
-    """Return the inputs of a single day of a period."""
-    one = slice(day, day + 1)
-    return msgspec.structs.replace(
-        inputs,
-        consumption={medium: amount[one] for medium, amount in inputs.consumption.items()},
-        coal_factors={medium: factor[one] for medium, factor in inputs.coal_factors.items()},
-        purchased={source: amount[one] for source, amount in inputs.purchased.items()},
-        carbon_factors={source: factor[one] for source, factor in inputs.carbon_factors.items()},
-    )

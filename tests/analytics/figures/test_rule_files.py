@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.figures.factors import daily_factor
+from analytics.figures.factors import daily_factor, factor_series
 from analytics.figures.figure import Convention
 from analytics.figures.rule_files import Rules
 from analytics.figures.targets import (
@@ -45,15 +45,14 @@ def packaged(path: Path, convention: Convention = "equivalent") -> Rules:
 def factor(
     rules: Rules, kind: str, medium: str, *days: date, division: str = "320800"
 ) -> tuple[list[float], list[str]]:
-    found = daily_factor(
+    series = factor_series(
         rules.factors,
         kind,  # type: ignore[arg-type]  # a kind, by its name
         medium,  # type: ignore[arg-type]  # a medium, by its name
         convention=rules.convention,
         division=division,
-        ordinals=np.array([day.toordinal() for day in days]),
     )
-    assert found is not None
+    found = daily_factor(series, np.array([day.toordinal() for day in days]))
     return found.values.tolist(), [finding.code for finding in found.findings]
 
 
