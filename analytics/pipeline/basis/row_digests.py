@@ -60,10 +60,12 @@ def figure_digests(
     """
     consumption = [register_digests(site, models), sums_digest(site, rules)]
     figures = [consumption, rules, _structure(site, _UNUSED)]
+    # The tariffs name the meters of each account; only the days are in the site.
+    accounts = {one.id: one.account for one in site.meter if isinstance(one.account, tuple)}
     return {
         "indicators": _digest(figures),
         "profiles": _digest(consumption, hours, rules.coverage_floor),
-        "costs": _digest(consumption, hours, tariffs),
+        "costs": _digest(consumption, hours, tariffs, accounts),
         "quotas": _digest(figures),
         "changes": _digest(figures),
         "quality": _digest(figures, [meter.interval_s for meter in site.meter]),
