@@ -370,7 +370,8 @@ def stable_span(times_ms: "NDArray[np.int64]", first: int, end: int) -> tuple[in
     """Return the time span in which the result doesn't depend on readings outside the window.
 
     Readings outside the window could split a certain run by law 1. So a time is in this span only
-    if enough readings of certain runs lie before and after it.
+    if enough readings of certain runs lie before and after it. One rare exception remains: a level
+    outside the window that splits an uncertain run inside it at the very limit of its evidence.
 
     Args:
         times_ms: times of the readings [UTC, ms].

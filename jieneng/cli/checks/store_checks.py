@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jieneng.metering.errors import ConfigError, Problem
-from jieneng.storage.settings import StoreSettings
+from jieneng.storage import StoreSettings, embedded_file
 
 
 def store_warnings(site_dir: Path) -> list[Problem]:
@@ -38,6 +38,5 @@ def store_warnings(site_dir: Path) -> list[Problem]:
 
 def _place(settings: StoreSettings, site_dir: Path) -> tuple[str, ...]:
     """Return what identifies a store. Of a server, host names may be spelled differently."""
-    if settings.kind == "sqlite":
-        return settings.kind, str((site_dir / settings.path).resolve())
-    return settings.kind, settings.database
+    file = embedded_file(settings, site_dir)
+    return settings.kind, str(file.resolve()) if file else settings.database
