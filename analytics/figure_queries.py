@@ -22,8 +22,10 @@ from analytics.pipeline import report_reader
 from analytics.pipeline.consumption_store import ConsumptionStore
 from analytics.pipeline.metered_amounts import MeteredAmount, MeterPeriod, metered_amounts
 from analytics.pipeline.quality.quality_reader import quality_report
+from analytics.pipeline.unnamed_meters import with_unnamed_meters
 from analytics.profiles.load_profile import LoadProfile
 from analytics.publications.publication import Publication
+from analytics.publications.published_differences import with_published
 from analytics.publications.published_sums import sum_findings
 from analytics.publications.recomputation import consumption_digest, figures_with, require_over
 from analytics.quality.quality_score import QualityReport
@@ -66,10 +68,13 @@ async def indicators(
     Raises:
         NoData: `require_data` is True, and the period has no stored consumption.
     """
-    async with opened_up_to_date(folder, settings, clock) as (_, pipeline):
+    async with opened_up_to_date(folder, settings, clock) as (store, pipeline):
         if require_data:
             await pipeline.require_data(period)
-        return await pipeline.figures(period, None if scope is None else [scope], clock.now_ms())
+        scopes = None if scope is None else [scope]
+        figures = await pipeline.figures(period, scopes, clock.now_ms())
+        figures = await with_unnamed_meters(figures, folder.site, store, period)
+        return with_published(figures, folder.path, period)
 
 
 async def report(
@@ -87,7 +92,9 @@ async def report(
         published = sum_findings(folder.path, int(period))
         site_id = folder.site.id
         rated = await quality_report(pipeline, store, period, [site_id], now_ms, published)
-        data = msgspec.structs.replace(data, quality=rated)
+        figures = await with_unnamed_meters(data.figures, folder.site, store, period)
+        figures = with_published(figures, folder.path, period)
+        data = msgspec.structs.replace(data, quality=rated, figures=tuple(figures))
         rules = load_alert_rules(folder.path, folder.site)
         return await report_reader.with_alerts(data, folder.site, rules, store, now_ms)
 

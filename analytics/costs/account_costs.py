@@ -84,12 +84,13 @@ def account_cost(
 
 def _rest(days: AccountDays, span: slice, structure: SiteStructure) -> CostSums | None:
     """Return the unmetered consumption of an account (law 2); None without sub-meters."""
-    own = days.plan.account.meters
-    weight = np.zeros((len(days.meters), len(days.plan.days[span])))
+    own, rows = days.own[:, span].astype(np.float64), {m: row for row, m in enumerate(days.meters)}
+    weight = own.copy()
     for of_days, of_structure in structure.spans(days.plan.days[span]):
         for row, meter in enumerate(days.meters):
-            is_below = of_structure.places[meter].parent in own
-            weight[row, of_days] = float(meter in own) - is_below
+            above = rows.get(of_structure.places[meter].parent or "")
+            if above is not None:
+                weight[row, of_days] -= own[above, of_days]
     if not (weight < 0).any():
         return None
     return cost_sums([cost_part(days, span, weight)])

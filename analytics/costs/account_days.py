@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from analytics.costs.account_members import AccountMembers
 from analytics.costs.period_amounts import PeriodAmounts
 from analytics.costs.unmeasured_times import UnmeasuredTimes, joined_times
 from analytics.periods import months_later
@@ -47,6 +48,8 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         plan: prices of the account on each day; for a tariff with steps, the account's average
             price of the day.
         meters: ids of the account's own meters and of the meters below them.
+        own: shape (meters, days): True if the account bills the meter on the day.
+        is_member: shape (meters, days): True if the account bills the meter, or one above it.
         amount: shape (meters, days, periods), known consumption [kWh, m3 or GJ].
         estimated: shape (meters, days), part that was distributed over gaps or not read.
         known: shape (meters, days), share of the day of which the consumption is known, 0 to 1.
@@ -58,6 +61,8 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
 
     plan: AccountPlan
     meters: tuple[str, ...]
+    own: "NDArray[np.bool_]"
+    is_member: "NDArray[np.bool_]"
     amount: "NDArray[np.float64]"
     estimated: "NDArray[np.float64]"
     known: "NDArray[np.float64]"
@@ -66,9 +71,10 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
     demand_known: "NDArray[np.float64]"
 
     @cached_property
-    def own_rows(self) -> list[int]:
-        """Rows of the meters that the supplier bills."""
-        return [row for row, one in enumerate(self.meters) if one in self.plan.account.meters]
+    def own_amount(self) -> "NDArray[np.float64]":
+        """Consumption that the supplier bills, by day and price period."""
+        found: NDArray[np.float64] = np.where(self.own[:, :, None], self.amount, 0.0).sum(axis=0)
+        return found
 
     def has_open_demand(self, span: slice) -> bool:
         """Return True if demand that is not measured may exceed the contract and be charged."""
@@ -81,7 +87,7 @@ class AccountDays(msgspec.Struct, frozen=True, dict=True):  # dict, for cached p
         An unknown price gives NaN.
         """
         prices, amount = self.plan.prices[span].copy(), self.amount[:, span]
-        own = amount[self.own_rows].sum(axis=(0, 2))
+        own = self.own_amount[span].sum(axis=1)
         for (_, row), of_month in groupby(range(len(own)), partial(_month_and_price, self, span)):
             days = list(of_month)
             if row is not None and row.steps and own[days].sum() > 0:
@@ -95,11 +101,14 @@ def _month_and_price(days: AccountDays, span: slice, number: int) -> tuple[date,
     return day.replace(day=1), row
 
 
-def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> AccountDays:
+def account_days(
+    plan: AccountPlan, members: AccountMembers, windows: Sequence[PeriodAmounts]
+) -> AccountDays:
     """Return the consumption and cost of an account on the days of its plan.
 
     Args:
         plan: prices of the account on each day.
+        members: the meters of the account on the days of the plan.
         windows: consumption of successive windows that
             together have all days of the plan.
     """
@@ -118,12 +127,15 @@ def account_days(plan: AccountPlan, windows: Sequence[PeriodAmounts]) -> Account
         known[rows, span] = window.known
         unmeasured.append(window.unmeasured.moved(np.array(rows, dtype=np.int64)))
         demand_kw[span], demand_known[span] = window.demand_kw, window.demand_known
-    own = [row for row, meter in enumerate(meters) if meter in plan.account.meters]
-    priced = _with_step_prices(plan, amount[own].sum(axis=(0, 2)))
+    of_meters = members.of(meters)
+    own = of_meters.own(amount.sum(axis=2))
+    priced = _with_step_prices(plan, np.where(own, amount.sum(axis=2), 0.0).sum(axis=0))
     demand_yuan, demand_known = _demand(plan, demand_kw, demand_known)
     return AccountDays(
         priced,
         meters,
+        own,
+        of_meters.is_member,
         amount,
         estimated,
         known,

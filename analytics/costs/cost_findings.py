@@ -18,8 +18,7 @@ _LEAST_SHARE: Final = 0.005
 def price_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
     """Yield findings about days without a price, and about tariffs known only from reports."""
     plan = days.plan
-    own = days.amount[days.own_rows, span]
-    lacks = (np.isnan(plan.prices[span]) & (own != 0).any(axis=0)).any(axis=1)
+    lacks = (np.isnan(plan.prices[span]) & (days.own_amount[span] != 0)).any(axis=1)
     numbers = np.flatnonzero(lacks).tolist()
     in_span = plan.days[span]
     if numbers:
@@ -60,7 +59,7 @@ def step_findings(days: AccountDays, span: slice) -> Iterator[Finding]:
         return
     until = plan.days[span][-1]
     since = plan.span(until.replace(month=1, day=1), until)
-    known = days.known[days.own_rows, since]
+    known = days.known[:, since][days.own[:, since]]
     if known.size and known.mean() < 1 - _LEAST_SHARE:
         yield Finding.of(
             "uncertain_step",

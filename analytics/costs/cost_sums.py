@@ -176,16 +176,14 @@ def _weighted_times(part: CostPart) -> "tuple[UnmeasuredTimes, NDArray[np.float6
 
 def own_part(account: AccountDays, span: slice) -> CostPart:
     """Return the part that adds up an account's own meters."""
-    weight = np.zeros((len(account.meters), len(account.plan.days[span])))
-    weight[account.own_rows] = 1.0
-    return cost_part(account, span, weight)
+    return cost_part(account, span, account.own[:, span].astype(np.float64))
 
 
 def demand_share(part: CostPart) -> float:
     """Return the weighted meters' share in the charge for demand (law 2) [yuan]."""
     account = part.account
     weighted = (part.weight * part.cut(account.amount).sum(axis=2)).sum(axis=0)
-    whole = account.amount[account.own_rows, part.span].sum(axis=(0, 2))
+    whole = account.own_amount[part.span].sum(axis=1)
     charge = account.demand_yuan[part.span]
     total = 0.0
     for _, month_days in groupby(range(len(part.days)), lambda one: part.days[one].replace(day=1)):
@@ -200,10 +198,11 @@ def _coverage(parts: Sequence[CostPart]) -> float:
     """Return the coverage, weighted by the mean daily consumption of each meter; NaN if none."""
     known, daily, weight = [], [], []
     for part in parts:
-        known_share = part.cut(part.account.known)
-        amount = np.abs(part.cut(part.account.amount)).sum(axis=(1, 2))
-        known.append((np.abs(part.weight) * known_share).sum(axis=1))
-        weight.append(np.abs(part.weight).sum(axis=1))
+        size = np.abs(part.weight)
+        known_share = size * part.cut(part.account.known)
+        amount = (size * np.abs(part.cut(part.account.amount)).sum(axis=2)).sum(axis=1)
+        known.append(known_share.sum(axis=1))
+        weight.append(size.sum(axis=1))
         days = known_share.sum(axis=1)
         daily.append(np.where(days > 0, amount / np.maximum(days, 1e-9), np.nan))
     if not parts or not sum(float(one.sum()) for one in weight):

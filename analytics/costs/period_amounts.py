@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from analytics.costs.account_members import AccountMembers
 from analytics.costs.unmeasured_times import UnmeasuredTimes, unmeasured_times
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.interval_series import MeterIntervals
@@ -84,11 +85,14 @@ class _DayGrid(msgspec.Struct, frozen=True):
         return np.array(found, dtype=np.float64).reshape(len(rows), self.size, count)
 
 
-def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo) -> PeriodAmounts:
+def period_amounts(
+    plan: AccountPlan, members: AccountMembers, intervals: MeterIntervals, zone: ZoneInfo
+) -> PeriodAmounts:
     """Return the consumption of a window's meters by day and price period.
 
     Args:
         plan: what the account pays; its days contain the window.
+        members: the meters of the account on the days of the plan.
         intervals: consumption of the account's meters, and of those below them.
         zone: time zone of the site.
     """
@@ -104,8 +108,9 @@ def period_amounts(plan: AccountPlan, intervals: MeterIntervals, zone: ZoneInfo)
     is_known = np.isfinite(amount)
     counted = zero_where_unknown(amount)
     prices = plan.prices[days, periods]
-    own = [number for number, meter in enumerate(meters) if meter in plan.account.meters]
-    demand_kw, demand_known = _daily_demand(plan, amount[own], is_measured[own], grid)
+    of_window = members.of(meters, slice(first, first + grid.size))
+    own = of_window.own(grid.sums(counted))[:, grid.numbers]
+    demand_kw, demand_known = _daily_demand(plan, amount, is_measured, own, grid)
     return PeriodAmounts(
         meters,
         first,
@@ -122,13 +127,18 @@ def _daily_demand(
     plan: AccountPlan,
     amount: "NDArray[np.float64]",
     is_measured: "NDArray[np.bool_]",
+    own: "NDArray[np.bool_]",
     grid: _DayGrid,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Return the greatest demand of each day [kW], and the share of intervals that show it."""
+    """Return the greatest demand of each day [kW], and the share of intervals that show it.
+
+    `own` is True for the intervals in which the account bills the meter.
+    """
     greatest = np.full(grid.size, np.nan)
-    if plan.interval != DEMAND_INTERVAL or not len(amount):
+    if plan.interval != DEMAND_INTERVAL or not own.any():
         return greatest, np.zeros(grid.size)
-    is_certain: NDArray[np.bool_] = np.all(np.isfinite(amount) & is_measured, axis=0)
-    power_kw = amount.sum(axis=0)[is_certain] * _QUARTERS
+    is_shown = ~own | (np.isfinite(amount) & is_measured)
+    is_certain: NDArray[np.bool_] = np.all(is_shown, axis=0) & own.any(axis=0)
+    power_kw = np.where(own, amount, 0.0).sum(axis=0)[is_certain] * _QUARTERS
     np.fmax.at(greatest, grid.numbers[is_certain], power_kw)
     return greatest, grid.means(is_certain[np.newaxis].astype(np.float64))[0]

@@ -50,13 +50,17 @@ def scope_cost(
         span = of.plan.span(period.start, period.end)
         flows = [Flow(meters[one]) for one in of.meters]
         weight = boundary_weights(scope, flows, of.plan.days[span], _PURCHASED)
+        weight *= of.is_member[:, span]
         if weight.any():
             parts.append(cost_part(of, span, weight))
-    of_accounts = {meter for of in accounts for meter in of.meters}
     days = accounts[0].plan.days[accounts[0].plan.span(period.start, period.end)]
-    others = [Flow(meter) for meter in meters.values() if meter.id not in of_accounts]
-    of_others = boundary_weights(scope, others, days, _PURCHASED)
-    unbilled = [one.meter.id for one, row in zip(others, of_others, strict=True) if row.any()]
+    every = [Flow(meter) for meter in meters.values()]
+    of_none = boundary_weights(scope, every, days, _PURCHASED)
+    rows = {meter: row for row, meter in enumerate(meters)}
+    for of in accounts:
+        span = of.plan.span(period.start, period.end)
+        of_none[[rows[one] for one in of.meters]] *= ~of.is_member[:, span]
+    unbilled = [one.meter.id for one, row in zip(every, of_none, strict=True) if row.any()]
     if not parts:
         return None
     sums = cost_sums(parts)

@@ -47,6 +47,7 @@ from analytics.counters.register_segments import BelievedRegister, DeviceRegiste
 from analytics.counters.resets.reset_lives import lives, with_estimated_ends
 from analytics.counters.rollover import guessed_modulus
 from analytics.counters.stray_readings import without_stray_readings
+from analytics.counters.unclear_falls import unclear_falls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,6 +84,7 @@ def believed_register(
             of_device.append(_device_register(candidates, path, window))
             findings += path_findings(devices, candidates, path)
             findings += set_aside_findings(devices.meter, readings, candidates, path)
+            findings += unclear_falls(devices.meter, candidates, path)
         registers += with_estimated_ends(of_device)
     return join_devices(registers, tuple(findings))
 

@@ -8,7 +8,7 @@ Laws:
 2. A rollover by a known modulus leaves no doubt. A guessed one may have been a reset: its doubt is
    the whole range of the register.
 3. Readings that are set aside leave no doubt: the believed readings around them give the
-   consumption.
+   consumption. The exceptions are falls with two explanations (`unclear_falls`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

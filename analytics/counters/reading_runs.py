@@ -285,18 +285,19 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
     ends = _ends(readings, candidates)
     scores: list[float] = []
     origins: list[tuple[int, Continuation]] = []
+    certain = -1
     for number, run in enumerate(candidates):
         best = 0.0
         origin: tuple[int, Continuation] = (-1, "follows")
-        for earlier in range(number - 1, max(number - LOOK_BACK_RUNS, 0) - 1, -1):
+        for earlier in _earlier_runs(number, certain):
             continuation = _continuation(
                 readings, (candidates[earlier], ends[earlier]), (run, ends[number])
             )
             score = scores[earlier] - (continuation == "reset")
             if score > best:
                 best, origin = score, (earlier, continuation)
-            if candidates[earlier].is_certain:
-                break
+        if run.is_certain:
+            certain = number
         scores.append(best + run.score)
         origins.append(origin)
     path: list[tuple[Run, Continuation]] = []
@@ -307,6 +308,21 @@ def best_path(readings: Readings, candidates: Sequence[Run]) -> list[tuple[Run, 
         path.append((candidates[number], continuation))
         number = earlier
     return path[::-1]
+
+
+def _earlier_runs(number: int, certain: int) -> Iterator[int]:
+    """Yield the runs that are tried before a run in a path: the latest ones, back to a certain run.
+
+    The certain run is tried however many runs lie between: it is always on the best path (law 2).
+
+    Args:
+        number: number of the run.
+        certain: number of the latest certain run before it; -1 if there is none.
+    """
+    nearest = max(number - LOOK_BACK_RUNS, certain, 0)
+    yield from range(number - 1, nearest - 1, -1)
+    if 0 <= certain < nearest:
+        yield certain
 
 
 def _continuation(
@@ -354,7 +370,8 @@ def stable_span(times_ms: "NDArray[np.int64]", first: int, end: int) -> tuple[in
     """Return the time span in which the result doesn't depend on readings outside the window.
 
     Readings outside the window could split a certain run by law 1. So a time is in this span only
-    if enough readings of certain runs lie before and after it.
+    if enough readings of certain runs lie before and after it. One rare exception remains: a level
+    outside the window that splits an uncertain run inside it at the very limit of its evidence.
 
     Args:
         times_ms: times of the readings [UTC, ms].

@@ -7,6 +7,7 @@ Laws:
    meter outside has the weight -1 if its parent is in the scope (for example a shop that is let
    out). All other meters have the weight 0, because another meter also measures their consumption.
    A meter that does not count, and a virtual meter that is only shown, is outside of every scope.
+   A meter has no weight on days on which the meter that it was to replace was still in its place.
 2. Energy generated in a scope is consumed there, unless it is exported. A meter of generation or
    export belongs to the scope of its parent, if it has one, because the energy is fed in or taken
    out there.
@@ -159,6 +160,8 @@ def _boundary_weight(meter: Meter, areas: frozenset[str], structure: DayStructur
         place = structure.places.get(meter_id or "")
         return place is not None and place.is_counted and place.area in areas
 
+    if structure.places[meter.id].is_awaited:
+        return 0.0
     parent = structure.places[meter.id].parent
     if meter.role == "consumption":
         return float(is_inside(meter.id)) - is_inside(parent)

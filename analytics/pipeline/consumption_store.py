@@ -231,6 +231,11 @@ class ConsumptionStore:
         zone = self._site.zone
         return periods.local_day(first_ms, zone), periods.local_day(last_ms, zone)
 
+    async def other_sites(self) -> list[str]:
+        """Return the ids of other sites with stored consumption."""
+        found = await self._store.spans(schema.CONSUMPTION, where={"interval": "day"})
+        return sorted({one.tags["site"] for one in found} - {self._site.id})
+
     async def is_empty(self, start: date, end: date) -> bool:
         """Return True if no consumption is stored for the days from `start` up to `end`."""
         rows = await self.day_rows(start, end, set(CONSUMPTION.values()))

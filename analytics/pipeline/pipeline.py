@@ -366,6 +366,14 @@ class Pipeline:
         if not await self._consumption.is_empty(wanted.start, wanted.end):
             return
         span = await self._consumption.day_span()
+        if span is None and (others := await self._consumption.other_sites()):
+            raise NoData(
+                "there is no data for {period}: the store has none of the site {site}, only of"
+                " {others}. Was the id of the site changed?",
+                period=period,
+                site=self.folder.site.id,
+                others=", ".join(others),
+            )
         if span is None:
             raise NoData(
                 "there is no data for {period}: the store is empty. Import readings with"

@@ -131,12 +131,10 @@ class WindowWriter:
         self, window: Window, known: Sequence[FlowAmounts]
     ) -> list[tuple[Flow, Mapping[Interval, Consumption], tuple[RegisterFinding, ...]]]:
         """Return flow, consumption and findings of the virtual meters with known formulas."""
-        measured = {flow.meter.id: amounts for flow, amounts in known if not flow.is_export}
+        structure = self._scopes[0].structure
         return [
             (Flow(one.meter), one.consumption, one.findings)
-            for one in virtual_windows(
-                self._scopes[0].structure, measured, window.grids, window.begins
-            )
+            for one in virtual_windows(structure, known, window.grids, window.begins)
         ]
 
     def _depends_on(self, window: Window, computed: Collection[str], virtual: Flow) -> bool:

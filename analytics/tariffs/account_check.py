@@ -14,8 +14,8 @@ _NEEDED: Final = {"capacity": "capacity_kva", "contract": "contract_kw"}
 
 
 def account_meters(account: Account, site: Site) -> tuple[str, ...]:
-    """Return the ids of an account's meters; if none is stated, of the meter with the account."""
-    found = [meter.id for meter in site.meter if meter.account == account.id]
+    """Return the ids of an account's meters; if none is stated, of the meters with the account."""
+    found = [meter.id for meter in site.meter if account.id in meter.accounts]
     return account.meters or tuple(found)
 
 
@@ -39,12 +39,17 @@ def check_accounts(
         for problem in _meter_problems(row, site, media):
             yield index, problem
         for meter in account_meters(row, site):
-            if meter in owners:
+            if meter in owners and not _has_dates(site.meters.get(meter)):
                 text: Msgid = "account {id}: meter {meter} belongs to account {other} already."
                 values = {"id": row.id, "meter": meter, "other": owners[meter]}
                 fix: Msgid = "Remove it from one of them."
                 yield index, Problem(text=text, fix=fix, values=values, path=("meters",))
             owners.setdefault(meter, row.id)
+
+
+def _has_dates(meter: Meter | None) -> bool:
+    """Return True if the accounts of a meter are dated, so that it has one at a time."""
+    return meter is not None and isinstance(meter.account, tuple)
 
 
 def _tariff_problems(row: Account, tariffs: Mapping[str, Tariff]) -> Iterator[Problem]:
@@ -100,14 +105,14 @@ def _meter_problems(row: Account, site: Site, media: set[Medium]) -> Iterator[Pr
             path=("id",),
         )
     for meter_id in found:
-        text: Msgid | None = _meter_mistake(site.meters.get(meter_id), media)
+        text: Msgid | None = _meter_mistake(row.id, site.meters.get(meter_id), media)
         if text is not None:
             values = {"id": row.id, "meter": meter_id}
             fix: Msgid = "Correct the meter, or remove it."
             yield Problem(text=text, fix=fix, values=values, path=("meters",))
 
 
-def _meter_mistake(meter: Meter | None, media: set[Medium]) -> Msgid | None:
+def _meter_mistake(account: str, meter: Meter | None, media: set[Medium]) -> Msgid | None:
     """Return the mistake of a meter that an account names; None if there is none."""
     if meter is None:
         return "account {id}: {meter} is no meter of site.toml."
@@ -115,6 +120,8 @@ def _meter_mistake(meter: Meter | None, media: set[Medium]) -> Msgid | None:
         return "account {id}: meter {meter} does not measure consumption."
     if media and meter.medium not in media:
         return "account {id}: meter {meter} is of another medium than the tariff."
+    if _has_dates(meter) and account not in meter.accounts:
+        return "account {id}: the dated accounts of meter {meter} in site.toml do not name it."
     return None
 
 

@@ -9,9 +9,11 @@ Laws:
 1. A reply is found by its first bytes, and its checksum is verified as always.
 2. Skipped bytes are an exact copy of the request, or too few to contain a reply: the shortest one
    has five bytes. So the reply of another unit is never skipped.
+3. The first complete frame with a right checksum ends the search, also if it is the reply to
+   another request: bytes in it may look like the start of the reply, which then never ends.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final
 
 from edge_agent.protocols.request_reply import Step
@@ -24,34 +26,50 @@ _HEAD_BYTES: Final = 3
 
 
 def skip_to_reply(
-    received: bytes, request: bytes, heads: tuple[bytes, ...]
+    received: bytes,
+    request: bytes,
+    heads: tuple[bytes, ...],
+    missing_bytes: Callable[[bytes], int | None],
 ) -> Generator[Step, bytes, bytes]:
-    """Return the received bytes from the start of the reply on; all of them if it is not found.
+    """Return the received bytes from the start of a frame on; all of them if none is found.
+
+    The frame is complete, and is the reply to this or another request; or it begins as the reply
+    does, and its checksum is wrong.
 
     Args:
         received: at least three bytes.
         request: the request as it was sent.
         heads: first bytes of a valid reply; at most three.
+        missing_bytes: function that returns the number of bytes that a frame with this beginning
+            (at least three bytes) still needs; 0 for a complete frame with a right checksum, None
+            if this is no frame.
 
     Raises:
-        ReplyTimedOut: thrown in at the deadline, while nothing but an echo has arrived.
+        ReplyTimedOut: thrown in at the deadline, while nothing but an echo or the start of a reply
+            has arrived.
     """
-    if received.startswith(request[: len(received)]):
-        if len(received) < len(request):
-            received += yield b"", len(request) - len(received), True
-        received = received.removeprefix(request)
-    for skipped in range(_MAX_NOISE + 1):
-        missing = skipped + _HEAD_BYTES - len(received)
-        if missing > 0:
-            try:
-                received += yield b"", missing, bool(received)
-            except ReplyTimedOut:
-                if len(received) < _HEAD_BYTES:
-                    raise
-                break
-        if received.startswith(heads, skipped):
-            return received[skipped:]
-    return received
+    while len(received) < len(request) and request.startswith(received):
+        rest = len(request) - len(received)
+        received += yield b"", min(rest, missing_bytes(received) or rest), True
+    received = received.removeprefix(request)
+    while True:
+        starts = range(min(_MAX_NOISE, len(received) - _HEAD_BYTES) + 1)
+        missing = {start: missing_bytes(received[start:]) for start in starts}
+        ours = [start for start in starts if received.startswith(heads, start)]
+        for start in starts:
+            if missing[start] == 0 or (start in ours and missing[start] is None):
+                return received[start:]
+        needed = [count for count in missing.values() if count]
+        if len(starts) <= _MAX_NOISE:
+            needed.append(max(1, _HEAD_BYTES - len(received)))
+        elif not ours:
+            return received
+        try:
+            received += yield b"", min(needed), bool(received)
+        except ReplyTimedOut:
+            if ours or len(received) < _HEAD_BYTES:
+                raise
+            return received
 
 
 def may_be_noise(data: bytes) -> bool:

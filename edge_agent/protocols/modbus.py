@@ -23,6 +23,7 @@ from typing import Final
 
 import msgspec
 
+from edge_agent.protocols.crc import crc
 from edge_agent.protocols.line_noise import may_be_noise, skip_to_reply
 from edge_agent.protocols.request_reply import (
     SKIPPED_LATE_REPLY,
@@ -121,7 +122,7 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
     def exchange(self, number: int) -> Exchange:  # noqa: ARG002 - RTU has none
         received = yield self.request, _RTU_HEAD_BYTES, False
         if not received.startswith(self.head):
-            received = yield from skip_to_reply(received, self.request, self._heads)
+            received = yield from skip_to_reply(received, self.request, self._heads, _missing_bytes)
         while True:
             is_data = received.startswith(self.head)
             if not is_data:
@@ -139,7 +140,7 @@ class _RtuRequest(_EncodedRequest, frozen=True, gc=False):
             # The request may begin as its reply does, and so may an echo of it.
             if not received.startswith(self.request[: len(received)]):
                 raise ReplyError("wrong checksum of {data}", data=(data + sent).hex(" "))
-            received = yield from skip_to_reply(received, self.request, self._heads)
+            received = yield from skip_to_reply(received, self.request, self._heads, _missing_bytes)
 
     @property
     def _heads(self) -> tuple[bytes, bytes]:
@@ -152,6 +153,18 @@ def read_rtu(unit: int, read: ModbusRead) -> Request:
     request = _RTU_REQUEST.pack(unit, read.function, read.address, read.count)
     head = _RTU_HEAD.pack(unit, read.function, data_bytes)
     return _RtuRequest(unit, read.function, request + crc(request), head, data_bytes)
+
+
+def _missing_bytes(received: bytes) -> int | None:
+    """Return the number of bytes that an RTU reply still needs; None if it is no reply."""
+    _, function, size = _RTU_HEAD.unpack_from(received)
+    if function & ~_EXCEPTION_BIT not in _MAX_COUNT:
+        return None
+    end = _RTU_HEAD_BYTES + (0 if function & _EXCEPTION_BIT else size)
+    frame_end = end + _CRC_BYTES
+    if len(received) < frame_end:
+        return frame_end - len(received)
+    return 0 if crc(received[:end]) == received[end:frame_end] else None
 
 
 def may_be_next_frame(data: bytes) -> bool:
@@ -270,23 +283,3 @@ def _wrong_size(size: int, length: int, wanted: int) -> StrayReply:
         length=length,
         wanted=wanted,
     )
-
-
-# --- checksum -----------------------------------------------------------------------------------
-
-
-def _crc_of_byte(byte: int) -> int:
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0xA001 if byte & 1 else 0)
-    return byte
-
-
-_CRC_TABLE: Final = tuple(_crc_of_byte(byte) for byte in range(256))
-
-
-def crc(data: bytes) -> bytes:
-    """Return the two checksum bytes of an RTU frame, as sent: low byte first."""
-    value = 0xFFFF
-    for byte in data:
-        value = (value >> 8) ^ _CRC_TABLE[(value ^ byte) & 0xFF]
-    return value.to_bytes(2, "little")

@@ -53,6 +53,7 @@ def init(folder: Path) -> None:
 @site_option
 def check(site_dir: Path) -> None:
     from jieneng.cli.checks.alert_checks import check_alerts
+    from jieneng.cli.checks.store_checks import store_warnings
     from jieneng.clock import SystemClock
     from jieneng.site_folder import examine
 
@@ -73,11 +74,12 @@ def check(site_dir: Path) -> None:
     alerts = check_alerts(site_dir, found, now_ms)
     problems = [*found.problems, *_assignment_problems(found, agent_files), *_bus_problems(found)]
     problems += [*of_services, *alerts.problems, *_mapping_problems(site_dir, found)]
+    warnings = [*found.warnings, *alerts.warnings, *store_warnings(site_dir)]
     if problems:
-        _print_warnings([*found.warnings, *alerts.warnings])
+        _print_warnings(warnings)
         raise ConfigError(_by_place([*problems, *found.omissions]))
     _print_bus_budgets(found)
-    _print_warnings([*found.warnings, *_bus_warnings(found), *alerts.warnings])
+    _print_warnings([*warnings, *_bus_warnings(found)])
     if found.omissions:
         raise ConfigError(found.omissions)
     _print_unrated(found.site)

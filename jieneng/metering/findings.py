@@ -252,6 +252,15 @@ _ROWS: Final = (
         "铭牌量程不符，未计入",
     ),
     FindingKind(
+        code="late_ratio",
+        severity="info",
+        en="{subject:name}: readings from {first_ms:time} to {until_ms:time} were stored with the"
+        " transformer ratio {applied:exact}, before its change was entered; they are counted with"
+        " {right:exact}.",
+        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 的读数在变比登记之前按互感器倍率"
+        " {applied:exact} 入库，现按 {right:exact} 计量",
+    ),
+    FindingKind(
         code="no_value",
         severity="warning",
         en='{subject:name}: imported values that mean "no value" are not counted, the first at'
@@ -331,6 +340,34 @@ _ROWS: Final = (
         "计度器满量程翻转并按此计量；请在 site.toml 中填写 digits（位数）或 modulus（满量程值）",
     ),
     FindingKind(
+        code="unclear_fall",
+        severity="warning",
+        en="{subject:name}: the register fell from {before:register} at {before_ms:time} to"
+        " {after:register} at {after_ms:time}. It is not clear which of them is wrong: correct"
+        " it, and import it again.",
+        zh="{subject:name}：读数由 {before:register}（{before_ms:time}）回落至 {after:register}"
+        "（{after_ms:time}），无法判断哪一个有误；请更正后重新导入",
+        many_en="{subject:name}: the register fell {count} times from {first_ms:time} to"
+        " {until_ms:time}, and it is not clear which readings are wrong: correct them, and"
+        " import them again.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 读数回落 {count} 次，无法判断"
+        "哪些读数有误；请更正后重新导入",
+    ),
+    FindingKind(
+        code="ran_backwards",
+        severity="warning",
+        en="{subject:name}: the register ran backwards, from {before:register} at"
+        " {before_ms:time} to {after:register} at {after_ms:time}: check the connection of the"
+        " transformers, and whether energy is fed back.",
+        zh="{subject:name}：计度器倒走，由 {before:register}（{before_ms:time}）降至"
+        " {after:register}（{after_ms:time}）；请检查互感器极性、接线及是否有反送电",
+        many_en="{subject:name}: the register ran backwards {count} times from {first_ms:time} to"
+        " {until_ms:time}: check the connection of the transformers, and whether energy is fed"
+        " back.",
+        many_zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 计度器倒走 {count} 次；请检查"
+        "互感器极性、接线及是否有反送电",
+    ),
+    FindingKind(
         code="unusual_step",
         severity="warning",
         en="{subject:name}: {amount:number} {unit:unit} were counted from {first_ms:time} to"
@@ -361,6 +398,16 @@ _ROWS: Final = (
         of_past=True,
     ),
     FindingKind(
+        code="other_unit",
+        severity="warning",
+        en="{subject:name}: {amount:number} {unit:unit} from {first_ms:time} to {until_ms:time} are"
+        " {ratio:exact} times the {expected:number} of other years or months: were they imported"
+        " in another unit?",
+        zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量 {amount:number} {unit:unit}，"
+        "约为其他年份或月份相应用量（{expected:number}）的 {ratio:exact} 倍，导入时单位是否有误？",
+        of_past=True,
+    ),
+    FindingKind(
         code="looks_like_register",
         severity="error",
         en="{subject:name}: the consumption never falls from {first_ms:time} to"
@@ -369,6 +416,23 @@ _ROWS: Final = (
         zh="{subject:name}：{first_ms:time} 至 {until_ms:time} 用量只升不降，与表底数相同；"
         "是否将读数按 --kind interval 导入？",
         of_past=True,
+    ),
+    FindingKind(
+        code="unnamed_meter",
+        severity="warning",
+        en="{subject}: the store has its readings from {first_ms:time} to {until_ms:time}, but"
+        " site.toml does not name this meter: they do not count. A meter keeps its id and its"
+        " row; state removed or replaced there.",
+        zh="{subject}：数据库中有该表 {first_ms:time} 至 {until_ms:time} 的数据，但 site.toml 中"
+        "没有此表，未计入；表计标识和条目应保留，拆除、更换请填写 removed、replaced",
+    ),
+    FindingKind(
+        code="published_otherwise",
+        severity="warning",
+        en="{subject:name}, {indicator:indicator}: {by} published {value} {unit:unit} for {period};"
+        " data or rules have changed since. `jieneng publish {period}` compares them.",
+        zh="{subject:name}，{indicator:indicator}：{by} 已发布的 {period} 数值为 {value}"
+        " {unit:unit}，此后数据或规则有变，可用 `jieneng publish {period}` 比对",
     ),
     FindingKind(
         code="negative_balance",

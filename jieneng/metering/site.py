@@ -64,6 +64,13 @@ class DatedArea(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     value: Id
 
 
+class DatedAccount(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """The account of a meter from the start of a local day, until the next dated account."""
+
+    from_: date
+    value: Annotated[str, Meta(min_length=1, examples=["3208001234567"])]
+
+
 class DatedSwitch(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A switch that is on or off from the start of a local day, until the next dated switch."""
 
@@ -79,6 +86,14 @@ Place = Annotated[
         description="Write the id of an area in quotes, or a list of dated ones, for example: "
         "{example}",
         examples=["block-1"],
+    ),
+]
+AccountOf = Annotated[
+    Annotated[str, Meta(min_length=1)] | tuple[DatedAccount, ...],
+    Meta(
+        description="Write the number of the account in quotes, or a list of dated ones, for "
+        "example: {example}",
+        examples=["3208001234567"],
     ),
 ]
 Counts = Annotated[
@@ -224,7 +239,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         interval_s: polling interval [s].
         every: for some quantities, a number N: the quantity is read only in every Nth poll.
             Overrides the model.
-        account: number of the supplier's account, as on the bill.
+        account: number of the supplier's account, as on the bill; or dated accounts, of which the
+            first is valid from its own day.
         rated_max: nameplate maximum [kW or m3/h]; None if it can't be read.
         rated_max_unknown: reason why the nameplate can't be read; used only by `jieneng check`.
         removed: last day of the meter; None if it is installed.
@@ -291,7 +307,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     resets: Resets | None = None
     ct: tuple[DatedValue, ...] = ()
     pt: tuple[DatedValue, ...] = ()
-    account: Annotated[str, Meta(min_length=1, examples=["3208001234567"])] | None = None
+    account: AccountOf | None = None
     installed: date | None = None
     removed: date | None = None
     replaced: tuple[Replacement, ...] = ()
@@ -336,6 +352,20 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
             return self.area
         begun = [row.value for row in self.area if row.from_ <= day]
         return begun[-1] if begun else self.areas[0]
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Accounts of the meter in order of time; empty if none is stated."""
+        if isinstance(self.account, tuple):
+            return tuple(row.value for row in self.account)
+        return () if self.account is None else (self.account,)
+
+    def is_billed_by(self, account: str, day: date) -> bool:
+        """Return False if, on a local day, dated accounts name another account, or none yet."""
+        if not isinstance(self.account, tuple):
+            return True
+        begun = [row.value for row in self.account if row.from_ <= day]
+        return bool(begun) and begun[-1] == account
 
     def counts_on(self, day: date) -> bool | None:
         """Return the switch `counts` on a local day; None for the usual rule."""

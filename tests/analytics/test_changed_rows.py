@@ -32,8 +32,8 @@ from tests.stepped_clock import SteppedClock
 
 HOUR_MS = 3_600_000
 ZONE = ZoneInfo("Asia/Shanghai")
-FIRST, TODAY = date(2025, 11, 20), date(2026, 4, 10)
-SETTINGS = AnalyticsSettings(every_s=600, alerts=NO_ALERTS, detail_days=3)
+FIRST, TODAY = date(2025, 12, 23), date(2026, 2, 3)
+SETTINGS = AnalyticsSettings(every_s=3600, alerts=NO_ALERTS, detail_days=3)
 
 SITE = """
 [[area]]
@@ -78,6 +78,7 @@ id = "3208001"
 meters = ["main"]
 tariff = [{from = 2025-01-01, value = "jiangsu-two-part"}]
 """ + two_part_price(2025)
+MOVED = 'account = [{from = 2026-01-01, value = "3208001"}]'
 PLAN = """
 [[baseline]]
 id = "usual"
@@ -102,9 +103,9 @@ FILES = {
     "quotas.toml": QUOTAS,
     "plan.toml": PLAN,
     "factors.toml": FACTORS,
-    "alerts.toml": "[hours]\nholiday = [2026-03-02]\n",
+    "alerts.toml": "[hours]\nholiday = [2026-01-05]\n",
 }
-RATIOS = "ct = [{from = 2026-02-01, value = 1.0}, {from = 2026-03-01, value = 2.0}]\n"
+RATIOS = "ct = [{from = 2026-01-08, value = 1.0}, {from = 2026-01-20, value = 2.0}]\n"
 #: Changes of the files: file, old and new text.
 CHANGES = {
     "formula": ("site.toml", '"main - canteen"', '"main - 0.5 * canteen"'),
@@ -113,8 +114,9 @@ CHANGES = {
     "ratio": ("site.toml", 'parent = "main"\nitem', 'parent = "main"\n' + RATIOS + 'item'),
     "floor area": ("site.toml", "value = 1000.0", "value = 900.0"),
     "price": ("tariffs.toml", "flat = 0.64", "flat = 0.7"),
+    "account of a meter": ("site.toml", 'name = "main"', 'name = "main"\n' + MOVED),
     "account": ("tariffs.toml", '"3208001"', '"3208002"'),
-    "calendar": ("alerts.toml", "2026-03-02", "2025-12-15"),
+    "calendar": ("alerts.toml", "2026-01-05", "2025-12-25"),
     "factor": ("factors.toml", "value = 0.7", "value = 0.6"),
     "baseline": ("plan.toml", PLAN, ""),
     "quota": ("quotas.toml", "value = 36_500.0", "value = 30_000.0"),
@@ -133,7 +135,7 @@ def made(path: Path, files: Mapping[str, str]) -> Path:
 
 
 async def write_readings(store: Store) -> None:
-    """10 kWh an hour of the main, 4 of the canteen, with a few that are missing."""
+    """Write 10 kWh an hour of the main, 4 of the canteen, with a few that are missing."""
     start_ms, end_ms = (periods.midnight_ms(day, ZONE) for day in (FIRST, TODAY))
     times = np.arange(start_ms, end_ms + 12 * HOUR_MS, HOUR_MS).tolist()
     points = [
@@ -223,7 +225,7 @@ async def test_a_command_does_not_need_the_service(computed: Path, tmp_path: Pat
     path = tmp_path / "site"
     shutil.copytree(computed, path)
     made(path, {"site.toml": FILES["site.toml"].replace("- canteen", "- 0.5 * canteen")})
-    december = MeterPeriod("net", date(2025, 12, 1), date(2025, 12, 2))
+    december = MeterPeriod(("net",), date(2025, 12, 25), date(2025, 12, 26))
     [found] = await figure_queries.metered(load(path), SETTINGS, [december], noon())
     assert found.amount == pytest.approx(8.0 * 24, abs=4)
 

@@ -25,7 +25,7 @@ from edge_agent.links.link import bus_link
 from edge_agent.links.serial_timing import character_s, frame_gap_s
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter
-from edge_agent.protocols.modbus import crc
+from edge_agent.protocols.crc import crc
 from jieneng import observe
 from jieneng.clock import SystemClock
 from jieneng.metering.site import Bus, Meter

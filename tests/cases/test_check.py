@@ -22,7 +22,7 @@ def test_a_sub_item_beside_a_main_is_warned_of(tmp_path: Path) -> None:
     assert 'parent = "e-a"' in done.out
     mended = lighting.replace('item = "', 'parent = "e-a"\nitem = "')
     site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0") + mended)
-    assert "提示" not in site.run("check").out
+    assert "提示：分项表" not in site.run("check").out
     site.load(site.readings(monthly(10_000)))
     site.load(site.readings(monthly(4_000), "e-b", "lighting.csv"))
     assert site.figure("electricity")["value"] == 120_000
@@ -37,3 +37,15 @@ def test_a_meter_without_a_nameplate_is_a_mistake_and_its_figures_go_on(tmp_path
     assert site.figure("electricity")["value"] == 120_000
     acknowledged = CaseSite(tmp_path, meter("e-a", 'rated_max_unknown = "painted over"'))
     assert acknowledged.run("check").code == 0
+
+
+def test_two_stores_are_warned_of(tmp_path: Path) -> None:
+    """Imported into one file, computed from another: all was unknown, and check was content."""
+    site = CaseSite(tmp_path)
+    site.file("ingest.toml", ["[store]", 'path = "data/store.sqlite"'])
+    done = site.run("check")
+    assert done.code == 0
+    assert "ingest.toml" in done.out
+    assert "data/store.sqlite" in done.out
+    site.file("analytics.toml", ["[store]", 'path = "./data/store.sqlite"'])
+    assert "data/store.sqlite" not in site.run("check").out

@@ -1,5 +1,6 @@
 """Generated and exported energy: photovoltaics, export, classes of supply."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import accumulate
@@ -70,6 +71,41 @@ def test_export_is_deducted_and_self_use_is_energy_but_no_carbon(tmp_path: Path)
     carbon = find(figures, "carbon_total", "fixed")
     assert carbon["value"] == pytest.approx(96_000 * GRID / 1000)
     assert carbon["baseline"] == pytest.approx(132_000 * GRID / 1000)
+
+
+@pytest.mark.parametrize("formula", ["e-a", "e-a - 0.5 * e-a + 0.5 * e-inner"])
+def test_a_virtual_main_of_a_bidirectional_meter_is_the_same(tmp_path: Path, formula: str) -> None:
+    """The exported energy is deducted from the energy, and not from the carbon."""
+    main = meter("e-main", f'formula = "{formula}"', "counts = true")
+    inner = meter("e-inner", 'formula = "e-a"')
+    site = CaseSite(tmp_path, main + inner + meter("e-a", 'parent = "e-main"') + PV)
+    load(site, shown({2020: 11_000.0, 2025: 8_000.0}), "e-a")
+    load(site, shown({2025: 1_500.0}), "e-a", "energy_export_kwh")
+    load(site, shown({2025: 3_500.0}), "e-pv")
+    figures = site.figures(2025)
+    assert find(figures, "electricity")["value"] == pytest.approx(120_000.0)
+    carbon = find(figures, "carbon_total", "fixed")
+    assert carbon["value"] == pytest.approx(96_000 * GRID / 1000)
+
+
+def test_the_balance_names_exported_energy(tmp_path: Path) -> None:
+    """8,000 come in and 3,500 from the roof a month; 1,500 go out, and the lights have 9,000."""
+    below = ('parent = "e-a"',)
+    pv = meter("e-pv", 'role = "generation"', *below)
+    site = CaseSite(tmp_path, meter("e-a") + pv + meter("e-light", *below))
+    load(site, shown({2025: 8_000.0}), "e-a")
+    load(site, shown({2025: 1_500.0}), "e-a", "energy_export_kwh")
+    load(site, shown({2025: 3_500.0}), "e-pv")
+    load(site, shown({2025: 9_000.0}), "e-light")
+    done = site.run("balance", "--period", 2025, "--format", "json")
+    assert done.code == 0, done.err
+    [balance] = json.loads(done.out)
+    names = ("amount", "exported", "measured", "rest")
+    amounts = [balance[name] for name in names]
+    assert amounts == pytest.approx([138_000.0, 18_000.0, 108_000.0, 12_000.0])
+    shown_table = site.run("balance", "--period", 2025).out
+    assert "外送" in shown_table
+    assert "18,000" in shown_table
 
 
 def test_an_export_meter_of_its_own_is_the_same(tmp_path: Path) -> None:

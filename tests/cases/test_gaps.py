@@ -98,5 +98,5 @@ def test_days_that_a_person_confirmed_lack_nothing(tmp_path: Path, more: str, st
 def test_a_register_in_another_unit_is_told(tmp_path: Path) -> None:
     """In MWh since 2024: the result was -99.9 %, and met, without a warning."""
     site = site_with(tmp_path, USUAL / 1000, lambda _: False)
-    assert "far_below_base" in codes(site.figure())
-    assert "仅为基期的 0.0 %" in site.run("indicators", "--period", 2025).out.replace("\n", "")
+    [told] = [one for one in site.figure()["findings"] if one["code"] == "far_below_base"]
+    assert "仅为基期的 0.0 %" in told["text"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.case_site import HOUR, CaseSite, codes, hours, steady, year_hours
+from tests.cases.case_site import HOUR, CaseSite, codes, hours, meter, steady, year_hours
 
 Rows = list[tuple[datetime, float | str]]
 
@@ -74,3 +74,35 @@ def test_a_register_that_was_imported_as_consumption(site: CaseSite) -> None:
     rows = [(time, 200.0 + number / 500) for number, time in enumerate(year_hours(2025))]
     site.load(site.readings(rows), "--kind", "interval", "--sure")
     assert "looks_like_register" in codes(site.figure("electricity"))
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e-4])
+def test_months_in_another_unit_are_in_doubt(site: CaseSite, factor: float) -> None:
+    """2025 stated in MWh or 10,000 kWh below a header of kWh: -99.9 % was "met"."""
+    base = [12_000.0 + 300 * (month * 7 % 12) for month in range(1, 13)]
+    for year, of_year in ((2020, 1.0), (2025, factor)):
+        lines = [f"{year}-{month:02d},{base[month - 1] * of_year:.4f}" for month in range(1, 13)]
+        site.load(site.file(f"{year}.csv", ["月份,E-A用电量(kWh)", *lines]))
+    figure = site.figure()
+    assert figure["status"] == "doubtful"
+    assert "other_unit" in codes(figure)
+
+
+def test_a_month_in_another_unit_is_in_doubt(site: CaseSite) -> None:
+    """June stated in MWh: the year lost a month without a finding."""
+    amounts = [12_000.0 + 300 * (month * 7 % 12) for month in range(1, 13)]
+    amounts[5] /= 1000
+    lines = [f"2025-{month:02d},{amounts[month - 1]:.1f}" for month in range(1, 13)]
+    site.load(site.file("2025.csv", ["月份,E-A用电量(kWh)", *lines]))
+    [slip] = [one for one in site.figure()["findings"] if one["code"] == "other_unit"]
+    assert slip["weight"] == pytest.approx(1 / 11, rel=0.1)
+
+
+def test_a_summer_without_heating_is_in_no_other_unit(tmp_path: Path) -> None:
+    """A boiler uses a thousandth of January's gas in July, every year."""
+    site = CaseSite(tmp_path, meter("g-a", "rated_max = 400.0"))
+    by_month = [9000, 8000, 5000, 900, 20, 9, 9, 9, 12, 700, 5000, 8500]
+    for year in (2020, 2025):
+        lines = [f"{year}-{month:02d},{by_month[month - 1]}" for month in range(1, 13)]
+        site.load(site.file(f"{year}.csv", ["月份,G-A用气量(m3)", *lines]))
+    assert "other_unit" not in codes(site.figure())

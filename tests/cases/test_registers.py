@@ -80,3 +80,49 @@ def test_a_register_that_is_declared_to_begin_again_each_day(
     assert figure["estimated"] == pytest.approx(step / timedelta(days=1), rel=1e-3)
     assert codes(figure) >= {"not_read"}
     assert not codes(figure) & {"counter_reset", "set_aside", "spread_edge"}
+
+
+@pytest.mark.parametrize("later", [[], [20_000.0]])
+def test_a_last_reading_below_the_one_before_leaves_a_doubt(
+    tmp_path: Path, later: list[float]
+) -> None:
+    """18,000 in August, 17,000 in September: July and August were 0 kWh, without a doubt."""
+    site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0"))
+    shown = [*(10_000.0 + 1000 * month for month in range(1, 9)), 17_000.0, *later]
+    rows = [(datetime(2025, 1 + place, 1), value) for place, value in enumerate(shown)]
+    site.load(site.readings(rows))
+    for month in (7, 8):
+        figure = site.figure("electricity", f"2025-0{month}")
+        [fall] = [one for one in figure["findings"] if one["code"] == "unclear_fall"]
+        assert "18,000" in fall["text"]
+        assert "17,000" in fall["text"]
+
+
+def test_a_mistyped_reading_between_good_ones_leaves_no_doubt(tmp_path: Path) -> None:
+    site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0"))
+    shown = [11_000.0, 12_000.0, 13_000.0, 19_000.0, 15_000.0, 16_000.0, 17_000.0]
+    rows = [(datetime(2025, 1 + place, 1), value) for place, value in enumerate(shown)]
+    site.load(site.readings(rows))
+    figure = site.figure("electricity", "2025-04")
+    assert figure["value"] == pytest.approx(1000.0, rel=0.02)
+    assert "unclear_fall" not in codes(figure)
+
+
+@pytest.mark.parametrize("step", [HOUR, 24 * HOUR])
+def test_a_register_that_runs_backwards_is_in_doubt(tmp_path: Path, step: timedelta) -> None:
+    """Wrong polarity for ten days: 1,900 kWh of 3,000 were counted in June, without a doubt."""
+    site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0"))
+    times = hours(datetime(2025, 1, 1), datetime(2025, 7, 10), step)
+    a_step = 100.0 * (step / timedelta(days=1))
+    back = [datetime(2025, 6, 1) < time <= datetime(2025, 6, 11) for time in times]
+    shown, rows = 50_000.0, []
+    for time, is_back in zip(times, back, strict=True):
+        shown += -a_step if is_back else a_step
+        rows.append((time, round(shown, 3)))
+    site.load(site.readings(rows), "--sure")
+    figure = site.figure("electricity", "2025-06")
+    assert figure["value"] <= 2000
+    assert "ran_backwards" in codes(figure)
+    assert "ran_backwards" in codes(site.figure("electricity", 2025))
+    after = site.figure("electricity", "2025-06-20")
+    assert (after["value"], after["coverage"]) == (pytest.approx(100.0), 1.0)

@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from edge_agent.protocols.modbus import crc
+from edge_agent.protocols.crc import crc
 from tests.edge_agent.agent_setup import until
 
 #: Bytes are sent, seconds are waited for, None breaks the connection off.

@@ -60,6 +60,6 @@ def test_every_key_is_explained_with_its_default_and_none_that_is_not_there(star
 def test_the_examples_are_a_site_without_mistakes() -> None:
     text = "\n".join(example for example in EXAMPLES if example.startswith("["))
     site = config_file.decode(config_file.parse(text, "site.toml"), Site)
-    assert (len(site.area), len(site.bus), len(site.meter)) == (2, 2, 4)
+    assert (len(site.area), len(site.bus), len(site.meter)) == (2, 2, 6)
     assert site_check.check(site, packaged_models()) == []
     assert site_warnings.warnings(site) == []

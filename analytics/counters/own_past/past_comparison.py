@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from analytics.counters.own_past.day_history import DayHistory
 from analytics.counters.own_past.rising_amounts import rising_amounts
 from analytics.counters.own_past.standstills import standstills
+from analytics.counters.own_past.unit_slips import unit_slips
 from analytics.counters.own_past.unusual_steps import unusual_steps
 from analytics.counters.register_finding import RegisterFinding
 
@@ -30,5 +31,6 @@ def compare_with_past(meter: "Meter", history: DayHistory) -> list[RegisterFindi
         *unusual_steps(meter.id, history, seasonal=seasonal),
         *standstills(meter.id, history, seasonal=seasonal),
         *rising_amounts(meter.id, history),
+        *unit_slips(meter.id, history, seasonal=seasonal),
     ]
     return sorted(found, key=lambda one: one.first_ms)

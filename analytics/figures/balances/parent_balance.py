@@ -2,8 +2,9 @@
 
 Laws:
 
-1. The rest of a meter is the energy behind it that no meter directly below it measures
-   (`balance_consumption`).
+1. The rest of a meter is the energy behind it that neither left the site nor is measured by a meter
+   directly below it (`balance_consumption`). What left is shown by itself, because it is no
+   consumption: energy that went out through the meter, or through one of the role `export`.
 2. Only days count on which a meter is below, and all these meters are known, on both sides.
 3. A rest is explained by the tolerance and by amounts that are estimated at the edges of the
    period. Beyond that, a negative rest is a fault: a meter, its ratio or its place in the tree is
@@ -52,8 +53,10 @@ class ParentBalance(msgspec.Struct, frozen=True, kw_only=True):
         unit: unit of the amounts: kWh, m3 or GJ.
         children: ids of the meters directly below it.
         amount: energy behind the meter; None if unknown.
-        measured: part of it that the meters below measure.
-        rest: part of it that no meter measures; negative if they measure more.
+        exported: part of it that was exported.
+        measured: part of it that was consumed behind the meters below.
+        rest: part of it that no meter measures; negative if they measure more. It is `amount`
+            less `exported` and `measured`.
         rest_pct: `rest` as a share of `amount` [%].
         estimated: part of the amounts that is estimated at the edges of the period.
         coverage: share of the time for which all these meters are known, 0 to 1.
@@ -66,6 +69,7 @@ class ParentBalance(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     children: tuple[str, ...]
     amount: float | None
+    exported: float | None
     measured: float | None
     rest: float | None
     rest_pct: float | None
@@ -130,8 +134,12 @@ def _medium_balances(
         is_known = has_children & (np.isfinite(amounts) | (weight == 0)).all(axis=0)
         known_share = np.where(weight != 0, bounded, 1.0).min(axis=0) * is_known
         known = np.where(is_known, zero_where_unknown(amounts), 0.0)
-        whole = float((weight.clip(0) * known).sum()) if is_known.any() else np.nan
-        below = float(((-weight).clip(0) * known).sum()) if is_known.any() else np.nan
+        nothing = 0.0 if is_known.any() else np.nan
+        whole = float((weight.clip(0) * known).sum()) + nothing
+        outflow = ((-weight).clip(0) * known).sum(axis=1)
+        is_export = np.array([flow.kind == "export" for flow in members])
+        exported = float(outflow[is_export].sum()) + nothing
+        below = float(outflow[~is_export].sum()) + nothing
         size = np.abs(weight)
         at_start = size[:, 0] @ zero_where_unknown(metered.spread_start[rows, 0])
         at_end = size[:, -1] @ zero_where_unknown(metered.spread_end[rows, -1])
@@ -142,9 +150,10 @@ def _medium_balances(
             unit=QUANTITIES[CONSUMPTION[medium]].unit,
             children=tuple(dict.fromkeys(m.meter.id for m in members if m.meter.id != top)),
             amount=rounded(whole),
+            exported=rounded(exported),
             measured=rounded(below),
-            rest=rounded(whole - below),
-            rest_pct=rounded(100 * (whole - below) / whole) if whole > 0 else None,
+            rest=rounded(whole - exported - below),
+            rest_pct=rounded(100 * (whole - exported - below) / whole) if whole > 0 else None,
             estimated=rounded(float(at_start + at_end)),
             coverage=rounded(float(known_share[has_children].mean())),
         )

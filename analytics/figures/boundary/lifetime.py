@@ -3,15 +3,16 @@
 Laws:
 
 1. Before a building and its meter exist, consumption that is not stored is 0. If the building
-   exists and the meter does not, consumption is unknown. Generation and export are 0 before their
-   meter is installed or first read, because a generating plant always gets a meter when it is
-   built.
+   exists and the meter does not, consumption is unknown, except on days on which the meter that it
+   replaced was in its place (`MeterSuccessors`): this one has the consumption. Generation and
+   export are 0 before their meter is installed or first read, because a generating plant always
+   gets a meter when it is built.
 2. After a meter was removed, its consumption is 0. If consumption is stored for this time, there is
    a finding: the readings are wrong, or the date of removal is.
 3. After an area was closed, consumption that is not stored is 0. Stored consumption counts, because
    an empty building may still consume energy.
-4. On the day of a removal or closing, readings end during the day. If any consumption is stored for
-   this day, the day counts as fully covered.
+4. On the day of a removal or closing, readings end during the day, and those of a successor begin.
+   If any consumption is stored for this day, the day counts as fully covered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ import numpy as np
 from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import Flow
 from analytics.figures.boundary.site_structure import SiteStructure
+from jieneng.metering.site import Meter
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,7 +40,8 @@ class Lifetime(msgspec.Struct, frozen=True):
     Attributes:
         is_zero_if_unknown: True if consumption that is not stored is 0.
         is_removed: True if the meter is removed.
-        is_last_day: True on the day of the removal, and on the day on which the area is closed.
+        is_last_day: True on the day of the removal, on the day on which the area is closed, and on
+            the first day of a meter that took the place of another.
     """
 
     is_zero_if_unknown: "NDArray[np.bool_]"
@@ -99,6 +102,10 @@ def lifetime(
         if begin is not None:
             not_begun = ordinals < begin.toordinal()
     is_closed, is_last = not_begun.copy(), np.zeros(len(days), dtype=np.bool_)
+    if meter.installed is not None:
+        for before in structure.successors.before(meter.id):
+            is_closed |= existing_days(before, ordinals) & (ordinals < meter.installed.toordinal())
+            is_last |= ordinals == meter.installed.toordinal()
     for span, of_days in structure.spans(days):
         is_closed[span] |= of_days.places[meter.id].area in of_days.closed_areas
     last_days = [meter.removed, *(areas[area].closed for area in meter.areas)]
@@ -108,6 +115,18 @@ def lifetime(
     removed = meter.removed
     is_removed = ordinals > removed.toordinal() if removed else np.zeros_like(is_last)
     return Lifetime(is_closed | is_removed, is_removed, is_last)
+
+
+def existing_days(meter: Meter, ordinals: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+    """Return True for each day from the installation of a meter to its last day.
+
+    Args:
+        meter: the meter.
+        ordinals: shape (days,), proleptic Gregorian ordinals of local days.
+    """
+    first = np.iinfo(np.int64).min if meter.installed is None else meter.installed.toordinal()
+    last = np.iinfo(np.int64).max if meter.removed is None else meter.removed.toordinal()
+    return (ordinals >= first) & (ordinals <= last)
 
 
 def living_consumption(

@@ -2,8 +2,9 @@
 
 Laws:
 
-1. A meter that was removed measures nothing. Its children move to the nearest meter above it that
-   is still installed.
+1. A meter that was removed measures nothing. Its children move to the meter that took its place
+   (`MeterSuccessors`), or else to the nearest meter above it that is still installed. Before this
+   other meter was installed, its own children were below the removed one.
 2. A sub-item meter without a parent becomes a child of the main meter of its area, because a main
    usually measures the sub-items, too. If the area has no main, the main of the nearest enclosing
    area is used. A sub-item with `counts = true` stays without a parent: no main measures it. A
@@ -14,8 +15,9 @@ Laws:
 4. If a meter does not state its class of electricity, it has the class of the meter above it.
 5. A virtual meter (`formula`) without a parent is only shown, because the meters of its formula
    count already. With `counts = true` it counts as a main. With a parent it is a meter like others.
-6. The structure changes only on two kinds of days: on the first day of a dated row of an area or a
-   meter, and on the day after an area is closed or a meter is removed.
+6. The structure changes only on three kinds of days: on the first day of a dated row of an area or
+   a meter, on the day after an area is closed or a meter is removed, and on the day on which a
+   meter takes the place of another.
 """
 
 from bisect import bisect_right
@@ -29,6 +31,7 @@ import msgspec
 from analytics.figures.boundary.virtual_meters import virtual_meters
 from jieneng.metering.quantities import Medium
 from jieneng.metering.site import Area, Meter, Site, Supply, descendants
+from jieneng.metering.site_rules.meter_successors import MeterSuccessors
 
 #: The main of an area and medium.
 _Mains: TypeAlias = Mapping[tuple[str, Medium], Meter]
@@ -44,6 +47,7 @@ class MeterPlace(msgspec.Struct, frozen=True):
         counts: False if its energy is resold, or used in an area that is let out.
         supply: class of the electricity that it measures.
         is_only_shown: True if it is a virtual meter that counts in no sum (law 5).
+        is_awaited: True if it is not yet installed, and the meter that it will replace is there.
     """
 
     area: str
@@ -52,6 +56,7 @@ class MeterPlace(msgspec.Struct, frozen=True):
     counts: bool
     supply: Supply
     is_only_shown: bool = False
+    is_awaited: bool = False
 
     @property
     def is_counted(self) -> bool:
@@ -85,6 +90,10 @@ class DayStructure(msgspec.Struct, frozen=True):
 class SiteStructure:
     """The structure of a site by day.
 
+    Attributes:
+        site: the site.
+        successors: the meters that took the place of others.
+
     Args:
         site: the site.
     """
@@ -92,7 +101,8 @@ class SiteStructure:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._area_numbers = {area.id: number for number, area in enumerate(site.area)}
-        self._changes = sorted(_changes(site))
+        self.successors = MeterSuccessors(site)
+        self._changes = sorted(_changes(site, self.successors))
         self._found: dict[int, DayStructure] = {}
 
     @cached_property
@@ -148,32 +158,43 @@ class SiteStructure:
         return {area: frozenset(around) for area, around in found.items()}
 
     def _place(self, meter: Meter, day: date, mains: _Mains) -> MeterPlace:
-        above = list(self._above(meter))
+        above = list(self._above(meter, day))
         parent = next((one for one in above if not is_removed(one, day)), None)
         main = self._main_around(meter, day, mains) if parent is None else None
         is_implied = main is not None and meter.counts_on(day) is not True
         if main is not None and is_implied:
-            parent, above = main, [main, *self._above(main)]
+            parent, above = main, [main, *self._above(main, day)]
         counts = all(one.counts_on(day) is not False for one in (meter, *above))
         stated = (one.supply for one in (meter, *above) if one.supply is not None)
         supply: Supply = next(stated, "grid")
         parent_id = None if parent is None else parent.id
         is_only_shown = parent is None and _is_only_shown(meter, day)
-        return MeterPlace(meter.area_on(day), parent_id, is_implied, counts, supply, is_only_shown)
+        is_awaited = not is_removed(meter, day) and self.successors.present(meter, day) is not meter
+        return MeterPlace(
+            meter.area_on(day), parent_id, is_implied, counts, supply, is_only_shown, is_awaited
+        )
 
-    def _above(self, meter: Meter) -> Iterator[Meter]:
-        """Yield the meters above a meter, nearest first. Stop if the parents form a cycle."""
+    def _above(self, meter: Meter, day: date) -> Iterator[Meter]:
+        """Yield the meters above a meter on a day, nearest first.
+
+        A meter whose place another one has on this day is replaced by the other one. Stop if the
+        parents form a cycle.
+        """
         seen = {meter.id}
         while (parent := self.site.meters.get(meter.parent or "")) and parent.id not in seen:
             seen.add(parent.id)
-            yield parent
+            yield self.successors.present(parent, day)
             meter = parent
 
     def _mains(self, day: date) -> _Mains:
         """Return the first main of each area and medium that is below no other main of the area."""
         found: dict[tuple[str, Medium], dict[str, Meter]] = {}
         for meter in self.site.meter:
-            if _may_be_main(meter, day) and all(above.item is None for above in self._above(meter)):
+            if (
+                _may_be_main(meter, day)
+                and self.successors.present(meter, day) is meter
+                and all(above.item is None for above in self._above(meter, day))
+            ):
                 found.setdefault((meter.area_on(day), meter.medium), {})[meter.id] = meter
         tops = {
             place: next((main for main in mains.values() if main.parent not in mains), None)
@@ -213,7 +234,7 @@ def _may_be_main(meter: Meter, day: date) -> bool:
     )
 
 
-def _changes(site: Site) -> set[date]:
+def _changes(site: Site, successors: MeterSuccessors) -> set[date]:
     """Return each day on which the structure may differ from that of the day before."""
     after = [area.closed for area in site.area] + [meter.removed for meter in site.meter]
     dated = [
@@ -228,4 +249,9 @@ def _changes(site: Site) -> set[date]:
     return {
         *(day + timedelta(days=1) for day in after if day is not None),
         *(row.from_ for rows in dated for row in rows),
+        *(
+            meter.installed
+            for meter in site.meter
+            if meter.installed is not None and successors.before(meter.id)
+        ),
     }

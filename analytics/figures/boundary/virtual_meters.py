@@ -3,12 +3,13 @@
 Laws:
 
 1. Amount = sum of factor x amount. If the amount of a meter in the formula is unknown, so is the
-   result: unknown is never 0.
+   result: unknown is never 0. The amount of a bidirectional meter is its net energy: what came in
+   less what went out.
 2. Coverage and the known share of the time are the smallest of the meters in the formula. Estimated
    amounts are added without their signs, because errors do not cancel.
 3. A meter in the formula that does not exist on a day has the consumption 0 (`lifetime`).
 4. A result below 0 is kept, and there is a finding for its day if it is known throughout and is not
-   explained by estimated amounts: a meter, its ratio or the formula is wrong.
+   explained by estimated amounts or by exported energy: a meter, its ratio or the formula is wrong.
 5. The doubts about a meter in a formula are doubts about the result, multiplied by the factor.
 """
 
@@ -64,8 +65,37 @@ def virtual_consumption(meter: Meter, operands: Mapping[str, Consumption]) -> Co
         meter: the virtual meter.
         operands: consumption of the meters in its formula, by id, on the days on which they exist.
     """
-    factors = np.array([term.factor for term in meter.terms])
-    columns = zip(*(msgspec.structs.astuple(operands[t.meter]) for t in meter.terms), strict=True)
+    return _weighted_sum(
+        [term.factor for term in meter.terms], [operands[term.meter] for term in meter.terms]
+    )
+
+
+def net_consumption(entering: Consumption, leaving: Consumption) -> Consumption:
+    """Return what a bidirectional meter measured: what came in less what went out (law 1)."""
+    return _weighted_sum([1.0, -1.0], [entering, leaving])
+
+
+def exported_amount(
+    meter: Meter, exported: "Mapping[str, NDArray[np.float64]]"
+) -> "NDArray[np.float64] | None":
+    """Return the exported energy that a virtual meter contains; None if it contains none.
+
+    Args:
+        meter: the virtual meter.
+        exported: exported energy of the meters in its formula that have any.
+    """
+    parts = [
+        term.factor * exported[term.meter]
+        for term in meter.terms
+        if term.meter in exported and term.factor > 0
+    ]
+    return np.sum(parts, axis=0) if parts else None
+
+
+def _weighted_sum(weights: Sequence[float], members: Sequence[Consumption]) -> Consumption:
+    """Return the sum of consumption with weights, by interval (laws 1 and 2)."""
+    factors = np.array(weights)
+    columns = zip(*map(msgspec.structs.astuple, members), strict=True)
     amount, coverage, estimated, bounded, spread_start, spread_end = map(np.array, columns)
     size = np.abs(factors)
     return Consumption(
@@ -82,6 +112,7 @@ def negative_findings(
     meter: Meter,
     by_day: Consumption,
     operands: Mapping[str, Consumption],
+    exported: "NDArray[np.float64] | None",
     midnights_ms: "NDArray[np.int64]",
 ) -> Iterator[RegisterFinding]:
     """Yield a finding for each day on which a virtual meter is below 0 (law 4).
@@ -90,10 +121,13 @@ def negative_findings(
         meter: the virtual meter.
         by_day: its consumption by day.
         operands: consumption by day of the meters in its formula.
+        exported: exported energy that it contains, by day; None if there is none.
         midnights_ms: shape (days + 1,), edges of the days [UTC, ms].
     """
     whole = sum(abs(term.factor) * np.abs(operands[term.meter].amount) for term in meter.terms)
     room = by_day.estimated + by_day.spread_start + by_day.spread_end + _LEAST_NEGATIVE * whole
+    if exported is not None:
+        room = room + exported
     is_negative = (by_day.amount < -room) & (by_day.bounded >= 1)
     for day in np.flatnonzero(is_negative).tolist():
         amount = float(by_day.amount[day])

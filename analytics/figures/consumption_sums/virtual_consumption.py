@@ -1,22 +1,28 @@
 """Compute the consumption of the virtual meters of a site in a window, with findings. Pure.
 
-Law: virtual meters are computed whenever a window is computed. So a late reading of a meter in a
-    formula changes the virtual meter on the same days.
+Laws:
+
+1. Virtual meters are computed whenever a window is computed. So a late reading of a meter in a
+   formula changes the virtual meter on the same days.
+2. A bidirectional meter counts in a formula with its net energy, also if its exported energy was
+   first read later: before, it was 0 (`lifetime`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from analytics import periods
-from analytics.counters.consumption import Consumption
+from analytics.counters.consumption import Consumption, zero_where_unknown
 from analytics.counters.register_finding import RegisterFinding
 from analytics.figures.boundary.flows import Flow
 from analytics.figures.boundary.lifetime import Begins, lifetime
 from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.boundary.virtual_meters import (
+    exported_amount,
     negative_findings,
+    net_consumption,
     virtual_consumption,
     virtual_meters,
 )
@@ -44,7 +50,7 @@ class VirtualWindow(msgspec.Struct, frozen=True):
 
 def virtual_windows(
     structure: SiteStructure,
-    measured: Mapping[str, Mapping[Interval, Consumption]],
+    measured: Iterable[tuple[Flow, Mapping[Interval, Consumption]]],
     grids: "Mapping[Interval, NDArray[np.int64]]",
     begins: Begins,
 ) -> Iterator[VirtualWindow]:
@@ -54,27 +60,74 @@ def virtual_windows(
 
     Args:
         structure: structure of the site by day.
-        measured: consumption of the meters that are read, by id.
+        measured: consumption of the meters that are read, by flow.
         grids: edges of the intervals [UTC, ms].
         begins: first days of generation and export.
     """
-    site, known = structure.site, dict(measured)
-    days = {interval: periods.interval_days(edges, site.zone) for interval, edges in grids.items()}
-    for meter in virtual_meters(site):
-        if any(term.meter not in known for term in meter.terms):
+    operands = _Operands(structure, measured, grids, begins)
+    for meter in virtual_meters(structure.site):
+        if any(term.meter not in operands.known for term in meter.terms):
             continue
-        operands = {
-            interval: {
-                term.meter: lifetime(
-                    structure, Flow(site.meters[term.meter]), of_days, begins
-                ).applied_to(known[term.meter][interval])
-                for term in meter.terms
-            }
-            for interval, of_days in days.items()
+        of_terms = {
+            interval: {term.meter: operands.net(term.meter, interval) for term in meter.terms}
+            for interval in grids
         }
-        known[meter.id] = {
+        found = {
             interval: virtual_consumption(meter, of_interval)
-            for interval, of_interval in operands.items()
+            for interval, of_interval in of_terms.items()
         }
-        findings = negative_findings(meter, known[meter.id]["day"], operands["day"], grids["day"])
-        yield VirtualWindow(meter, known[meter.id], tuple(findings))
+        exported = exported_amount(meter, operands.exported)
+        operands.add(meter, found, exported)
+        findings = negative_findings(meter, found["day"], of_terms["day"], exported, grids["day"])
+        yield VirtualWindow(meter, found, tuple(findings))
+
+
+class _Operands:
+    """Consumption of the meters that formulas may contain, on the days on which they exist.
+
+    Attributes:
+        known: what came in through each meter, by id.
+        exported: exported energy by day, of the meters that contain any.
+    """
+
+    def __init__(
+        self,
+        structure: SiteStructure,
+        measured: Iterable[tuple[Flow, Mapping[Interval, Consumption]]],
+        grids: "Mapping[Interval, NDArray[np.int64]]",
+        begins: Begins,
+    ) -> None:
+        self._structure, self._begins, zone = structure, begins, structure.site.zone
+        self._days = {one: periods.interval_days(edges, zone) for one, edges in grids.items()}
+        self.known: dict[str, Mapping[Interval, Consumption]] = {}
+        self._leaving: dict[str, Mapping[Interval, Consumption]] = {}
+        for flow, amounts in measured:
+            (self._leaving if flow.is_export else self.known)[flow.meter.id] = amounts
+        self.exported = {
+            meter: zero_where_unknown(self._living(meter, "day", is_export=True).amount)
+            for meter in self._leaving
+        }
+
+    def add(
+        self,
+        meter: Meter,
+        amounts: Mapping[Interval, Consumption],
+        exported: "NDArray[np.float64] | None",
+    ) -> None:
+        """Add a virtual meter, with the exported energy that it contains."""
+        self.known[meter.id] = amounts
+        if exported is not None:
+            self.exported[meter.id] = exported
+
+    def net(self, meter: str, interval: Interval) -> Consumption:
+        """Return what a meter measured, less the energy that went out through it (law 2)."""
+        entering = self._living(meter, interval, is_export=False)
+        if meter not in self._leaving:
+            return entering
+        return net_consumption(entering, self._living(meter, interval, is_export=True))
+
+    def _living(self, meter: str, interval: Interval, *, is_export: bool) -> Consumption:
+        flow = Flow(self._structure.site.meters[meter], is_export)
+        amounts = self._leaving if is_export else self.known
+        life = lifetime(self._structure, flow, self._days[interval], self._begins)
+        return life.applied_to(amounts[meter][interval])

@@ -18,6 +18,7 @@ import numpy as np
 
 from analytics.counters.consumption import zero_where_unknown
 from analytics.figures.boundary.flows import CarbonSource, Flow
+from analytics.figures.boundary.formula_exports import export_weights
 from analytics.figures.boundary.virtual_meters import operand_weights
 from analytics.figures.inputs.medium_findings import (
     balance_findings,
@@ -139,9 +140,9 @@ def _with_operands(rows: Sequence[int], medium: PeriodMedium) -> list[int]:
     found = set(rows)
     waiting = [medium.flows[row].meter for row in rows]
     while waiting:
-        operands = [medium.registers[term.meter] for term in waiting.pop().terms]
-        found.update(operands)
-        waiting += [medium.flows[row].meter for row in operands]
+        for term in waiting.pop().terms:
+            found.update(medium.registers[term.meter])
+            waiting.append(medium.flows[medium.registers[term.meter][0]].meter)
     return sorted(found)
 
 
@@ -160,6 +161,8 @@ def _amounts(
     estimated_purchased: dict[CarbonSource, NDArray[np.float64]] = {}
     if medium in CARRIERS:
         of_carbon = boundary_weights(scope, members.flows, of.days, of.counted.carbon)
+        if "export" not in of.counted.carbon:
+            of_carbon += export_weights(of_carbon, members.flows, of.days, scope.structure)
         for supply, mask in _supplies(scope, medium, members.flows, of.days).items():
             part = of_carbon * mask
             purchased[medium, supply] = (part * known).sum(axis=0)

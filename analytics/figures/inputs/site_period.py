@@ -34,7 +34,7 @@ class PeriodMedium(msgspec.Struct, frozen=True):
     Attributes:
         metered: consumption of all meters on the days of the period.
         flows: the flow of each row.
-        registers: row of each meter's consumption register, by meter id.
+        registers: rows of each meter's registers, by meter id.
         near: rows that may count in a scope, ascending, by scope id.
         mean: mean consumption of the known meters.
         negative: balances with a negative rest, each with its place in the order of the meters, by
@@ -43,7 +43,7 @@ class PeriodMedium(msgspec.Struct, frozen=True):
 
     metered: MeterConsumption
     flows: Sequence[Flow]
-    registers: Mapping[str, int]
+    registers: Mapping[str, Sequence[int]]
     near: Mapping[str, Sequence[int]]
     mean: float
     negative: Mapping[str, Sequence[tuple[int, ParentBalance]]]
@@ -102,10 +102,13 @@ def site_period(
     for medium, metered in consumption.days_of(period).items():
         flows = metered.flows(structure.site)
         near = scope_rows(scopes, flows, period_days)
+        registers: dict[str, list[int]] = {}
+        for row, flow in enumerate(flows):
+            registers.setdefault(flow.meter.id, []).append(row)
         media[medium] = PeriodMedium(
             metered,
             flows,
-            {meter: row for row, meter in enumerate(metered.without_exports().meters)},
+            registers,
             {scope.id: rows for scope, rows in zip(scopes, near, strict=True)},
             mean_of_meters(metered),
             negative.get(medium, {}),

@@ -30,6 +30,9 @@ _UNUSED: Final = frozenset(
 #: Fields of areas on which figures depend, and consumption does not.
 _DENOMINATORS: Final = frozenset({"floor_area_m2", "headcount"})
 _LENGTH: Final = 16
+#: Number of the way in which sums are computed. Raise it if the same rows give other sums, so that
+#: an update computes past days again. 2: successors of meters, net energy in formulas.
+_METHOD: Final = 2
 
 
 def register_digests(site: Site, models: Mapping[str, Model]) -> dict[str, str]:
@@ -48,7 +51,7 @@ def _devices(site: Site, meter: Meter, models: Mapping[str, Model]) -> list[obje
 def sums_digest(site: Site, rules: Rules) -> str:
     """Return a digest of the rows that determine sums and virtual meters."""
     counted = [(p.from_, p.export_deducted, p.export_carbon_deducted) for p in rules.plans]
-    return _digest(site.site.timezone, counted, _structure(site, _UNUSED | _DENOMINATORS))
+    return _digest(_METHOD, site.site.timezone, counted, _structure(site, _UNUSED | _DENOMINATORS))
 
 
 def figure_digests(
@@ -60,10 +63,12 @@ def figure_digests(
     """
     consumption = [register_digests(site, models), sums_digest(site, rules)]
     figures = [consumption, rules, _structure(site, _UNUSED)]
+    # The tariffs name the meters of each account; only the days are in the site.
+    accounts = {one.id: one.account for one in site.meter if isinstance(one.account, tuple)}
     return {
         "indicators": _digest(figures),
         "profiles": _digest(consumption, hours, rules.coverage_floor),
-        "costs": _digest(consumption, hours, tariffs),
+        "costs": _digest(consumption, hours, tariffs, accounts),
         "quotas": _digest(figures),
         "changes": _digest(figures),
         "quality": _digest(figures, [meter.interval_s for meter in site.meter]),

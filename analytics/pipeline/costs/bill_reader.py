@@ -17,7 +17,8 @@ async def account_bills(
 ) -> list[Bill]:
     """Return the bills of an account whose last day is from `start` to before `end`, by time.
 
-    Bills are stored by meter. The bills of an account are those of all its meters.
+    Bills are stored by meter. The bills of an account are those of all its meters whose first day
+    is one on which the account bills the meter.
     """
     start_ms, end_ms = (periods.midnight_ms(day, site.zone) for day in (start, end))
     bills = []
@@ -41,11 +42,13 @@ async def account_bills(
             }
         for time_ms, length_s in rows[schema.INTERVAL_S].items():
             bill_end = periods.local_day(time_ms + round(length_s * 1000), site.zone)
-            if time_ms in rows[amount] and start < bill_end <= end:
+            bill_start = periods.local_day(time_ms, site.zone)
+            is_of_account = site.meters[meter_id].is_billed_by(account.id, bill_start)
+            if time_ms in rows[amount] and start < bill_end <= end and is_of_account:
                 bills.append(
                     Bill(
                         account.id,
-                        periods.local_day(time_ms, site.zone),
+                        bill_start,
                         bill_end,
                         rows[amount][time_ms],
                         rows[schema.COST_YUAN].get(time_ms),

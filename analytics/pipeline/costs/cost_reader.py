@@ -7,7 +7,7 @@ Laws:
    and with bills from the start of the first bill on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -16,7 +16,7 @@ from analytics import periods
 from analytics.calendar.working_calendar import WorkingCalendar
 from analytics.costs.account_costs import account_cost
 from analytics.costs.account_days import AccountDays, account_days
-from analytics.costs.account_members import account_members
+from analytics.costs.account_members import AccountMembers, account_members
 from analytics.costs.bill_comparison import Bill
 from analytics.costs.cost_result import CostResult
 from analytics.costs.period_amounts import period_amounts
@@ -61,6 +61,7 @@ class CostReader:
         self._intervals = IntervalReader(folder, store)
         self._structure = SiteStructure(folder.site)
         self._scopes = scopes(folder.site)
+        self._known_members: tuple[tuple[date, ...], Mapping[str, AccountMembers]] | None = None
 
     @property
     def has_accounts(self) -> bool:
@@ -97,10 +98,8 @@ class CostReader:
             return []
         first = min(period.start for period in begun)
         end = max(period.until(today).end for period in begun)
-        members = account_members(self._tariffs.accounts, self._structure, end)
         billed = [
-            await self._billed_days(account, members[account.id], first, end)
-            for account in self._tariffs.accounts
+            await self._billed_days(account, first, end) for account in self._tariffs.accounts
         ]
         return [one for period in begun for one in self._results(period, billed)]
 
@@ -118,9 +117,7 @@ class CostReader:
                 of_scopes += [] if found is None else [found]
         return [*of_accounts, *of_scopes]
 
-    async def _billed_days(
-        self, account: Account, meters: Sequence[str], first: date, end: date
-    ) -> _BilledDays:
+    async def _billed_days(self, account: Account, first: date, end: date) -> _BilledDays:
         """Return an account by day from `first` or earlier to before `end`, and its bills."""
         bills = await account_bills(account, self._site, self._store, first, end)
         begin = min([first, *(bill.start for bill in bills)]).replace(day=1)
@@ -128,13 +125,21 @@ class CostReader:
         if "yearly" in resets:
             begin = begin.replace(month=1)
         plan = account_plan(account, self._tariffs, periods.days(begin, end), self._day_type)
+        members = self._members(plan.days)[account.id]
         windows = [
-            period_amounts(plan, window, self._site.zone)
+            period_amounts(plan, members, window, self._site.zone)
             async for window in self._intervals.windows(
-                plan.medium, plan.interval, begin, end, meters
+                plan.medium, plan.interval, begin, end, members.meters
             )
         ]
-        return _BilledDays(account_days(plan, windows), tuple(bills))
+        return _BilledDays(account_days(plan, members, windows), tuple(bills))
+
+    def _members(self, days: tuple[date, ...]) -> Mapping[str, AccountMembers]:
+        """Return the meters of all accounts; those of the last days asked for are kept."""
+        if self._known_members is None or self._known_members[0] != days:
+            found = account_members(self._tariffs.accounts, self._structure, days)
+            self._known_members = days, found
+        return self._known_members[1]
 
     def _day_type(self, day: date) -> DayType:
         if self._calendar.is_workday(day):

@@ -155,10 +155,9 @@ class IntervalReader:
         computed: list[tuple[Flow, Mapping[Interval, Consumption]]] = [
             (flow, one.consumption) for (flow, _), one in zip(flows, found, strict=True)
         ]
-        measured = {flow.meter.id: amounts for flow, amounts in computed if not flow.is_export}
         computed += [
             (Flow(virtual.meter), virtual.consumption)
-            for virtual in virtual_windows(self._structure, measured, grids, begins)
+            for virtual in virtual_windows(self._structure, computed, grids, begins)
         ]
         return [
             (flow, lifetime(self._structure, flow, days, begins).applied_to(amounts[interval]))

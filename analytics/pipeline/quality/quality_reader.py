@@ -157,7 +157,7 @@ async def _known_amounts(
     found = await metered_amounts(
         consumption,
         pipeline.folder.site,
-        [MeterPeriod(meter_id, span.start, span.end) for span in spans],
+        [MeterPeriod((meter_id,), span.start, span.end) for span in spans],
     )
     return {
         year: one.amount

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 import numpy as np
 
+from analytics.counters.late_ratios import LateRatio
 from analytics.counters.meter_devices import MeterDevices, devices_of
 from analytics.figures.boundary.flows import Flow
 from analytics.figures.boundary.virtual_meters import virtual_meters
@@ -63,6 +64,8 @@ class MeterRecords(msgspec.Struct):
         export: records of the meter's export register; None if it exports nothing.
         context_ms: length of the context that the last window needed [ms].
         known_imports: imports that were read for the last window; None before the first window.
+        late_ratios: times in which readings were stored with the transformer ratio of before; None
+            before the first window.
     """
 
     meter: Meter
@@ -74,6 +77,7 @@ class MeterRecords(msgspec.Struct):
     export: "MeterRecords | None" = None
     context_ms: int = CONTEXT_MS
     known_imports: KnownImports | None = None
+    late_ratios: tuple[LateRatio, ...] | None = None
 
     def flows(self) -> "Iterator[tuple[Flow, MeterRecords]]":
         """Yield (flow, records) for each register of the meter."""

@@ -21,6 +21,7 @@ from analytics.counters.interval_check import context_ms
 from analytics.counters.register_finding import RegisterFinding
 from analytics.periods import Interval
 from analytics.pipeline.registers.import_reader import ImportReader
+from analytics.pipeline.registers.late_ratio_reader import LateRatioReader
 from analytics.pipeline.registers.meter_records import (
     CONTEXT_MS,
     MeterRecords,
@@ -69,6 +70,7 @@ class RegisterReader:
         self._store = store
         self._records = RecordReader(folder, store)
         self._imports = ImportReader(folder.site.id, store)
+        self._late = LateRatioReader(folder.site.id, store)
 
     async def meter_records(self, meters: Sequence[Meter] | None = None) -> list[MeterRecords]:
         """Return the time spans of the records of some meters; None for all that are read."""
@@ -134,7 +136,11 @@ class RegisterReader:
                     continue
                 if register.reading_span is not None:
                     register.context_ms = max(context.before_ms, context.after_ms)
-                findings = (*outcome.findings, *judged[index].findings)
+                findings = (
+                    *outcome.findings,
+                    *judged[index].findings,
+                    *(late.finding(register.meter.id) for late in register.late_ratios or ()),
+                )
                 found[index] = RegisterConsumption(outcome.consumption, findings)
         return [found[index] for index in range(len(registers))]
 
@@ -163,6 +169,13 @@ class RegisterReader:
         await asyncio.gather(
             *(read(group, part) for group, keys in groups.items() for part in named_parts(keys))
         )
+        for key, (register, _) in wanted.items():
+            if register.late_ratios is None:
+                register.late_ratios = await self._late.late_ratios(register)
+            times, values = found[key]
+            for late in register.late_ratios:
+                values = late.corrected(times, values)
+            found[key] = times, values
         return found
 
     async def affected_spans(

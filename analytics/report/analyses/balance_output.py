@@ -1,7 +1,8 @@
 """Render the balances of meters: table for the terminal, JSON and CSV. Pure.
 
 Laws: an unknown value is "—" in the table, null in JSON and an empty cell in CSV, never 0. A
-verdict is shown as a symbol and a word, not only as a colour.
+verdict is shown as a symbol and a word, not only as a colour. The table has a column of exported
+energy only if some was exported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +38,10 @@ def balance_table(balances: Sequence[ParentBalance], labels: Labels, translate: 
     )
     table.add_column(translate("Meter"), overflow="fold")
     table.add_column(translate("Period"), no_wrap=True)
+    has_export = any(one.exported for one in balances)
     for heading in (
         translate("Behind the meter"),
+        *((translate("Exported"),) if has_export else ()),
         translate("Measured below"),
         translate("Rest"),
         translate("Rest %"),
@@ -55,6 +58,7 @@ def balance_table(balances: Sequence[ParentBalance], labels: Labels, translate: 
                 "" if number else f"{labels.name(meter)} [{unit}]".replace("[", "\\["),
                 one.period,
                 figure_texts.number(one.amount),
+                *((figure_texts.number(one.exported),) if has_export else ()),
                 figure_texts.number(one.measured),
                 figure_texts.number(one.rest),
                 figure_texts.change(one.rest_pct),

@@ -8,6 +8,8 @@ Laws:
    would replace newer ones.
 3. Other fields of a point are not changed.
 4. A file in the site's folder gets its previous text, unless it was changed since.
+5. If none of a batch's values is in the store, the batch was written to another store, or another
+   site id. It is not undone: its values are still there.
 """
 
 from math import isnan
@@ -101,6 +103,7 @@ class BatchUndo:
         batch = self._undoable(number)
         if batch.state != "undoing":
             self._require_newest(number)
+            await self._require_present(number, batch)
         self._require_unchanged_files(number)
         self._file.set_state(number, "undoing")
         removed = restored = left = 0
@@ -156,6 +159,27 @@ class BatchUndo:
                 "Undo that one first.",
                 number=number,
                 later=max(later),
+            )
+
+    async def _require_present(self, number: int, batch: BatchRecord) -> None:
+        """Raise UsageError if the store has no point of a batch that was written (law 5)."""
+        if batch.state != "done":
+            return
+        has_values = False
+        for written, _ in self._file.parts(number):
+            known = [place for place, value in enumerate(written.columns[0]) if not isnan(value)]
+            if not known:
+                continue
+            has_values = True
+            now = await self._stored.at(written.select(known))
+            if not all(isnan(value) for value in now.columns[0]):
+                return
+        if has_values:
+            raise UsageError(
+                "import {number} can't be undone: the store has none of its values. Was it written"
+                " to another store, or before the id of the site was changed? Restore [store] of"
+                " ingest.toml and the id, and repeat.",
+                number=number,
             )
 
     def _require_unchanged_files(self, number: int) -> None:

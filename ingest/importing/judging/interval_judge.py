@@ -7,6 +7,7 @@ Laws:
    earlier interval is cut where the later one begins.
 3. If rows give the first and the last day of an interval, the last day is part of the interval.
    Such intervals look one day too short, and are lengthened.
+4. Times such as 23:59:59 and 23:59 are the ends of intervals, a second or a minute early.
 """
 
 from array import array
@@ -19,7 +20,7 @@ from zoneinfo import ZoneInfo
 from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_series import ImportSeries
 from ingest.importing.judging.calendar_steps import DAY_MS, Step
-from ingest.importing.judging.end_stamps import are_month_ends, look_like_ends
+from ingest.importing.judging.end_stamps import are_month_ends, before_end_ms, look_like_ends
 from ingest.importing.judging.interval_lengths import interval_lengths
 from ingest.importing.judging.problem_list import ProblemList
 from ingest.importing.judging.series_values import SeriesValues
@@ -66,11 +67,12 @@ class IntervalJudge:
             series: the series.
             values: its values in order of time, at least one; changed in place.
         """
+        at_end = self._options.stamp == "end" or self._has_last_instants(values)
         self._check_month_ends(series, values)
         if all(values.lengths_ms):
             _include_last_days(values)
         else:
-            self._set_lengths(values)
+            self._set_lengths(values, at_end=at_end)
         unknown = [place for place, length_ms in enumerate(values.lengths_ms) if not length_ms]
         if unknown:
             self._problems.add(_unknown_length(series, values.lines[unknown[0]]))
@@ -79,8 +81,17 @@ class IntervalJudge:
             self._doubt_stamps(series, values)
             self._doubt_zeros(series, values)
 
-    def _set_lengths(self, values: SeriesValues) -> None:
-        at_end = self._options.stamp == "end"
+    def _has_last_instants(self, values: SeriesValues) -> bool:
+        """Move times like 23:59:59 to the ends of their intervals; return True if it did."""
+        if self._options.stamp == "start" or any(values.lengths_ms):
+            return False
+        early_ms = before_end_ms([*values.times_ms, *values.missing_ms])
+        if early_ms:
+            for times_ms in (values.times_ms, values.missing_ms):
+                times_ms[:] = array("q", [time_ms + early_ms for time_ms in times_ms])
+        return early_ms > 0
+
+    def _set_lengths(self, values: SeriesValues, *, at_end: bool) -> None:
         rows_ms = _rows(values)
         found = interval_lengths(rows_ms, self._zone, at_end=at_end, given=self._given_step())
         length_at = dict(zip(rows_ms, found.lengths_ms, strict=True))

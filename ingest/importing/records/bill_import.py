@@ -5,16 +5,18 @@ Laws:
 1. Every bill is stored in the measurement `bill`, with its cost. Nothing is computed from this.
 2. If a meter has neither readings nor other imported intervals in the time of a bill, the amount of
    the bill is also stored as an interval, and counts as consumption. If the meter has readings,
-   these count, and the bill is only compared with them.
+   these count, and the bill is only compared with them. A bill of several meters never counts,
+   because it is unknown which of them consumed how much.
 3. Bills and intervals are one batch, which can be undone.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from math import nan
 from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -43,7 +45,7 @@ class BillReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         bills: the good bills of the file, by meter and time.
-        measured: lines of bills in whose time the meter has readings.
+        measured: lines of bills in whose time any of their meters has readings.
         rows: number of rows.
         batch: the numbered batch, and the stored values that contradict the file.
         problems: the first problems.
@@ -63,7 +65,12 @@ class BillReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def import_bills(
-    file: Path, folder: SiteFolder, store: Store | None, options: ImportOptions, clock: Clock
+    file: Path,
+    folder: SiteFolder,
+    store: Store | None,
+    options: ImportOptions,
+    clock: Clock,
+    accounts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> BillReport:
     """Check a file of bills, and write them to the store.
 
@@ -73,13 +80,14 @@ async def import_bills(
         store: the store; None if there is no store yet and nothing is to be written.
         options: options of the import; `columns` maps accounts to meters.
         clock: gives the time of the batch.
+        accounts: meters of the accounts in `tariffs.toml`, by account.
 
     Raises:
         UsageError: the file can't be opened, or an interrupted import of it can't be undone.
         StoreUnavailable: the store failed. The import can be repeated.
     """
     problems = ProblemList(file.name)
-    bills, rows = read_bill_file(file, folder, options, problems)
+    bills, rows = read_bill_file(file, folder, options, problems, accounts)
     measured: frozenset[int] = frozenset()
     batch = NOTHING
     if store is not None:
@@ -117,7 +125,11 @@ async def import_bills(
 
 
 def read_bill_file(
-    file: Path, folder: SiteFolder, options: ImportOptions, problems: ProblemList
+    file: Path,
+    folder: SiteFolder,
+    options: ImportOptions,
+    problems: ProblemList,
+    accounts: Mapping[str, Sequence[str]],
 ) -> tuple[list[Bill], int]:
     """Return the bills of a file, and the number of its rows."""
     form = file_reader.detect_form(file, options.stated)
@@ -128,7 +140,7 @@ def read_bill_file(
         return [], 0
     with file_reader.open_table(file, form, problems.add) as table:
         rows = list(table.rows)
-    return read_bills(form, rows, folder.site, options, problems), len(rows)
+    return read_bills(form, rows, folder.site, options, problems, accounts), len(rows)
 
 
 def _series(bills: list[Bill], measured: frozenset[int]) -> Iterator[FileSeries]:
@@ -146,7 +158,11 @@ def _series(bills: list[Bill], measured: frozenset[int]) -> Iterator[FileSeries]
             (array("d", amounts), array("d", costs), array("d", lengths)),
         )
         yield columns, series.medium
-        counting = [place for place, bill in enumerate(of_series) if bill.line not in measured]
+        counting = [
+            place
+            for place, bill in enumerate(of_series)
+            if bill.line not in measured and len(bill.meters) == 1
+        ]
         if counting:
             chosen = columns.select(counting)
             fields = (series.quantity, INTERVAL_S)
@@ -158,18 +174,22 @@ def _series(bills: list[Bill], measured: frozenset[int]) -> Iterator[FileSeries]
 
 
 async def _measured_lines(bills: list[Bill], folder: SiteFolder, store: Store) -> frozenset[int]:
-    """Return the lines of the bills in whose time the meter has readings (law 2)."""
+    """Return the lines of the bills in whose time any of their meters has readings (law 2)."""
     file = BatchFile(folder.path)
     stored = StoredPoints(folder.site.id, store, file)
     found: set[int] = set()
-    for series, group in groupby(bills, attrgetter("series")):
-        of_series = list(group)
-        where = {"site": folder.site.id, "meter": series.meter}
-        first_ms, last_ms = await store.span(series.medium, where=where) or _NOTHING_MEASURED
-        intervals = await _own_intervals(stored, of_series)
+    by_meter: dict[str, list[Bill]] = {}
+    for bill in bills:
+        for meter in bill.meters:
+            by_meter.setdefault(meter, []).append(bill)
+    for meter, of_meter in by_meter.items():
+        where = {"site": folder.site.id, "meter": meter}
+        medium = of_meter[0].series.medium
+        first_ms, last_ms = await store.span(medium, where=where) or _NOTHING_MEASURED
+        intervals = await _own_intervals(stored, meter, of_meter)
         found.update(
             bill.line
-            for bill in of_series
+            for bill in of_meter
             if (first_ms < bill.end_ms and last_ms > bill.start_ms)
             or any(start < bill.end_ms and end > bill.start_ms for start, end in intervals)
         )
@@ -177,12 +197,14 @@ async def _measured_lines(bills: list[Bill], folder: SiteFolder, store: Store) -
     return frozenset(found)
 
 
-async def _own_intervals(stored: StoredPoints, bills: list[Bill]) -> list[tuple[int, int]]:
+async def _own_intervals(
+    stored: StoredPoints, meter: str, bills: list[Bill]
+) -> list[tuple[int, int]]:
     """Return the imported intervals in the time of a meter's bills that are not from bills."""
     nothing = array("q"), array("d")
     quantity = bills[0].series.quantity
-    meter = bills[0].series.meter
-    span = bills[0].start_ms - LONGEST_INTERVAL_MS, bills[-1].end_ms
+    first_ms = min(bill.start_ms for bill in bills)
+    span = first_ms - LONGEST_INTERVAL_MS, max(bill.end_ms for bill in bills)
     kinds = {}
     for measurement in (INTERVAL, BILL):
         columns = PointColumns(measurement, meter, (quantity, INTERVAL_S), nothing[0], ())

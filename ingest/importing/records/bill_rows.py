@@ -2,20 +2,21 @@
 
 Laws:
 
-1. The account of a bill is an account of a meter in `site.toml`, or the name of a meter.
+1. The account of a bill is an account of the site (`BillAccounts`), or the name of a meter.
 2. The period of a bill is a month or a longer period, or it is given by start and end date. In a
    column of periods, the first day of a month means this month, because spreadsheets turn 2024年3月
    into 2024-03-01. The end date is the last day of the period in two cases: if the next bill begins
    on the day after it; or if the period is from the first to the last day of a month. Otherwise the
    meter was read on the end date, and the next period begins on that day.
-3. Two bills of a meter must not overlap. Both are reported, because one of them is wrong.
+3. Two bills of an account, or of the same meters, must not overlap. Both are reported, because one
+   of them is wrong.
 """
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -27,42 +28,17 @@ from ingest.importing.forms.import_options import ImportOptions
 from ingest.importing.forms.meter_series import ImportSeries, ScaledSeries
 from ingest.importing.forms.series_finder import SeriesFinder
 from ingest.importing.judging.problem_list import ProblemList
-from ingest.importing.reading.file_form import ColumnForm, FileForm
-from ingest.importing.records.record_table import RecordTable, RoleWords
+from ingest.importing.reading.file_form import FileForm
+from ingest.importing.records.bill_accounts import BillAccounts
+from ingest.importing.records.bill_columns import BILL_WORDS, unnamed_costs, yuan_of
+from ingest.importing.records.record_table import RecordTable
 from jieneng.metering.errors import Problem
 from jieneng.metering.schema import LONGEST_INTERVAL_MS
 from jieneng.metering.site import Site
 
 _DAY_MS: Final = 86_400_000
-#: Units of costs: 元, 万元, 分 and others. A text that is no unit, such as 含税, is ignored.
-_MONEY: Final = re.compile(r"(?:人民币)?(亿|百万|十万|万|千|百)?[元圆]?|(角)|(分)")
-_YUAN: Final = MappingProxyType(
-    {"亿": 1e8, "百万": 1e6, "十万": 1e5, "万": 1e4, "千": 1e3, "百": 1e2, "角": 0.1, "分": 0.01}
-)
-#: Names of columns with money, such as 基本电费 and 实收金额; not 缴费户号.
-_COST_LIKE: Final = re.compile(r"(?:费|费用|金额|cost|charge|元)$", re.IGNORECASE)
-#: Columns with money that are not the cost of a bill.
-_NO_COST: Final = re.compile("单价|税")
 #: Decimal part of a number that may be either of two months: 2026.1 is January or October.
 _LOST_ZERO: Final = 0.1
-
-BILL_WORDS: Final[RoleWords] = MappingProxyType(
-    {
-        "account": "户号 account 用户编号 客户编号 缴费户号 用电户号 用水户号 用气户号 用户号 "
-        "客户号 账户 账号 accountno accountnumber 表号 表计 表计编号 meter 户名 用户名称 名称",
-        "period": "账期 period 计费期 计费周期 结算月份 账单月份 账单年月 电费年月 用电年月 年月 "
-        "月份 month billingperiod",
-        "start": "起始日期 start 开始日期 计费开始 起始时间 上次抄表日期 上期抄表日期 from",
-        "end": "截止日期 end 结束日期 计费结束 终止日期 截止时间 本次抄表日期 本期抄表日期 to",
-        "amount": "用量 amount 结算电量 计费电量 结算水量 计费水量 结算气量 用电量 用水量 用气量 "
-        "用热量 本期用量 电量 水量 气量 热量 有功总电量 总电量 电量合计 合计电量 usage "
-        "consumption quantity",
-        "cost": "金额 cost 应收金额 应缴金额 合计金额 总金额 价税合计 电费金额 应收电费 应收水费 "
-        "应收气费 应收热费 电费合计 水费合计 气费合计 总费用 电费 水费 气费 热费 费用 合计 charge "
-        "total",
-        "unit": "单位 unit 计量单位",
-    }
-)
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +46,9 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         line: line of the bill in the file.
-        series: the meter and the quantity of the bill.
+        account: number of the account; the meter's id if the file names a meter.
+        series: the meter at which the bill is stored, and its quantity.
+        meters: ids of all meters that the bill bills.
         start_ms: start of the period [UTC, ms].
         end_ms: end of the period [UTC, ms], not included.
         amount: amount in the quantity's canonical unit.
@@ -78,11 +56,18 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     line: int
+    account: str
     series: ImportSeries
+    meters: tuple[str, ...]
     start_ms: int
     end_ms: int
     amount: float
     cost_yuan: float | None
+
+    @property
+    def names_meter(self) -> bool:
+        """Return True if the bill is of a meter, whatever its account is."""
+        return self.meters == (self.account,)
 
 
 def read_bills(
@@ -91,6 +76,7 @@ def read_bills(
     site: Site,
     options: ImportOptions,
     problems: ProblemList,
+    accounts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Bill]:
     """Return the bills of a table, sorted by meter and time, and report problems.
 
@@ -100,39 +86,23 @@ def read_bills(
         site: the site.
         options: options of the import; `columns` maps further accounts to meters.
         problems: list to which problems are added.
+        accounts: meters of the accounts in `tariffs.toml`, by account.
     """
     table = RecordTable(form, BILL_WORDS, site, options, problems)
     times = ("period",) if "start" not in table.columns else ("start", "end")
     if not table.require(BILL_WORDS, "account", *times, "amount"):
         return []
     if "cost" not in table.columns:
-        for problem in _unnamed_cost(form):
+        for problem in unnamed_costs(form):
             problems.add(problem)
-    reader = _BillReader(table, form, site, options, problems)
+    reader = _BillReader(table, form, site, options, problems, accounts)
     bills = [bill for line, row in rows for bill in reader.read(line, row)]
     if "start" in table.columns:
         bills = _with_whole_days(bills, site)
+    for one, other in _overlaps(bills):
+        problems.add_of_rows(_overlapping(one, other), one.line, other.line)
     bills.sort(key=lambda bill: (bill.series.meter, bill.start_ms))
-    for one, other in pairwise(bills):
-        if one.series == other.series and other.start_ms < one.end_ms:
-            problems.add_of_rows(_overlapping(one, other), one.line, other.line)
     return [bill for bill in bills if bill.line not in problems.lines]
-
-
-def _unnamed_cost(form: FileForm) -> Iterator[Problem]:
-    """Yield a problem if columns contain money, but it is unknown which of them is the cost."""
-    names = [
-        column.name
-        for column in form.columns
-        if _COST_LIKE.search(split_unit(column.name)[0]) and not _NO_COST.search(column.name)
-    ]
-    if names:
-        yield Problem(
-            text="no column is called 金额, but some contain money: {names}.",
-            fix="Call the column of costs 金额, or remove these columns.",
-            values={"names": ", ".join(names)},
-            line=form.header_line,
-        )
 
 
 class _BillReader:
@@ -145,18 +115,19 @@ class _BillReader:
         site: Site,
         options: ImportOptions,
         problems: ProblemList,
+        accounts: Mapping[str, Sequence[str]],
     ) -> None:
         self._table = table
         self._site = site
-        accounts = {**_accounts(site), **options.columns}
+        self._accounts = BillAccounts(site, options.columns, accounts)
         self._finder = SeriesFinder(
             site,
-            msgspec.structs.replace(options, columns=accounts, kind="interval"),
+            msgspec.structs.replace(options, columns=self._accounts.columns, kind="interval"),
             problems.add_of_rows,
             (*form.titles, *form.sheets),
             "--account",
         )
-        self._yuan = _yuan_of(table.column("cost")) if "cost" in table.columns else 1.0
+        self._yuan = yuan_of(table.column("cost")) if "cost" in table.columns else 1.0
 
     def read(self, line: int, row: Row) -> Iterator[Bill]:
         """Yield the bill of a row; nothing after a problem was reported."""
@@ -184,9 +155,14 @@ class _BillReader:
                 "Correct its dates, or write a month such as 2024-01.",
             )
             return
+        account, meters = self._billed(line, row, scaled.series.meter, span)
+        if not meters:
+            return
         yield Bill(
             line=line,
-            series=scaled.series,
+            account=account,
+            series=msgspec.structs.replace(scaled.series, meter=meters[0]),
+            meters=meters,
             start_ms=span[0],
             end_ms=span[1],
             amount=scaled.canonical(amount),
@@ -202,6 +178,26 @@ class _BillReader:
             words=column.name,
             unit=self._table.text(row, "unit") or split_unit(column.name)[1] or column.unit,
         )
+
+    def _billed(
+        self, line: int, row: Row, meter: str, span: tuple[int, int]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the account of a bill and its meters; no meter after a problem was reported."""
+        account = self._accounts.account(self._table.text(row, "account"))
+        if account is None:
+            return meter, (meter,)
+        start, end = (_local(time_ms, self._site) for time_ms in span)
+        meters = self._accounts.billed(account, start, end)
+        if not meters:
+            self._table.report_row(
+                line,
+                "account {account} has no meter on {day}, the first day of this bill.",
+                "Write the first and last day of the bill, or correct the dates of the account's"
+                " meters in site.toml.",
+                account=account,
+                day=start,
+            )
+        return account, meters
 
     def _period(self, line: int, row: Row) -> tuple[int, int] | None:
         table = self._table
@@ -233,16 +229,6 @@ class _BillReader:
         return None if span is None else (span.start_ms, span.end_ms)
 
 
-def _yuan_of(column: ColumnForm) -> float:
-    """Return the factor from the unit of a column of costs to yuan."""
-    for unit in (split_unit(column.name)[1], column.unit):
-        found = _MONEY.fullmatch(unit.strip())
-        word = next(filter(None, found.groups()), "") if found else ""
-        if word:
-            return _YUAN[word]
-    return 1.0
-
-
 def _month_of(time_ms: int, site: Site) -> tuple[int, int] | None:
     """Return start and end of the month that begins at a time; None if no month begins then."""
     moment = datetime.fromtimestamp(time_ms / 1000, site.zone)
@@ -252,18 +238,12 @@ def _month_of(time_ms: int, site: Site) -> tuple[int, int] | None:
     return time_ms, _midnight_ms(following, site)
 
 
-def _accounts(site: Site) -> Mapping[str, str]:
-    """Return the meters by account, also without leading zeros, which spreadsheets remove."""
-    found = {meter.account: meter.id for meter in site.meter if meter.account is not None}
-    return {**{account.lstrip("0"): meter for account, meter in found.items()}, **found}
-
-
 def _with_whole_days(bills: list[Bill], site: Site) -> list[Bill]:
     """Return the bills with end times that are not included in the period (law 2)."""
-    starts = {(bill.series.meter, bill.start_ms) for bill in bills}
+    starts = {(bill.account, bill.start_ms) for bill in bills}
     next_days = {bill.line: _next_midnight_ms(bill.end_ms, site) for bill in bills}
-    touching = sum((bill.series.meter, bill.end_ms) in starts for bill in bills)
-    following = sum((bill.series.meter, next_days[bill.line]) in starts for bill in bills)
+    touching = sum((bill.account, bill.end_ms) in starts for bill in bills)
+    following = sum((bill.account, next_days[bill.line]) in starts for bill in bills)
     if touching > following:
         return bills
     is_included = following > 0 or all(_is_whole_month(bill, site) for bill in bills)
@@ -288,6 +268,18 @@ def _midnight_ms(day: date, site: Site) -> int:
 
 def _local(time_ms: int, site: Site) -> date:
     return datetime.fromtimestamp(time_ms / 1000, site.zone).date()
+
+
+def _overlaps(bills: Sequence[Bill]) -> list[tuple[Bill, Bill]]:
+    """Return the pairs of successive bills of an account, or of the same meters, that overlap."""
+    found: dict[tuple[int, int], tuple[Bill, Bill]] = {}
+    for payer in (attrgetter("account"), attrgetter("meters")):
+        for _, of_payer in groupby(sorted(bills, key=payer), payer):
+            in_time = sorted(of_payer, key=attrgetter("start_ms"))
+            for one, other in pairwise(in_time):
+                if other.start_ms < one.end_ms:
+                    found.setdefault((one.line, other.line), (one, other))
+    return list(found.values())
 
 
 def _overlapping(one: Bill, other: Bill) -> Problem:

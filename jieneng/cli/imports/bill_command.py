@@ -38,9 +38,10 @@ _COMPARABLE = 0.95
 
 @click.command(
     help=tr(
-        "Import bills with account, period, amount and cost. The account must be stated at a"
-        " meter in site.toml. If the meter has measured consumption for the period, the bill"
-        " is compared with it; otherwise the bill counts as the meter's consumption."
+        "Import bills with account, period, amount and cost. The account must be stated at its"
+        " meters in site.toml, or in tariffs.toml. If the meters have measured consumption for the"
+        " period, the bill is compared with their sum; otherwise the bill of a single meter counts"
+        " as its consumption."
     ),
     epilog=examples(
         "jieneng import bills 2024.xlsx --site my-site --dry-run",
@@ -102,10 +103,12 @@ def _account(text: str) -> tuple[str, str]:
 
 
 async def _import(file: Path, folder: "SiteFolder", options: "ImportOptions") -> "BillReport":
+    from analytics.tariffs.tariff_files import load_tariffs
     from ingest.importing.records.bill_import import import_bills
 
     async with import_store(folder, dry_run=options.dry_run) as store:
-        report = await import_bills(file, folder, store, options, SystemClock())
+        accounts = {row.id: row.meters for row in load_tariffs(folder.path, folder.site).accounts}
+        report = await import_bills(file, folder, store, options, SystemClock(), accounts)
     if report.batch.touched_ms is not None:
         await compute_touched(folder, report.batch.touched_ms)
     return report
@@ -147,7 +150,12 @@ def _metered(folder: "SiteFolder", bills: Sequence["Bill"]) -> "list[MeteredAmou
     settings = read_settings(folder.path / "analytics.toml", AnalyticsSettings)
     zone = folder.site.zone
     wanted = [
-        MeterPeriod(bill.series.meter, _day(bill.start_ms, zone), _day(bill.end_ms, zone))
+        MeterPeriod(
+            bill.meters,
+            _day(bill.start_ms, zone),
+            _day(bill.end_ms, zone),
+            None if bill.names_meter else bill.account,
+        )
         for bill in bills
     ]
     return run_once(figure_queries.metered(folder, settings, wanted, SystemClock()))
@@ -160,7 +168,7 @@ def _day(time_ms: int, zone: "ZoneInfo") -> date:
 def _bill_line(bill: "Bill", metered: "MeteredAmount | None", zone: "ZoneInfo") -> str:
     unit = QUANTITIES[bill.series.quantity].unit
     head = tr("{meter}, {start} to {end}: bill {amount:,.1f} {unit}").format(
-        meter=bill.series.meter,
+        meter=" + ".join(bill.meters),
         start=local_time(bill.start_ms, zone),
         end=local_time(bill.end_ms, zone),
         amount=bill.amount,
@@ -172,6 +180,8 @@ def _bill_line(bill: "Bill", metered: "MeteredAmount | None", zone: "ZoneInfo") 
 
 
 def _comparison(bill: "Bill", metered: "MeteredAmount | None", unit: str) -> str:
+    if metered is None and len(bill.meters) > 1:
+        return tr("; not compared, because none of its meters has readings of this period")
     if metered is None:
         return tr(
             "; counts as consumption, because there is no measured consumption for this period"

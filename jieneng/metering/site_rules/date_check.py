@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
-from jieneng.metering.site import DatedArea, DatedSwitch, DatedValue, Site
+from jieneng.metering.site import DatedAccount, DatedArea, DatedSwitch, DatedValue, Site
 
-_Dated: TypeAlias = DatedValue | DatedArea | DatedSwitch
+_Dated: TypeAlias = DatedValue | DatedArea | DatedAccount | DatedSwitch
 #: Keys with a day, and keys with dated values, by table.
 _DAYS: Final = {
     "area": ("closed",),
@@ -21,7 +21,7 @@ _DAYS: Final = {
 }
 _DATED: Final = {
     "area": ("floor_area_m2", "headcount", "counts"),
-    "meter": ("ct", "pt", "area", "counts"),
+    "meter": ("ct", "pt", "area", "counts", "account"),
 }
 _YEARS: Final = range(1900, 2200)  # plausible years in `site.toml`
 
@@ -66,9 +66,7 @@ def _impossible_years(path: KeyPath, days: Sequence[date]) -> Iterator[Problem]:
             )
 
 
-def _unordered(
-    path: KeyPath, rows: Sequence[DatedValue | DatedArea | DatedSwitch]
-) -> Iterator[Problem]:
+def _unordered(path: KeyPath, rows: Sequence[_Dated]) -> Iterator[Problem]:
     for earlier, later in pairwise(rows):
         if later.from_ <= earlier.from_:
             yield Problem(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import Problem, UnreadKeys
 from jieneng.metering.site import Meter, Site
+from jieneng.metering.site_rules.meter_successors import MeterSuccessors
 
 
 def lifetime_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
@@ -102,17 +103,26 @@ def role_problems(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def removed_parents(site: Site, unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a warning for each meter that still exists after the meter above it was removed."""
+    """Yield a warning for each meter that still exists after the meter above it was removed.
+
+    If a successor took the place of the meter above it, the successor is its parent.
+    """
+    if any(unread.covers("meter", number, "area") for number in range(len(site.meter))):
+        return
+    successors = MeterSuccessors(site)
     for number, meter in enumerate(site.meter):
         parent = site.meters.get(meter.parent or "")
         if parent is None or unread.covers_row("meter", number, "parent", "removed"):
             continue
-        if parent.removed is not None and (meter.removed is None or meter.removed > parent.removed):
+        outlives = parent.removed is not None and (
+            meter.removed is None or meter.removed > parent.removed
+        )
+        if outlives and not successors.after(parent.id):
             yield Problem(
                 text="the parent {parent} of meter {meter} was removed on {removed}: from"
                 " then on, {above} is its parent.",
-                fix="If another meter has taken the place of {parent}, add it to site.toml and"
-                " write it as parent.",
+                fix="If another meter has taken the place of {parent}, add it to site.toml, with"
+                " the date on which it was installed.",
                 values={
                     "meter": meter.id,
                     "parent": parent.id,

@@ -9,13 +9,14 @@ Laws:
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Final, NamedTuple
 
 import msgspec
 
 from jieneng.metering.catalog.meter_model import Model
 from jieneng.metering.errors import KeyPath, Problem, UnreadKeys
-from jieneng.metering.site import Site, parent_cycle
+from jieneng.metering.site import Meter, Site, parent_cycle
 from jieneng.metering.spelling import nearest
 
 _TABLES: Final = ("institution", "area", "bus", "meter")
@@ -165,17 +166,43 @@ def parent_cycles(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Ite
 
 
 def shared_accounts(site: Site, _: Mapping[str, Model], unread: UnreadKeys) -> Iterator[Problem]:
-    """Yield a problem for each account that is stated at more than one meter."""
-    first: dict[str, str] = {}
+    """Yield a problem for each account that is stated at meters that can't share a bill.
+
+    These are meters of different media, and a meter together with a meter above it, whose sum would
+    contain the same consumption twice.
+    """
+    stated: dict[str, list[Meter]] = {}
     for number, meter in enumerate(site.meter):
-        if meter.account is None or unread.covers_row("meter", number, "account", "id"):
+        if unread.covers_row("meter", number, "account", "id", "medium", "parent"):
             continue
-        if meter.account in first:
-            yield Problem(
-                text="account {account} belongs to meter {other} already.",
-                fix="Write the account only at the meter that measures the whole consumption of"
-                " the bill.",
-                values={"account": meter.account, "other": first[meter.account]},
-                path=("meter", number, "account"),
-            )
-        first.setdefault(meter.account, meter.id)
+        for account in dict.fromkeys(meter.accounts):
+            others = stated.setdefault(account, [])
+            together = [other for other in others if _is_billed_with(meter, other, account)]
+            for other in together:
+                is_above = other.id in _above(site, meter) or meter.id in _above(site, other)
+                if other.medium != meter.medium or is_above:
+                    yield Problem(
+                        text="account {account} belongs to meter {other} already.",
+                        fix="Write an account at several meters only if they are of one medium and"
+                        " none is above another: a bill is compared with the sum of its meters.",
+                        values={"account": account, "other": other.id},
+                        path=("meter", number, "account"),
+                    )
+                    break
+            others.append(meter)
+
+
+def _is_billed_with(meter: Meter, other: Meter, account: str) -> bool:
+    """Return True if an account bills both meters on the same day."""
+    dated = (rows.account for rows in (meter, other) if isinstance(rows.account, tuple))
+    days = {date.min, *(row.from_ for rows in dated for row in rows)}
+    return any(meter.is_billed_by(account, d) and other.is_billed_by(account, d) for d in days)
+
+
+def _above(site: Site, meter: Meter) -> set[str]:
+    """Return the ids of the meters above a meter; works even if the parents form a cycle."""
+    above: set[str] = set()
+    while (parent := site.meters.get(meter.parent or "")) is not None and parent.id not in above:
+        above.add(parent.id)
+        meter = parent
+    return above

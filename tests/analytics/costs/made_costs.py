@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from analytics import periods
 from analytics.costs.account_days import AccountDays, account_days
+from analytics.costs.account_members import account_members
 from analytics.costs.period_amounts import period_amounts
 from analytics.counters.consumption import Consumption
 from analytics.figures.boundary.flows import Flow
+from analytics.figures.boundary.site_structure import SiteStructure
 from analytics.figures.interval_series import MeterIntervals
 from analytics.periods import Interval
 from analytics.tariffs.account_plan import account_plan
@@ -142,7 +144,8 @@ def costed(
     every = periods.days(first, first + timedelta(days=days))
     plan = account_plan(account, tariffs(*(prices or (PRICE, STEPS))), every, lambda _: "workday")
     made = intervals(rows, plan.interval, first, days, unmeasured, read_each)
-    return account_days(plan, [period_amounts(plan, made, SITE.zone)])
+    members = account_members([account], SiteStructure(SITE), every)[account.id]
+    return account_days(plan, members, [period_amounts(plan, members, made, SITE.zone)])
 
 
 def hourly(by_day: float, by_night: float, days: int = 30) -> NDArray[np.float64]:

@@ -64,5 +64,8 @@ def account(number: str, *meters: str) -> Account:
 def test_a_meter_belongs_to_the_nearest_account_above_it() -> None:
     """The sub-item without a parent is below the main of its area; the cellar is below nothing."""
     accounts = (account("1", "main"), account("2", "shop"))
-    found = account_members(accounts, SiteStructure(SITE), date(2026, 1, 1))
-    assert found == {"1": ("main", "lighting"), "2": ("shop", "till")}
+    found = account_members(accounts, SiteStructure(SITE), [date(2026, 1, 1)])
+    assert {one: found[one].meters for one in found} == {
+        "1": ("main", "lighting"),
+        "2": ("shop", "till"),
+    }

@@ -46,14 +46,20 @@ def pipeline(folder: Path, text: str, store: Store) -> Pipeline:
     return Pipeline(site, load_rules(folder), store, detail_days=2)
 
 
-async def write(store: Store, name: str, hours: Sequence[int], kwh_an_hour: float) -> None:
+async def write(
+    store: Store,
+    name: str,
+    hours: Sequence[int],
+    kwh_an_hour: float,
+    quantity: str = "energy_kwh",
+) -> None:
     """Write a register that counts evenly, read at these hours."""
     tags = (("meter", name), ("site", "centre"))
     points = [
         Point.of(
             "electricity",
             tags,
-            (("energy_kwh", 1000.0 + kwh_an_hour * hour), (schema.QUALITY, 0.0)),
+            ((quantity, 1000.0 + kwh_an_hour * hour), (schema.QUALITY, 0.0)),
             START_MS + hour * HOUR_MS,
         )
         for hour in hours
@@ -84,6 +90,38 @@ async def test_it_is_stored_by_day_and_hour_and_is_a_sub_item(tmp_path: Path, st
     assert await stored(store, "special", kind="item") == [144.0] * 4
     assert await stored(store, "main", kind="rest") == [0.0] * 4
     assert await stored(store, "block", kind="area") == [240.0] * 4, "its parent counts it"
+
+
+async def test_a_bidirectional_meter_counts_with_its_net_energy(
+    tmp_path: Path, store: Store
+) -> None:
+    """10 kWh an hour come in, 3 go out, and the canteen has 4: 3 kWh an hour, 72 a day."""
+    await write(store, "main", range(97), 10.0)
+    await write(store, "main", range(97), 3.0, "energy_export_kwh")
+    await write(store, "canteen", range(97), 4.0)
+    await pipeline(tmp_path, METERS + NET, store).backfill(FIRST, LAST, silent)
+    assert await stored(store, "net") == [72.0] * 4
+    assert await stored(store, "net", "hour") == [3.0] * 24
+    assert await stored(store, "main", kind="rest") == [0.0] * 4
+    reader = IntervalReader(load(tmp_path), store)
+    windows = [one async for one in reader.windows("electricity", "hour", FIRST, LAST, ["net"])]
+    computed = [one.of_flow(one.flows[0]).amount for one in windows]
+    assert np.allclose(np.concatenate(computed), 3.0)
+
+
+async def test_it_is_unknown_while_the_exported_energy_is(tmp_path: Path, store: Store) -> None:
+    await write(store, "main", range(97), 10.0)
+    await write(store, "main", range(49), 3.0, "energy_export_kwh")
+    await write(store, "canteen", range(97), 4.0)
+    analytics = pipeline(tmp_path, METERS + NET, store)
+    await analytics.compute_missing_days(LAST, silent)
+    assert await stored(store, "net") == [72.0] * 2
+    await write(store, "main", range(49, 97), 3.0, "energy_export_kwh")
+    for day in (date(2025, 3, 3), LAST):
+        midnight_ms = periods.midnight_ms(day, ZoneInfo("Asia/Shanghai"))
+        await store.write([schema.late_day_point("centre", "main", midnight_ms, NOW_MS)])
+    await analytics.recompute_marked(FIRST, LAST)
+    assert await stored(store, "net") == [72.0] * 4
 
 
 async def test_its_hours_are_the_same_stored_or_computed(tmp_path: Path, store: Store) -> None:
@@ -139,6 +177,26 @@ async def test_a_new_virtual_meter_gets_its_past_by_itself(tmp_path: Path, store
     analytics = pipeline(tmp_path, METERS + NET, store)
     await analytics.compute_missing_days(LAST, silent)
     assert await stored(store, "net") == [144.0] * 4
+
+
+@pytest.mark.parametrize(("out", "is_told"), [(7.0, False), (5.0, True)])
+async def test_exported_energy_explains_a_day_below_0(
+    tmp_path: Path, store: Store, out: float, is_told: bool
+) -> None:
+    """10 kWh an hour come in, and 12 are deducted or go out: 5 of them, or 7."""
+    net = meter("inner", 'formula = "main - canteen"') + meter(
+        "net", 'formula = "inner"', "counts = true"
+    )
+    below = METERS.replace('name = "main"\n', 'name = "main"\nparent = "net"\n')
+    await write(store, "main", range(97), 10.0)
+    await write(store, "main", range(97), out, "energy_export_kwh")
+    await write(store, "canteen", range(97), 10.5 if is_told else 5.0)
+    analytics = pipeline(tmp_path, below + net, store)
+    await analytics.compute_missing_days(LAST, silent)
+    figures = await analytics.figures("2025-03", ["block"], NOW_MS)
+    [total] = [one for one in figures if one.indicator == "electricity"]
+    assert ("negative_formula" in {one.code for one in total.findings}) == is_told
+    assert total.value == (-528.0 if is_told else -192.0)
 
 
 @pytest.mark.parametrize("counts", [True, False])

@@ -159,3 +159,23 @@ def test_stamps_that_look_like_ends_are_doubted(
     assert "--stamp end" not in check(site, file, "--kind", "interval", "--stamp", "end").err
     starts = site.readings(steady([time - step for time in times], 5.0), name="starts.csv")
     assert "--stamp end" not in check(site, starts, "--kind", "interval").err
+
+
+@pytest.mark.parametrize("last", ["23:59:59", "23:59"])
+def test_days_stamped_with_their_last_second_are_these_days(tmp_path: Path, last: str) -> None:
+    """1 June had 0.0003 kWh, and each day the amount of the day before."""
+    site = CaseSite(tmp_path)
+    lines = [f"2025-06-{day:02d} {last},{100 + day}" for day in range(1, 31)]
+    site.load(site.file("days.csv", ["时间,E-A用电量(kWh)", *lines]))
+    assert site.figure("electricity", "2025-06-01")["value"] == 101.0
+    june = site.figure("electricity", "2025-06")
+    assert (june["value"], june["coverage"]) == (3465.0, 1.0)
+
+
+def test_months_stamped_with_their_last_second_are_these_months(tmp_path: Path) -> None:
+    site = CaseSite(tmp_path)
+    ends = ["2025-01-31 23:59:59", "2025-02-28 23:59:59", "2025-03-31 23:59:59"]
+    lines = [f"{end},{1000 + place}" for place, end in enumerate(ends)]
+    site.load(site.file("months.csv", ["时间,E-A用电量(kWh)", *lines]))
+    for month in (1, 2, 3):
+        assert site.figure("electricity", f"2025-0{month}")["value"] == 999.0 + month

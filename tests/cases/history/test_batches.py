@@ -174,3 +174,17 @@ def test_a_service_beside_finds_the_days_of_an_undo(site: CaseSite) -> None:
     assert june(site) == pytest.approx(6000.0)
     assert site.run("import", "undo", 1, "--no-backfill").code == 0
     assert june(site) is None
+
+
+def test_an_import_is_not_undone_in_another_store(site: CaseSite) -> None:
+    """The batch was marked as undone, and its values stayed in the first store for ever."""
+    site.load(site.readings(register(30).items()))
+    for service in ("ingest", "analytics"):
+        site.file(f"{service}.toml", ["[store]", 'path = "new.sqlite"'])
+    refused = site.run("import", "undo", 1)
+    assert refused.code == 2
+    for service in ("ingest", "analytics"):
+        (site.folder / f"{service}.toml").unlink()
+    assert june(site) == 6000.0
+    assert site.run("import", "undo", 1).code == 0
+    assert june(site) is None

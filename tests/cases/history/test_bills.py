@@ -1,10 +1,13 @@
 """Bills of suppliers count in times without measurements, and are compared with measurements."""
 
+import json
 import re
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -201,9 +204,178 @@ def test_a_dry_run_of_bills_writes_nothing(site: CaseSite) -> None:
     assert not (site.folder / "store.sqlite").exists()
 
 
-def test_an_account_belongs_to_one_meter(tmp_path: Path) -> None:
+TWO = meter("e-a", "rated_max = 400.0", 'account = "7"') + meter("e-b", "rated_max = 400.0")
+ROW = """
+[[account]]
+id = "7"
+meters = ["e-a", "e-b"]
+tariff = [{from = 2024-01-01, value = "one-price"}]
+
+[[tariff]]
+id = "one-price"
+medium = "electricity"
+unit = "yuan/kWh"
+source = "contract of 2024"
+
+[[price]]
+tariff = "one-price"
+from = 2024-01-01
+flat = 0.5
+"""
+
+
+def daily(site: CaseSite, meter_id: str, a_day: float, days: int = 367) -> None:
+    """Import a register at each midnight from 1 January 2024 on."""
+    times = [datetime(2024, 1, 1) + number * timedelta(days=1) for number in range(days)]
+    site.load(site.readings([(one, a_day * n) for n, one in enumerate(times)], meter_id))
+
+
+def two_meters(folder: Path, meters: str = TWO, row: str = ROW) -> CaseSite:
+    (folder / "tariffs.toml").write_text(row, encoding="utf-8")
+    return CaseSite(folder, meters)
+
+
+def test_a_bill_of_several_meters_is_compared_with_their_sum(tmp_path: Path) -> None:
+    """31 days of 100 and of 40 kWh: 4,340 kWh; the bill of 4,557 kWh is 5 % higher."""
+    site = two_meters(tmp_path)
+    daily(site, "e-a", 100.0)
+    daily(site, "e-b", 40.0)
+    done = site.run("import", "bills", site.file("b.csv", ["户号,账期,用量", "7,2024-01,4557"]))
+    assert done.code == 0, done.err
+    assert re.search(r"e-a \+ e-b.*4,557\.0 kWh.*4,340\.0 kWh.*\+5\.00 %", done.out)
+    assert stored(site, "interval") == []
+
+
+def test_a_bill_of_several_meters_asks_each_of_them_for_its_readings(tmp_path: Path) -> None:
+    """The second meter was read for 11 of 31 days: (100 x 31 + 40 x 11) / (140 x 31) = 82 %."""
+    site = two_meters(tmp_path)
+    daily(site, "e-a", 100.0)
+    daily(site, "e-b", 40.0, days=12)
+    done = site.run("import", "bills", site.file("b.csv", ["户号,账期,用量", "7,2024-01,4557"]))
+    assert "82 %" in done.out
+    assert "5.00 %" not in done.out
+
+
+def test_a_bill_of_several_meters_without_readings_is_no_consumption(tmp_path: Path) -> None:
+    """It is unknown which of the meters consumed how much."""
+    site = two_meters(tmp_path)
+    done = site.run("import", "bills", site.file("b.csv", ["户号,账期,用量", "7,2024-01,4557"]))
+    assert done.code == 0, done.err
+    assert (len(stored(site, "bill")), stored(site, "interval")) == (1, [])
+
+
+def test_meters_that_share_an_account_may_all_state_it(tmp_path: Path) -> None:
     meters = meter("e-a", "rated_max = 400.0", 'account = "7"')
-    meters += meter("e-b", "rated_max = 400.0", 'account = "7"')
+    site = CaseSite(tmp_path, meters + meter("e-b", "rated_max = 400.0", 'account = "7"'))
+    assert site.run("check").code == 0
+    daily(site, "e-a", 100.0)
+    daily(site, "e-b", 40.0)
+    done = site.run("import", "bills", site.file("b.csv", ["户号,账期,用量", "7,2024-01,4340"]))
+    assert "+0.00 %" in done.out
+
+
+@pytest.mark.parametrize("keys", [("w-b", ()), ("e-b", ('parent = "e-a"',))])
+def test_meters_that_cannot_share_a_bill_are_refused(
+    tmp_path: Path, keys: tuple[str, tuple[str, ...]]
+) -> None:
+    """Water and electricity, or a meter and one below it."""
+    meters = meter("e-a", "rated_max = 400.0", 'account = "7"')
+    meters += meter(keys[0], "rated_max = 400.0", 'account = "7"', *keys[1])
     done = CaseSite(tmp_path, meters).run("check")
     assert done.code == 1
     assert re.search(r"site\.toml:\d+:.*7.*e-a", done.out + done.err)
+
+
+MOVED = meter(
+    "e-a",
+    "rated_max = 400.0",
+    'account = [{from = 2024-01-01, value = "7"}, {from = 2024-03-01, value = "8"}]',
+) + meter("e-b", "rated_max = 400.0", 'account = "7"')
+TWO_ROWS = ROW.replace('meters = ["e-a", "e-b"]\n', "") + (
+    '\n[[account]]\nid = "8"\ntariff = [{from = 2024-01-01, value = "one-price"}]\n'
+)
+
+
+def account_cost(site: CaseSite, period: str, account: str) -> Mapping[str, Any]:
+    done = site.run("cost", "--period", period, "--scope", account, "--format", "json")
+    assert done.code == 0, done.err
+    found: list[Mapping[str, Any]] = json.loads(done.out)
+    return found[0]
+
+
+def test_a_meter_that_changes_its_account_is_billed_by_each_in_its_time(tmp_path: Path) -> None:
+    """60 days of 140 kWh, then 306 days of 40 kWh at account 7 and of 100 kWh at account 8."""
+    site = two_meters(tmp_path, MOVED, TWO_ROWS)
+    assert site.run("check").code == 0
+    daily(site, "e-a", 100.0)
+    daily(site, "e-b", 40.0)
+    amounts = {one: account_cost(site, "2024", one)["amount"] for one in ("7", "8", "huaian")}
+    assert amounts == pytest.approx(
+        {"7": 60 * 140 + 306 * 40, "8": 306 * 100.0, "huaian": 366 * 140.0}
+    )
+    assert account_cost(site, "2024", "huaian")["cost"] == pytest.approx(366 * 70.0)
+    assert account_cost(site, "2024", "7")["coverage"] == 1.0
+    lines = [
+        "户号,账期,用量,金额",
+        "7,2024-02,4060,2030",
+        "7,2024-03,1240,620",
+        "8,2024-03,3100,1550",
+    ]
+    done = site.run("import", "bills", site.file("b.csv", lines))
+    assert done.code == 0, done.err
+    assert done.out.count("+0.00 %") == 3
+    for period, account, amount in (("2024-02", "7", 4060.0), ("2024-03", "8", 3100.0)):
+        billed = account_cost(site, period, account)["billed"]
+        assert (billed["amount"], billed["metered_amount"]) == pytest.approx((amount, amount))
+
+
+def test_a_bill_of_a_time_before_its_account_is_refused(tmp_path: Path) -> None:
+    site = two_meters(tmp_path, MOVED, TWO_ROWS)
+    done = site.run("import", "bills", site.file("b.csv", ["户号,账期,用量", "8,2024-02,5"]))
+    assert done.code == 1
+    assert "2024-02-01" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("e-a", ()), ("9", ("--account", "9=e-a")), ("E-A", ())]
+)
+def test_a_bill_of_a_meter_with_dated_accounts_may_name_the_meter(
+    tmp_path: Path, name: str, options: tuple[str, ...]
+) -> None:
+    site = two_meters(tmp_path, MOVED, TWO_ROWS)
+    daily(site, "e-a", 100.0)
+    file = site.file("b.csv", ["户号,账期,用量", f"{name},2024-02,2900"])
+    done = site.run("import", "bills", file, *options)
+    assert done.code == 0, done.err
+    assert "+0.00 %" in done.out
+
+
+def test_a_bill_by_account_and_one_by_meter_must_not_overlap(tmp_path: Path) -> None:
+    site = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0", 'account = "7"'))
+    lines = ["户号,账期,用量", "7,2024-02,2900", "e-a,2024-02,2900"]
+    done = site.run("import", "bills", site.file("b.csv", lines))
+    assert done.code == 1
+    assert re.search(r"b\.csv:3.*2.*e-a", done.err)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '[{from = 2024-03-01, value = "8"}, {from = 2024-01-01, value = "7"}]',
+        '[{from = 2024-03-01, value = "8"}, {from = 2024-03-01, value = "7"}]',
+        '[{from = 2024-03-01, value = ""}]',
+        "3208001",
+        '""',
+    ],
+)
+def test_accounts_that_cannot_be_are_refused(tmp_path: Path, rows: str) -> None:
+    done = CaseSite(tmp_path, meter("e-a", "rated_max = 400.0", f"account = {rows}")).run("check")
+    assert done.code == 1
+    assert re.search(r"site\.toml:18: (account|value)", done.out + done.err)
+
+
+def test_dated_accounts_and_the_meters_of_an_account_must_agree(tmp_path: Path) -> None:
+    row = ROW.replace('"e-a", "e-b"', '"e-a"').replace('"7"', '"9"')
+    done = two_meters(tmp_path, MOVED, row).run("check")
+    assert done.code == 1
+    assert re.search(r"tariffs\.toml:\d+:.*9.*e-a", done.out + done.err)

@@ -31,7 +31,7 @@ from edge_agent.links.link import bus_link
 from edge_agent.polling.bus_poller import BusPoller
 from edge_agent.polling.polled_meter import PolledMeter, PollResult
 from edge_agent.protocols import PROTOCOLS
-from edge_agent.protocols.modbus import crc
+from edge_agent.protocols.crc import crc
 from edge_agent.protocols.request_reply import BusProtocol, Exchange, FailureKind, Framing
 from jieneng import observe, site_folder
 from jieneng.clock import SystemClock

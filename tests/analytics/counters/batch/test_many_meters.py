@@ -66,7 +66,7 @@ def dirty(
         case "leading_zeros":
             values[: part.stop - part.start] = 0.0
         case "reset":
-            values[at:] -= values[at]
+            values[at:] -= values[at] if np.isfinite(values[at]) else 0.0
         case "gap":
             return np.delete(times, part), np.delete(values, part)
         case "duplicate":

@@ -83,7 +83,7 @@ def test_a_day_below_0_is_told_unless_estimates_explain_it() -> None:
         net, operands = virtual("main - parts"), {"main": days(100.0), "parts": parts}
         by_day = virtual_consumption(net, operands)
         midnights = np.array([0, 86_400_000])
-        return [one.doubt for one in negative_findings(net, by_day, operands, midnights)]
+        return [one.doubt for one in negative_findings(net, by_day, operands, None, midnights)]
 
     assert told(days(104.0)) == [4.0]
     assert told(days(80.0)) == []
