@@ -114,11 +114,13 @@ class Rescue:
             wal_bytes: size at which the WAL is checkpointed.
 
         Raises:
-            sqlite3.Error, OSError: nothing can be written; the open file is unchanged.
+            sqlite3.Error, OSError: the open file can't be read, or nothing can be written. Neither
+                file is changed.
         """
         new = _sibling(self._path, "new")
         try:
-            with closing(_intact_batches(db)) as rows:
+            # If batches can't be read, the path may have them: the disk may be mounted again.
+            with closing(_batches(db, suppressed=())) as rows:
                 before = batch_queue.read_checked_counts(db)
                 after = self._write_new_file(new, wal_bytes, before, rows)
         except BaseException:
@@ -173,12 +175,15 @@ def readable_batches(path: Path) -> Generator[QueuedBatch, None, None]:
     """Yield the intact batches of a damaged file, in the order in which they were put."""
     with closing(_open_damaged(path)) as db:
         _override_schema(db)
-        yield from _intact_batches(db)
+        yield from _batches(db, suppressed=sqlite_file.FAILURES)
 
 
-def _intact_batches(db: sqlite3.Connection) -> Generator[QueuedBatch, None, None]:
-    for number in _row_ids(db):
-        with suppress(*sqlite_file.FAILURES):
+def _batches(
+    db: sqlite3.Connection, *, suppressed: Sequence[type[Exception]]
+) -> Generator[QueuedBatch, None, None]:
+    """Yield the intact batches. A batch whose reading fails with a suppressed error is skipped."""
+    for number in _row_ids(db, suppressed):
+        with suppress(*suppressed):
             found = db.execute(
                 "SELECT boot, seq, samples, payload, machine, crc FROM batch WHERE rowid = ?",
                 (number,),
@@ -279,10 +284,10 @@ def _override_schema(db: sqlite3.Connection) -> None:
             db.execute("ROLLBACK")
 
 
-def _row_ids(db: sqlite3.Connection) -> list[int]:
+def _row_ids(db: sqlite3.Connection, suppressed: Sequence[type[Exception]]) -> list[int]:
     found: set[int] = set()
     for walk in _ROW_ID_QUERIES:
-        with suppress(*sqlite_file.FAILURES):
+        with suppress(*suppressed):
             found.update(one for (one,) in db.execute(walk))
     return sorted(found)
 

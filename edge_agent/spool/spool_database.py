@@ -246,9 +246,9 @@ class SpoolDatabase:
         """Return True if the error may be gone once the file is opened again."""
         if sqlite_file.primary_code(error) == sqlite3.SQLITE_READONLY:
             return os.access(self._path, os.W_OK)  # only the open connection is read-only
-        # A deleted file stays open, because its batches exist nowhere else.
-        present = sqlite_file.identity(self._path)
-        return present not in (None, self._identity) or sqlite_file.is_unreadable(error)
+        # A file that was deleted or replaced stays open, because its batches exist nowhere else. If
+        # they can't be read, the disk may have been mounted again.
+        return sqlite_file.is_unreadable(error) and sqlite_file.identity(self._path) is not None
 
     def _disconnect(self) -> None:
         if self._db is not None:

@@ -1,12 +1,13 @@
 """A spool file that is deleted or replaced while the agent runs costs no reading."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from edge_agent.spool import rescue, sqlite_file
+from edge_agent.spool import batch_queue, rescue, sqlite_file
 from edge_agent.spool.spool_file import SpoolFile
 from jieneng.metering.errors import SpoolUnavailable
 from jieneng.metering.reading import Ack
@@ -108,6 +109,58 @@ def test_a_file_that_can_not_be_written_back_is_used_as_it_is_and_it_is_said_onc
     assert pending(again) == [1, 2, 3, 4, 5]
     assert (again.known.dropped, balanced(again.known)) == (0, True)
     again.close()
+
+
+def test_a_replaced_file_is_kept_open_while_the_disk_is_full(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = SpoolFile(folder / "s", BOUND, LOG)
+    one.open()
+    shutil.copy(folder / "s", folder / "older")
+    one.put([row(1)])
+    replace_by_older_copy(folder)
+    with monkeypatch.context() as full:
+        full.setattr(rescue, "_copy_batches", disk_is_full)
+        full.setattr(batch_queue, "run_transaction", disk_is_full)
+        with pytest.raises(SpoolUnavailable):
+            one.put([row(2)])
+    one.put([row(3)])
+    assert pending(one) == [1, 3]
+    one.close()
+    again = SpoolFile(folder / "s", BOUND, LOG)
+    again.open()
+    assert pending(again) == [1, 3]
+    again.close()
+
+
+def test_a_file_that_can_not_be_read_is_not_written_over_the_one_of_a_disk_mounted_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old connection fails; the file at the path is complete."""
+    one = SpoolFile(folder / "s", BOUND, LOG)
+    one.open()
+    one.put([row(seq) for seq in (1, 2)])
+    shutil.copy(folder / "s", folder / "older")
+    for suffix in ("-wal", "-shm"):
+        if (folder / f"s{suffix}").exists():
+            shutil.copy(folder / f"s{suffix}", folder / f"older{suffix}")
+    for path in folder.glob("older*"):
+        path.rename(folder / path.name.replace("older", "s"))
+    with monkeypatch.context() as gone:
+        gone.setattr(rescue, "_row_ids", disk_is_gone)
+        gone.setattr(batch_queue, "run_transaction", disk_is_gone)
+        with pytest.raises(SpoolUnavailable):
+            one.put([row(3)])
+    one.put([row(4)])
+    assert pending(one) == [1, 2, 4]
+    assert (one.known.refused, one.known.dropped, balanced(one.known)) == (3, 3, True)
+    one.close()
+
+
+def disk_is_gone(*_: object, **__: object) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+    raise error
 
 
 def disk_is_full(*_: object, **__: object) -> None:
