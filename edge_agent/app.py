@@ -20,6 +20,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -40,12 +41,14 @@ from edge_agent.settings import (
     check_same_agent,
 )
 from edge_agent.spool.batch_writer import BatchWriter
+from edge_agent.spool.sample_counts import CountsCopy
 from edge_agent.spool.spool import Spool
 from edge_agent.timekeeping.clock_trust import ClockTrust
 from edge_agent.timekeeping.clock_watch import ClockWatch
 from jieneng import observe
 from jieneng.clock import Clock
 from jieneng.metering.errors import ConfigError
+from jieneng.metering.site import Site
 from jieneng.mqtt import broker
 from jieneng.observe import Log
 from jieneng.site_folder import SiteFolder
@@ -88,6 +91,7 @@ async def run(
     )
     try:
         await spool.open()
+        _report_left_spools(file.parent, folder.site, log)
         clock_trust = ClockTrust(clock.now_ms(), clock.up_ms(), is_set=clock.is_set())
         watch = ClockWatch(clock_trust, spool, clock, log)
         limit = MessageLimit(settings.publish.max_message_bytes)
@@ -127,7 +131,9 @@ async def run(
             health=health,
         )
         registry = AgentMetrics(health, bus_load(), buses, spool, publisher).registry()
-        async with observe.serving_metrics(settings.metrics, registry, log, publisher.faults):
+        async with observe.serving_metrics(
+            settings.metrics, registry, log, lambda: [*publisher.faults(), *writer.faults()]
+        ):
             log.info("agent started", spool=str(file), pending=spool.counts.pending)
             async with asyncio.TaskGroup() as services:
                 services.create_task(writer.run(), name="writer")
@@ -191,6 +197,21 @@ def _assignment_reader(
         return wanted
 
     return read
+
+
+def _report_left_spools(folder: Path, site: Site, log: Log) -> None:
+    """Log each spool in the folder with readings of an agent that the site no longer has."""
+    agents = {bus.agent for bus in site.buses.values()}
+    for path in sorted(folder.glob("spool-*.sqlite")):
+        agent = path.name.removeprefix("spool-").removesuffix(".sqlite")
+        counts = CountsCopy(path.with_name(f"{path.name}-counts")).read()
+        if agent not in agents and counts is not None and counts.pending:
+            log.warning(
+                "a spool of another agent holds readings that nobody sends",
+                path=str(path),
+                pending=counts.pending,
+                fix=f"give a bus of site.toml the agent {agent} again until this spool is empty",
+            )
 
 
 async def _reload_on_signal(

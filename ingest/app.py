@@ -61,7 +61,7 @@ async def run(folder: SiteFolder, settings: IngestSettings, clock: Clock) -> Non
                 settings.metrics,
                 metrics.registry,
                 log,
-                lambda: [*writer.faults(), *receiver.faults()],
+                lambda: [*points.faults(), *writer.faults(), *receiver.faults()],
             ),
             asyncio.TaskGroup() as tasks,
         ):

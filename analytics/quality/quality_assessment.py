@@ -43,6 +43,7 @@ from analytics.quality.figure_meters import (
     figure_meters,
 )
 from analytics.quality.month_amounts import month_amounts
+from analytics.quality.quality_rules import MISSING
 from analytics.quality.quality_score import (
     QualityReport,
     QualityResult,
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
 _ESTIMATE_DOUBT: Final = 0.5
 #: Findings whose weight is an estimated share of the figure.
 _ESTIMATES: Final = frozenset({"not_read", "spread_edge"})
-#: Findings about missing consumption of a meter.
-_MISSING: Final = frozenset({"gap", "no_readings"})
 #: Intensities whose findings are about missing denominators.
 _INTENSITIES: Final[Mapping[RatedFigure, tuple[str, ...]]] = {
     "energy_total": ("energy_per_floor_area", "energy_per_capita"),
@@ -308,7 +307,7 @@ def _share(finding: Finding, meters: FigureMeters) -> float:
 
     A doubt without a known limit concerns the whole consumption of the meter.
     """
-    if finding.code in _MISSING:
+    if finding.code in MISSING:
         return meters.share(finding.subject, meters.missing.get(finding.subject, 0.0))
     if finding.doubt == 0:
         return 0.0

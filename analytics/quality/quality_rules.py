@@ -9,6 +9,9 @@ Laws:
    known and a person has to verify it, because most of such cases are in order. It is 0 if the
    issue does not concern the figure, or if the finding is about the building and not about its data
    (quotas); such an issue is only listed.
+3. Missing consumption can be neither plausible nor consistent. So an issue about it (`MISSING`)
+   costs its share of each part that judges consumption (`JUDGING_PARTS`): without any reading, a
+   score has at most the points of the denominators.
 
 The limits of the rules are beside the functions that apply them, with their sources. The points and
 0.2 are choices of this project, not official numbers.
@@ -27,6 +30,11 @@ PART_POINTS: Final[Mapping[Part, float]] = MappingProxyType(
     {"completeness": 40.0, "plausibility": 25.0, "consistency": 25.0, "denominators": 10.0}
 )
 
+#: Parts of the score that judge consumption.
+JUDGING_PARTS: Final[tuple[Part, ...]] = ("completeness", "plausibility", "consistency")
+#: Codes of findings about missing consumption of a meter.
+MISSING: Final = frozenset({"gap", "no_readings"})
+
 #: `counted` of an issue that a person has to verify.
 _VERIFY: Final = 0.2
 _LISTED: Final = 0.0
@@ -37,7 +45,7 @@ class QualityRule(msgspec.Struct, frozen=True):
 
     Attributes:
         code: code of the finding, a row of `jieneng.metering.findings`.
-        part: part of the score that the finding lowers.
+        part: part of the score that the finding lowers, and under which it is listed.
         counted: factor of the concerned share (law 2), 0 to 1.
         least_share: smallest concerned share of a figure for which the finding is an issue.
     """
@@ -46,6 +54,11 @@ class QualityRule(msgspec.Struct, frozen=True):
     part: Part
     counted: float = 1.0
     least_share: float = 0.0005
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts of the score that the finding lowers (law 3)."""
+        return JUDGING_PARTS if self.code in MISSING else (self.part,)
 
 
 _ROWS: Final = (

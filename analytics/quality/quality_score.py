@@ -18,7 +18,7 @@ import msgspec
 from analytics.figures.figure import rounded
 from analytics.quality.completeness import Completeness
 from analytics.quality.figure_meters import RatedFigure
-from analytics.quality.quality_rules import PART_POINTS, RULES, Part
+from analytics.quality.quality_rules import PART_POINTS, RULES, Part, QualityRule
 from jieneng.metering.findings import Finding
 
 
@@ -27,7 +27,7 @@ class QualityIssue(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         finding: the finding; its weight is `share`.
-        part: part of the score that it lowers.
+        part: part of the score under which it is listed.
         share: share of the figure that it concerns, 0 to 1.
         amount: value of the figure that it concerns [kgce or m3].
         points: points that the score gains if the issue is corrected; 0 if it is only listed.
@@ -110,8 +110,13 @@ def issue(finding: Finding, share: float, figure_value: float) -> QualityIssue |
         part=rule.part,
         share=round(share, 6),
         amount=round(share * figure_value, 3),
-        points=round(PART_POINTS[rule.part] * rule.counted * share, 3),
+        points=round(sum(_lost_points(rule, part, share) for part in rule.parts), 3),
     )
+
+
+def _lost_points(rule: QualityRule, part: Part, share: float) -> float:
+    """Return the points of a part that an issue costs."""
+    return PART_POINTS[part] * rule.counted * share
 
 
 def ranked(issues: Iterable[QualityIssue]) -> tuple[QualityIssue, ...]:
@@ -123,9 +128,10 @@ def part_scores(issues: Sequence[QualityIssue]) -> tuple[PartScore, ...]:
     """Return the points that each part of the score reaches (law 2)."""
     lost: dict[Part, dict[str, float]] = {part: {} for part in get_args(Part)}
     for one in issues:
-        of_part = lost[one.part]
-        subject = one.finding.subject
-        of_part[subject] = max(of_part.get(subject, 0.0), one.points)
+        rule, subject = RULES[one.finding.code], one.finding.subject
+        for part in rule.parts:
+            points = _lost_points(rule, part, one.share)
+            lost[part][subject] = max(lost[part].get(subject, 0.0), points)
     return tuple(
         PartScore(part, points, round(max(points - sum(lost[part].values()), 0.0), 2))
         for part, points in PART_POINTS.items()

@@ -276,7 +276,10 @@ class Publisher:
         async for message in messages:
             # The embedded broker (amqtt) also sends retained messages of other clients' topics.
             topic = message.topic.value
-            if topic == self._topics["ack"] and (ack := self._ack(message.payload)):
+            if topic == self._topics["ack"] and message.retain:
+                # The ingest retains none. It would be taken for true at each new connection.
+                self._ack_fault.report("a retained message")
+            elif topic == self._topics["ack"] and (ack := self._ack(message.payload)):
                 acks.append(ack)
             elif topic == self._topics["status"]:
                 self._look_for_others(message.payload)

@@ -128,6 +128,7 @@ class BatchWriter:
         self._first_waiting = asyncio.Event()
         self._batch_full = asyncio.Event()
         self._disk_fault = LoggedFault(log, "spool can't be written")
+        self._disk_error = ""  # reason of the last failed write
         self._memory_fault = LoggedFault(
             log, "the disk does not respond, and the memory is full: readings are dropped"
         )
@@ -158,6 +159,10 @@ class BatchWriter:
             self._memory_fault.report(f"{_MAX_WAITING} polls wait for the disk")
             self._spool.count_refused(1)
             self._has_unrecorded_refusals = True
+
+    def faults(self) -> list[str]:
+        """Return the reason for which readings are dropped at present, if there is one."""
+        return [self._disk_error] if self._disk_fault.occurrences else []
 
     async def run(self) -> None:
         """Commit until cancelled, and then commit the remaining polls."""
@@ -206,6 +211,7 @@ class BatchWriter:
         except SpoolUnavailable as error:
             self._has_unrecorded_refusals = True
             self._disk_fault.report(error)
+            self._disk_error = str(error)
             return
         self._has_unrecorded_refusals = False
         self._disk_fault.clear()

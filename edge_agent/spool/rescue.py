@@ -13,6 +13,8 @@ Laws:
    otherwise apply this WAL to the new file.
 4. If the disk has too little space, the rescue fails and is tried again each minute, for an hour.
    After that, the oldest batches are dropped so that the others fit, as in a full spool.
+5. A file that was deleted or replaced while it was open is still complete for the agent, until the
+   agent ends. Its content is written to FILE.rescued, which takes its place as in law 2.
 """
 
 import os
@@ -84,7 +86,8 @@ class Rescue:
         before = most_recent(known, counts_in_file(self._path))
         new = _sibling(self._path, "new")
         try:
-            after = self._write_new_file(new, wal_bytes, before)
+            with closing(readable_batches(self._path)) as rows:
+                after = self._write_new_file(new, wal_bytes, before, rows)
         except BaseException as error:
             with suppress(OSError):
                 _remove(new)
@@ -103,12 +106,43 @@ class Rescue:
         )
         return before
 
-    def _write_new_file(self, new: Path, wal_bytes: int, before: SampleCounts) -> SampleCounts:
+    def write_back(self, db: sqlite3.Connection, wal_bytes: int) -> None:
+        """Write the content of an open file that was deleted or replaced to FILE.rescued.
+
+        Args:
+            db: the open file.
+            wal_bytes: size at which the WAL is checkpointed.
+
+        Raises:
+            sqlite3.Error, OSError: the open file can't be read, or nothing can be written. Neither
+                file is changed.
+        """
+        new = _sibling(self._path, "new")
+        try:
+            # If batches can't be read, the path may have them: the disk may be mounted again.
+            with closing(_batches(db, suppressed=())) as rows:
+                before = batch_queue.read_checked_counts(db)
+                after = self._write_new_file(new, wal_bytes, before, rows)
+        except BaseException:
+            with suppress(OSError):
+                _remove(new)
+            raise
+        _move(new, _sibling(self._path, "rescued"))
+        self._log.error(
+            "spool was deleted or replaced while it was open: its readings are written back",
+            path=str(self._path),
+            rescued=after.pending,
+            dropped=after.dropped - before.dropped,
+        )
+
+    def _write_new_file(
+        self, new: Path, wal_bytes: int, before: SampleCounts, rows: Iterator[QueuedBatch]
+    ) -> SampleCounts:
         """Write the new file, and return its counts."""
         _remove(new)
         may_wait = self._space_breaker.failures < _SPACE_RETRIES
         with closing(sqlite_file.open_file(new, wal_bytes)) as db:
-            _copy_batches(db, self._path, wal_bytes, may_wait=may_wait)
+            _copy_batches(db, rows, new.parent, wal_bytes, may_wait=may_wait)
             after = _write_reconciled_counts(db, before)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the WAL is not moved with the file
         return after
@@ -141,30 +175,43 @@ def readable_batches(path: Path) -> Generator[QueuedBatch, None, None]:
     """Yield the intact batches of a damaged file, in the order in which they were put."""
     with closing(_open_damaged(path)) as db:
         _override_schema(db)
-        for number in _row_ids(db):
-            with suppress(*sqlite_file.FAILURES):
-                found = db.execute(
-                    "SELECT boot, seq, samples, payload, machine, crc FROM batch WHERE rowid = ?",
-                    (number,),
-                ).fetchone()
-                if found is not None and (row := intact_batch(found)) is not None:
-                    yield row
+        yield from _batches(db, suppressed=sqlite_file.FAILURES)
 
 
-def _copy_batches(db: sqlite3.Connection, path: Path, wal_bytes: int, *, may_wait: bool) -> None:
-    """Copy the readable batches of the damaged file, in transactions of at most `wal_bytes`."""
-    room = shutil.disk_usage(path.parent).free - _FREE_WALS * wal_bytes
+def _batches(
+    db: sqlite3.Connection, *, suppressed: Sequence[type[Exception]]
+) -> Generator[QueuedBatch, None, None]:
+    """Yield the intact batches. A batch whose reading fails with a suppressed error is skipped."""
+    for number in _row_ids(db, suppressed):
+        with suppress(*suppressed):
+            found = db.execute(
+                "SELECT boot, seq, samples, payload, machine, crc FROM batch WHERE rowid = ?",
+                (number,),
+            ).fetchone()
+            if found is not None and (row := intact_batch(found)) is not None:
+                yield row
+
+
+def _copy_batches(
+    db: sqlite3.Connection,
+    rows: Iterator[QueuedBatch],
+    folder: Path,
+    wal_bytes: int,
+    *,
+    may_wait: bool,
+) -> None:
+    """Copy batches into a new file in the folder, in transactions of at most `wal_bytes`."""
+    room = shutil.disk_usage(folder).free - _FREE_WALS * wal_bytes
     if room < wal_bytes:
         raise sqlite_file.full_error()
-    with closing(readable_batches(path)) as rows:
-        for some in _chunks(rows, wal_bytes):
-            put = partial(_insert_within, room=room, may_wait=may_wait)
-            try:
-                batch_queue.run_transaction(db, partial(put, rows=some))
-            except sqlite3.IntegrityError:  # the damage gave two batches the same name
-                for one in some:
-                    with suppress(sqlite3.IntegrityError):
-                        batch_queue.run_transaction(db, partial(put, rows=[one]))
+    for some in _chunks(rows, wal_bytes):
+        put = partial(_insert_within, room=room, may_wait=may_wait)
+        try:
+            batch_queue.run_transaction(db, partial(put, rows=some))
+        except sqlite3.IntegrityError:  # the damage gave two batches the same name
+            for one in some:
+                with suppress(sqlite3.IntegrityError):
+                    batch_queue.run_transaction(db, partial(put, rows=[one]))
 
 
 def _chunks(rows: Iterable[QueuedBatch], max_bytes: int) -> Iterator[list[QueuedBatch]]:
@@ -237,10 +284,10 @@ def _override_schema(db: sqlite3.Connection) -> None:
             db.execute("ROLLBACK")
 
 
-def _row_ids(db: sqlite3.Connection) -> list[int]:
+def _row_ids(db: sqlite3.Connection, suppressed: Sequence[type[Exception]]) -> list[int]:
     found: set[int] = set()
     for walk in _ROW_ID_QUERIES:
-        with suppress(*sqlite_file.FAILURES):
+        with suppress(*suppressed):
             found.update(one for (one,) in db.execute(walk))
     return sorted(found)
 

@@ -14,6 +14,8 @@ Laws:
 3. If the disk can't be written or read, every call tries again. The file is opened again if that
    may help. Otherwise it stays open, so that pending batches can still be read and sent if the file
    system has become read-only.
+4. If the file was deleted or replaced while it was open, its content is written back before the
+   next transaction. While that fails, the open file is used, which exists until the agent ends.
 
 The file stays within its limit in bytes. The WAL and the reserve take space in addition.
 """
@@ -25,14 +27,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from edge_agent.circuit_breaker import CircuitBreaker
 from edge_agent.spool import batch_queue, rescue, sqlite_file, undated_batches
 from edge_agent.spool.disk_reserve import DiskReserve
 from edge_agent.spool.rescue import Rescue
 from edge_agent.spool.sample_counts import CountsCopy, SampleCounts, most_recent, reconciled
 from jieneng.metering.errors import SpoolUnavailable
-from jieneng.observe import Log
+from jieneng.observe import Log, LoggedFault
+
+#: Time between two attempts to write back a file that was deleted [s].
+_WRITE_BACK_RETRY_S: Final = 60.0
 
 _T = TypeVar("_T")
 
@@ -79,6 +85,10 @@ class SpoolDatabase:
         self._is_preallocated = False  # True once preallocation was tried
         self._counts_copy = CountsCopy(path.with_name(f"{path.name}-counts"))
         self._rescue = Rescue(path, log, now_s)
+        self._write_back_fault = LoggedFault(log, "deleted spool can't be written back")
+        self._write_back_breaker = CircuitBreaker(
+            _WRITE_BACK_RETRY_S, _WRITE_BACK_RETRY_S, threshold=1
+        )
 
     @cached_property
     def reserve(self) -> DiskReserve:
@@ -119,6 +129,7 @@ class SpoolDatabase:
 
     def close(self) -> None:
         """Close the file."""
+        self._write_back_if_gone(at_end=True)
         self._counts_copy.close()
         self._disconnect()
 
@@ -156,6 +167,7 @@ class SpoolDatabase:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _attempt(self, work: Callable[[sqlite3.Connection], _T]) -> tuple[SampleCounts, _T]:
+        self._write_back_if_gone()
         if self._db is None:
             self._db = self._open_reconciled()
             self._identity = sqlite_file.identity(self._path)
@@ -165,6 +177,25 @@ class SpoolDatabase:
             with suppress(sqlite3.Error):  # the work itself reports the error
                 batch_queue.preallocate(self._db, min(self.reserve.size_bytes, self._max_bytes))
         return batch_queue.run_transaction(self._db, work)
+
+    def _write_back_if_gone(self, *, at_end: bool = False) -> None:
+        """Write back a file that was deleted or replaced while it was open, and close it."""
+        if self._db is None or self._identity == sqlite_file.identity(self._path):
+            return
+        if self._now_s() < self._write_back_breaker.not_before_s and not at_end:
+            return
+        try:
+            self._rescue.write_back(self._db, self.reserve.wal_bytes)
+        except sqlite_file.FAILURES as error:
+            self._write_back_breaker.record_failure(self._now_s())
+            self._write_back_fault.report(error, path=str(self._path))
+            return
+        self._write_back_fault.clear()
+        self._write_back_breaker.record_success()
+        self._disconnect()
+        self._counts_copy.close()  # it was probably deleted, too, and so was the reserve
+        self.reserve.release()
+        self.reserve.create()
 
     def _open_reconciled(self) -> sqlite3.Connection:
         """Open the file, and reconcile its counts with `known` and with the copy."""
@@ -215,8 +246,9 @@ class SpoolDatabase:
         """Return True if the error may be gone once the file is opened again."""
         if sqlite_file.primary_code(error) == sqlite3.SQLITE_READONLY:
             return os.access(self._path, os.W_OK)  # only the open connection is read-only
-        changed = self._identity != sqlite_file.identity(self._path)
-        return changed or sqlite_file.is_unreadable(error)
+        # A file that was deleted or replaced stays open, because its batches exist nowhere else. If
+        # they can't be read, the disk may have been mounted again.
+        return sqlite_file.is_unreadable(error) and sqlite_file.identity(self._path) is not None
 
     def _disconnect(self) -> None:
         if self._db is not None:

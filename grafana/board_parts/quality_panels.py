@@ -29,7 +29,7 @@ def scores(site: BoardSite) -> Json:
         "Scores",
         "Quality of the data of the year, 0 to 100: completeness 40, plausibility 25, consistency"
         " 25 and denominators 10 points. An issue costs the share of the figure that it concerns,"
-        " times the points of its part.",
+        " times the points of its part; missing consumption, times those of the first three.",
         "The data were not rated yet; this happens once a day.",
     )
     tags = {

@@ -20,6 +20,7 @@ import msgspec
 
 from ingest.receipts.sequence_ranges import BootSequence, Range, merge
 from jieneng.metering.errors import QuarantineUnavailable
+from jieneng.storage.embedded.file_identity import file_identity
 from jieneng.storage.embedded.sqlite_statements import transaction
 from jieneng.storage.sqlite_wal import make_durable
 
@@ -54,6 +55,7 @@ class ReceiptFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
 
     def add(self, seen: SeenBatches, now_ms: int) -> None:
@@ -90,14 +92,14 @@ class ReceiptFile:
     def close(self) -> None:
         """Close the file. It is opened again when needed."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+            self._close()
 
     def _in_transaction(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
-            with self._lock, transaction(self._open(), "IMMEDIATE"):
-                return work(self._open())
+            with self._lock:
+                db = self._open()
+                with transaction(db, "IMMEDIATE"):
+                    return work(db)
         except (sqlite3.DatabaseError, OSError) as error:
             self.close()
             raise QuarantineUnavailable(
@@ -107,7 +109,14 @@ class ReceiptFile:
                 reason=error,
             ) from error
 
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._identity != file_identity(self._path):
+            self._close()  # it was deleted: what is written into it would be gone
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = db = sqlite3.connect(
@@ -122,6 +131,7 @@ class ReceiptFile:
                     "INSERT INTO machine SELECT ? WHERE NOT EXISTS (SELECT 1 FROM machine)",
                     (secrets.token_hex(4),),
                 )
+            self._identity = file_identity(self._path)
         return self._connection
 
 

@@ -66,12 +66,17 @@ class PointWriter:
         self._final_refusals: dict[PointKey, tuple[str, str]] = {}
         self._metrics = metrics
         self._fault = LoggedFault(log, "store unavailable")
+        self._unavailable = ""  # reason of the last failed write
         self._mark_fault = SevereFault(log, "late days can't be marked")
 
     @property
     def is_store_away(self) -> bool:
         """True if the last write failed."""
         return self._fault.occurrences > 0
+
+    def faults(self) -> list[str]:
+        """Return the reason for which nothing can be stored at present, if there is one."""
+        return [self._unavailable] if self.is_store_away else []
 
     async def write(self, points: Sequence[Point]) -> WrittenPoints:
         """Write points.
@@ -126,6 +131,7 @@ class PointWriter:
                 result = await self._store.write([*points, *marks] if marks else points)
         except StoreUnavailable as error:
             self._fault.report(error)
+            self._unavailable = str(error)
             self._metrics.store_up.set(0)
             raise
         self._fault.clear()

@@ -54,6 +54,15 @@ def readings_around(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]"
     return Around(before, start_ms, end_ms)
 
 
+def searched_around(times_ms: "NDArray[np.int64]", edges_ms: "NDArray[np.int64]") -> Around:
+    """Return the readings around each edge, for edges at irregular times.
+
+    The arguments are those of `readings_around`.
+    """
+    before = _limit(_searched(times_ms, edges_ms), len(times_ms))
+    return Around(before, times_ms[before], times_ms[1:][before])
+
+
 def interpolated(
     times_ms: "NDArray[np.int64]",
     stored: "NDArray[np.float64]",

@@ -26,16 +26,26 @@ _DAY_MS: Final = _DAY_HOURS * 3_600_000
 
 
 class LocalHours(NamedTuple):
-    """The local hours of some years, in order of time; read-only.
+    """Local hours that follow one another, in order of time; read-only.
 
     Attributes:
         edges_ms: shape (hours + 1,), edges of the hours [UTC, ms], strictly ascending.
         of_week: shape (hours,), number of each hour in its week: 0 for Monday 00:00 to 01:00, 167
             for Sunday 23:00 to 24:00.
+        back: shape (hours,), number of hours from the last one before with the same number to each
+            hour: 168, except near clock changes. If there is no such hour before, it is the number
+            of hours from the first hour, plus one.
     """
 
     edges_ms: "NDArray[np.int64]"
     of_week: "NDArray[np.int64]"
+    back: "NDArray[np.int64]"
+
+    def part(self, first: int, end: int) -> "LocalHours":
+        """Return the hours from one index to before another."""
+        return LocalHours(
+            self.edges_ms[first : end + 1], self.of_week[first:end], self.back[first:end]
+        )
 
 
 def local_hours(first_ms: int, last_ms: int, zone: ZoneInfo) -> LocalHours:
@@ -53,16 +63,25 @@ def local_hours(first_ms: int, last_ms: int, zone: ZoneInfo) -> LocalHours:
 @lru_cache(maxsize=32)  # all meters of a site need the same years
 def _of_years(first: int, last: int, zone: ZoneInfo) -> LocalHours:
     years = [_of_year(year, zone) for year in range(first, last + 1)]
-    hours = LocalHours(
-        np.concatenate([*(year.edges_ms[:-1] for year in years), years[-1].edges_ms[-1:]]),
-        np.concatenate([year.of_week for year in years]),
-    )
+    of_week = np.concatenate([of_year for _, of_year in years])
+    ends = [edges_ms[:-1] for edges_ms, _ in years]
+    hours = LocalHours(np.concatenate([*ends, years[-1][0][-1:]]), of_week, _back(of_week))
     for column in hours:
         column.flags.writeable = False
     return hours
 
 
-def _of_year(year: int, zone: ZoneInfo) -> LocalHours:
+def _back(of_week: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """Return the column `LocalHours.back` from the number of each hour in its week."""
+    back = np.arange(1, len(of_week) + 1)
+    by_number = np.argsort(of_week, kind="stable")
+    later = np.flatnonzero(np.diff(of_week[by_number]) == 0) + 1
+    back[by_number[later]] = by_number[later] - by_number[later - 1]
+    return back
+
+
+def _of_year(year: int, zone: ZoneInfo) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """Return the edges of the hours of a year, and the number of each hour in its week."""
     first, following = date(year, 1, 1), date(year + 1, 1, 1)
     edges = periods.edges_ms(first, following, "hour", zone)
     midnights = periods.edges_ms(first, following, "day", zone)
@@ -73,4 +92,4 @@ def _of_year(year: int, zone: ZoneInfo) -> LocalHours:
             datetime.fromtimestamp(start_ms / 1000, zone).hour
             for start_ms in edges[:-1][day == number].tolist()
         ]
-    return LocalHours(edges, (first.weekday() + day) % 7 * _DAY_HOURS + hour)
+    return edges, (first.weekday() + day) % 7 * _DAY_HOURS + hour

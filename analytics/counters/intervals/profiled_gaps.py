@@ -27,8 +27,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from analytics.counters.intervals.local_hours import LocalHours, local_hours
-from analytics.counters.intervals.usual_week import HISTORY_MS, UsualWeeks, usual_weeks
+from analytics.counters.intervals.local_hours import local_hours
+from analytics.counters.intervals.usual_week import (
+    HISTORY_HOURS,
+    HISTORY_MS,
+    GapHours,
+    means_by_day,
+    means_by_week,
+)
 from analytics.counters.meter_devices import HOUR_MS
 
 if TYPE_CHECKING:
@@ -54,108 +60,137 @@ def profiled_gaps(line: "RegisterLine", moments_ms: "NDArray[np.int64]") -> "NDA
         return np.zeros(0, dtype=np.int64)
     times, stored = line.times_ms, line.stored
     first = times.searchsorted(line.edges_ms[:-1][is_gap], side="right") - 1
-    count = times.searchsorted(line.edges_ms[1:][is_gap]) - first
+    end = times.searchsorted(line.edges_ms[1:][is_gap])
     # A span without coverage may contain several gaps in a row.
-    before = np.repeat(first, count) + np.arange(count.sum())
-    before -= np.repeat(np.cumsum(count) - count, count)
+    _, before = _numbered(first, end)
     start, end = times[before], times[before + 1]
     is_long = (end - start > HOUR_MS) & (stored[before + 1] > stored[before])
     is_asked = moments_ms.searchsorted(start, side="right") < moments_ms.searchsorted(end)
-    is_read = ~np.isin(before, line.inserted) & ~np.isin(before + 1, line.inserted)
-    found: NDArray[np.int64] = before[is_long & is_asked & is_read]
+    is_read = np.ones(len(times), dtype=np.bool_)
+    is_read[line.inserted] = False
+    found: NDArray[np.int64] = before[is_long & is_asked & is_read[before] & is_read[before + 1]]
     return found
 
 
-def history_from_ms(line: "RegisterLine", gaps: "NDArray[np.int64]") -> int | None:
+def history_from_ms(
+    line: "RegisterLine", gaps: "NDArray[np.int64]", moved_ms: int = 0
+) -> int | None:
     """Return the time from which readings can affect the distribution of gaps [UTC, ms].
 
     Args:
         line: line of a register.
         gaps: indexes of the readings before the gaps, ascending.
+        moved_ms: time by which the line was moved [ms].
 
     Returns:
         None if there is no gap.
     """
-    return int(line.times_ms[gaps[0]]) - HISTORY_MS if len(gaps) else None
+    return int(line.times_ms[gaps[0]]) - moved_ms - HISTORY_MS if len(gaps) else None
+
+
+class Moved(NamedTuple):
+    """The meters of several gaps, whose lines are joined (`joined_lines`).
+
+    Attributes:
+        by_ms: shape (meters,), time by which the line of each meter is moved [ms].
+        meter: shape (gaps,), number of the meter of each gap.
+    """
+
+    by_ms: "NDArray[np.int64]"
+    meter: "NDArray[np.intp]"
 
 
 def with_profiles(
-    line: "RegisterLine", gaps: "NDArray[np.int64]", zone: "ZoneInfo"
+    line: "RegisterLine",
+    gaps: "NDArray[np.int64]",
+    zone: "ZoneInfo",
+    moved: Moved | None = None,
 ) -> "RegisterLine":
     """Return a line with further points in some gaps, at local hours.
 
     Args:
-        line: line of a register.
+        line: line of a register, or the joined lines of several meters. Joined lines lie more than
+            `HISTORY_MS` apart.
         gaps: indexes of the readings before the gaps, ascending.
         zone: time zone of the site.
+        moved: the meters of the gaps; None if the line is that of one meter.
     """
     if not len(gaps):
         return line
-    start, end = line.times_ms[gaps], line.times_ms[gaps + 1]
-    hours = local_hours(int(start[0]) - HISTORY_MS, int(end[-1]), zone)
-    parts = _parts(start, end, hours)
-    share, is_known = _shares(usual_weeks(line, start, hours), parts)
+    by_ms, meter = moved or (np.zeros(1, dtype=np.int64), np.zeros(len(gaps), dtype=np.intp))
+    start, end = line.times_ms[gaps] - by_ms[meter], line.times_ms[gaps + 1] - by_ms[meter]
+    hours = local_hours(int(start.min()) - HISTORY_MS, int(end.max()), zone)
+    begin = hours.edges_ms.searchsorted(start, side="right") - 1
+    following = hours.edges_ms.searchsorted(end)
+    low = int(begin.min()) - HISTORY_HOURS
+    hours = hours.part(low, int(following.max()))
+    gap, hour = _numbered(begin - low, following - low)
+    asked = GapHours(line, by_ms, hours, meter, begin - low, gap, hour)
+    length = np.minimum(hours.edges_ms[hour + 1], end[gap])
+    length -= np.maximum(hours.edges_ms[hour], start[gap])
+    share = _shares(asked, length)
     first, growth = line.stored[gaps], line.stored[gaps + 1] - line.stored[gaps]
     # The end of each part becomes a point of the line, but the end of the last part was read.
-    is_point = is_known[parts.gap]
-    is_point[parts.bounds[1:] - 1] = False
-    gap = parts.gap[is_point]
+    is_point = np.isfinite(share)
+    is_point[:-1] &= gap[1:] == gap[:-1]
+    is_point[-1] = False
+    gap, hour = gap[is_point], hour[is_point]
     stored = np.minimum(first[gap] + growth[gap] * share[is_point], line.stored[gaps + 1][gap])
-    return _with_points(line, gaps[gap] + 1, hours.edges_ms[parts.hour[is_point] + 1], stored)
+    return _with_points(line, gaps[gap] + 1, hours.edges_ms[hour + 1] + by_ms[meter[gap]], stored)
 
 
-class _Parts(NamedTuple):
-    """The parts of local hours in gaps, in order of time.
-
-    Attributes:
-        bounds: shape (gaps + 1,), index of the first part of each gap, and the number of parts.
-        gap: shape (parts,), number of the gap.
-        hour: shape (parts,), index of the local hour.
-        of_week: shape (parts,), number of the hour in its week.
-        length_ms: shape (parts,), length of the part [ms].
-    """
-
-    bounds: "NDArray[np.int64]"
-    gap: "NDArray[np.int64]"
-    hour: "NDArray[np.int64]"
-    of_week: "NDArray[np.int64]"
-    length_ms: "NDArray[np.int64]"
+def _numbered(
+    first: "NDArray[np.intp]", end: "NDArray[np.intp]"
+) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+    """Return all indexes from each `first` to before `end`, and the number of their range."""
+    count = end - first
+    number = np.repeat(np.arange(len(count)), count)
+    index = np.arange(len(number)) + (first - np.cumsum(count) + count)[number]
+    return number, index
 
 
-def _parts(start_ms: "NDArray[np.int64]", end_ms: "NDArray[np.int64]", hours: LocalHours) -> _Parts:
-    """Return the parts of local hours in gaps, from the start and end of each gap [UTC, ms]."""
-    edges = hours.edges_ms
-    first = edges.searchsorted(start_ms, side="right") - 1
-    count = edges.searchsorted(end_ms) - first
-    bounds = np.append(0, np.cumsum(count))
-    gap = np.repeat(np.arange(len(count)), count)
-    hour = np.arange(bounds[-1]) + (first - bounds[:-1])[gap]
-    length = np.minimum(edges[hour + 1], end_ms[gap]) - np.maximum(edges[hour], start_ms[gap])
-    return _Parts(bounds, gap, hour, hours.of_week[hour], length)
-
-
-def _shares(usual: UsualWeeks, parts: _Parts) -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
+def _shares(asked: GapHours, length_ms: "NDArray[np.int64]") -> "NDArray[np.float64]":
     """Return the share of a gap's consumption up to the end of each part (law 1).
 
     Args:
-        usual: usual consumption before the gaps.
-        parts: parts of the gaps.
+        asked: the gaps, and the hours that they touch.
+        length_ms: shape (parts,), length of the part of each hour [ms].
 
     Returns:
-        The shares, shape (parts,), 0 to 1, never falling within a gap; and a mask, shape (gaps,),
-        False for gaps that are distributed evenly.
+        Shape (parts,): 0 to 1, never falling within a gap; NaN in gaps that are distributed evenly.
     """
-    share = np.zeros(len(parts.gap))
-    is_known = np.zeros(len(parts.bounds) - 1, dtype=np.bool_)
-    for means in usual:
-        weight = means[parts.gap, parts.of_week] * parts.length_ms
-        for gap in np.flatnonzero(~is_known).tolist():
-            part = slice(parts.bounds[gap], parts.bounds[gap + 1])
-            up_to = weight[part].cumsum()
-            if up_to[-1] > 0:  # also False for NaN
-                share[part] = up_to / up_to[-1]
-                is_known[gap] = True
-    return share, is_known
+    share = np.full(len(asked.gap), np.nan)
+    for means in (means_by_week, means_by_day):
+        unknown = np.flatnonzero(np.isnan(share))
+        if not len(unknown):
+            break
+        gaps, gap = np.unique(asked.gap[unknown], return_inverse=True)
+        rest = asked._replace(
+            meter=asked.meter[gaps], begin=asked.begin[gaps], gap=gap, hour=asked.hour[unknown]
+        )
+        up_to, total = _sums_up_to(means(rest) * length_ms[unknown], gap)
+        with np.errstate(invalid="ignore"):
+            share[unknown] = np.where(total[gap] > 0, up_to / total[gap], np.nan)
+    return share
+
+
+def _sums_up_to(
+    weight: "NDArray[np.float64]", gap: "NDArray[np.intp]"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return the sum of the weights in a gap up to the end of each part, and its total.
+
+    Each gap is summed by itself, so that its digits do not depend on the gaps before it.
+
+    Args:
+        weight: shape (parts,).
+        gap: shape (parts,), number of the gap, ascending.
+
+    Returns:
+        Sums, shape (parts,); totals, shape (gaps,).
+    """
+    bounds = np.append(np.flatnonzero(np.diff(gap, prepend=-1)), len(gap))
+    up_to = np.concatenate([weight[first:end].cumsum() for first, end in pairwise(bounds.tolist())])
+    return up_to, up_to[bounds[1:] - 1]
 
 
 def _with_points(
@@ -174,32 +209,17 @@ def _with_points(
     """
     moved = line.inserted + places.searchsorted(line.inserted, side="right")
     new = places + np.arange(len(places))
-    run = np.append(np.flatnonzero(np.diff(places, prepend=-1)), len(places))
+    is_old = np.ones(len(line.times_ms) + len(new), dtype=np.bool_)
+    is_old[new] = False
+
+    def merged(old: "NDArray[Any]", inserted: "NDArray[Any]") -> "NDArray[Any]":
+        column = np.empty(len(is_old), dtype=old.dtype)
+        column[is_old], column[new] = old, inserted
+        return column
+
     return msgspec.structs.replace(
         line,
-        times_ms=_merged(line.times_ms, times_ms, places, run),
-        stored=_merged(line.stored, stored, places, run),
+        times_ms=merged(line.times_ms, times_ms),
+        stored=merged(line.stored, stored),
         inserted=np.sort(np.concatenate([moved, new])),
     )
-
-
-def _merged(
-    old: "NDArray[Any]", new: "NDArray[Any]", places: "NDArray[np.int64]", run: "NDArray[np.intp]"
-) -> "NDArray[Any]":
-    """Return an array with new elements, each before the old element at its place.
-
-    The result is that of `numpy.insert`, much faster if many elements share a few places.
-
-    Args:
-        old: the array.
-        new: shape (points,), new elements.
-        places: shape (points,), index of an old element for each new one, ascending.
-        run: indexes in `new` at which the place changes; at the end, the number of new elements.
-    """
-    parts: list[NDArray[Any]] = []
-    done = 0
-    for first, end in pairwise(run.tolist()):
-        place = int(places[first])
-        parts += [old[done:place], new[first:end]]
-        done = place
-    return np.concatenate([*parts, old[done:]])

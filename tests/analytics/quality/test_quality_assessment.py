@@ -82,7 +82,7 @@ def test_a_gap_costs_what_is_missing_of_the_figure(tmp_path: Path) -> None:
     share = 0.1 * KGCE["g"] / sum(KGCE.values())
     [gap] = [one for one in result.issues if one.finding.code == "gap"]
     assert gap.share == pytest.approx(share, rel=0.02)
-    assert gap.points == pytest.approx(40 * gap.share, abs=1e-3)
+    assert gap.points == pytest.approx(90 * gap.share, abs=1e-3)
     assert gap.amount == pytest.approx(gap.share * 366 * sum(KGCE.values()), rel=0.02)
 
 

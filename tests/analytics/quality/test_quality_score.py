@@ -18,13 +18,25 @@ def test_each_rule_is_a_finding_and_the_points_are_100() -> None:
     assert sum(PART_POINTS.values()) == 100.0
 
 
-def test_a_gap_of_a_tenth_costs_a_tenth_of_the_points() -> None:
+def test_a_gap_of_a_tenth_costs_a_tenth_of_each_part_that_judges_consumption() -> None:
     gap = rated("gap", "e", 0.1)
-    assert (gap.points, gap.amount) == (4.0, 500.0)
+    assert (gap.points, gap.amount) == (9.0, 500.0)
     assert {one.part: one.score for one in part_scores([gap])} == {
-        **PART_POINTS,
         "completeness": 36.0,
+        "plausibility": 22.5,
+        "consistency": 22.5,
+        "denominators": 10.0,
     }
+
+
+@pytest.mark.parametrize("code", ["gap", "no_readings"])
+def test_without_readings_only_the_denominators_have_points(code: str) -> None:
+    scores = [one.score for one in part_scores([rated(code, "e", 1.0)])]
+    assert scores == [0.0, 0.0, 0.0, 10.0]
+
+
+def test_an_estimate_costs_only_completeness() -> None:
+    assert rated("not_read", "e", 0.1).points == 4.0
 
 
 def test_what_is_to_be_verified_costs_a_fifth() -> None:

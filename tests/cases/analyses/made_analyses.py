@@ -66,14 +66,15 @@ def loaded(
 
     Args:
         folder: an empty folder.
-        registers: readings by meter id.
+        registers: readings by meter id; empty for a meter that was never read.
         areas: areas of `site.toml`.
         keys: further lines of TOML of a meter, by its id.
     """
     lines = keys or {}
     site = CaseSite(folder, "".join(meter(one, *lines.get(one, ())) for one in registers), areas)
     for meter_id, rows in registers.items():
-        site.load(site.readings(rows, meter_id, f"{meter_id}.csv"))
+        if rows:
+            site.load(site.readings(rows, meter_id, f"{meter_id}.csv"))
     return site
 
 

@@ -27,3 +27,18 @@ def test_the_fall_of_a_building_that_closed_needs_no_check(tmp_path: Path) -> No
     results = json.loads(done.out)["results"]
     issues = {issue["code"] for result in results for issue in result["issues"]}
     assert "year_change" not in issues
+
+
+def test_a_building_without_readings_has_no_good_score(tmp_path: Path) -> None:
+    """Only its floor area and headcount are known, which are 10 points."""
+    site = loaded(
+        tmp_path,
+        {"e-a": monthly(datetime(2024, 1, 1), datetime(2026, 1, 1), 300.0), "e-n": []},
+        AREA + NEW_AREA % ("2018-01-01", "2018-01-01"),
+        {"e-n": ('area = "new"',)},
+    )
+    with today(2026, 2, 1):
+        done = site.run("quality", "--period", 2025, "--format", "json")
+    scores = {one["scope"]: one["score"] for one in json.loads(done.out)["results"]}
+    assert scores["new"] == 10.0
+    assert scores["new"] < scores["huaian"] < scores["house"]

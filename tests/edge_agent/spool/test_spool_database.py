@@ -192,10 +192,12 @@ async def test_a_write_that_fails_costs_what_was_in_it_and_is_over_when_it_works
                     keep(writer, 500)
                     await writer._commit()
                 assert one.counts.refused == 1500
+                assert ["can't be used" in fault for fault in writer.faults()] == [True]
                 assert balanced(one.counts)
                 assert [kept.samples for kept in await one.peek(10)] == [5]
             keep(writer, 7)
             await writer._commit()
+            assert writer.faults() == []
             assert [kept.samples for kept in await one.peek(10)] == [5, 7]
             assert (one.counts.read, one.counts.refused, one.counts.pending) == (1512, 1500, 12)
     said = [entry["event"] for entry in logs]

@@ -62,3 +62,16 @@ def test_a_killed_process_loses_none_of_what_it_recorded(tmp_path: Path) -> None
     file = ReceiptFile(tmp_path)
     assert [row.ranges for row in file.sequences()] == [((1, 50),)]
     file.close()
+
+
+def test_a_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    file = ReceiptFile(tmp_path)
+    file.add({("agent-1", "b"): [1, 2]}, 1000)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    file.add({("agent-1", "b"): [3]}, 2000)
+    again = ReceiptFile(tmp_path)
+    (only,) = again.sequences()
+    assert list(only.ranges) == [(3, 3)]
+    again.close()
+    file.close()

@@ -139,6 +139,8 @@ async def test_a_store_that_is_away_is_said_once(rig: Rig) -> None:
             with pytest.raises(StoreUnavailable):
                 await rig.writer.write([reading("a")])
         assert rig.writer.is_store_away
+        assert len(rig.writer.faults()) == 1  # for `/health`
         rig.store.away = False
         await rig.writer.write([reading("a")])
+        assert rig.writer.faults() == []
     assert [line["event"] for line in logs] == ["store unavailable", "store unavailable: over"]

@@ -125,12 +125,14 @@ def meters(draw: st.DrawFn) -> list[MeterReadings]:
     return found
 
 
-def assert_each_as_alone(found: list[MeterReadings]) -> None:
-    for meter, outcome in zip(found, consumption_of_meters(found, GRIDS), strict=True):
+def assert_each_as_alone(
+    found: list[MeterReadings], grids: Mapping[Interval, NDArray[np.int64]] = GRIDS
+) -> None:
+    for meter, outcome in zip(found, consumption_of_meters(found, grids), strict=True):
         register = believed_register(meter.times_ms, meter.values, meter.devices, meter.window)
         assert outcome.findings == register.findings
         assert outcome.stable_ms == register.stable_ms
-        for interval, edges in GRIDS.items():
+        for interval, edges in grids.items():
             alone = consumption_between(register, edges, meter.imported, meter.devices.zone)
             for name in alone.__struct_fields__:
                 np.testing.assert_array_equal(
@@ -173,3 +175,20 @@ def sprinkled(draw: st.DrawFn) -> MeterReadings:
 @given(sprinkled())
 def test_strays_here_and_there_have_the_result_of_the_search(meter: MeterReadings) -> None:
     assert_each_as_alone([meter])
+
+
+def test_gaps_of_many_meters_have_the_digits_of_each_alone() -> None:
+    """Ten weeks over a clock change; the meters are read at their own times, in several zones."""
+    rng = np.random.default_rng(7)
+    start_ms, weeks = 1_707_696_000_000, 10  # 12 February 2024
+    found = []
+    for number, zone in enumerate([ZONE, None, *4 * [ZoneInfo("Europe/Berlin")]]):
+        times = start_ms + 1000 * number + np.arange(weeks * 7 * 96) * (HOUR_MS // 4)
+        values = np.round(100 + np.cumsum(rng.gamma(2, 2 + times // HOUR_MS % 24)), 2)
+        is_kept = np.ones(len(times), dtype=np.bool_)
+        for first in rng.integers(1, len(times) - 200, 12).tolist():
+            is_kept[first : first + int(rng.integers(4, 150))] = False
+        devices = MeterDevices(f"meter {number}", zone=zone)
+        found.append(MeterReadings(devices, times[is_kept], values[is_kept]))
+    hours = start_ms + np.arange(weeks * 168, dtype=np.int64) * HOUR_MS
+    assert_each_as_alone(found, {"hour": hours, "day": hours[::24]})

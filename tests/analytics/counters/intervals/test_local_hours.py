@@ -42,3 +42,15 @@ def test_the_hours_of_several_years_are_those_of_each() -> None:
     ends = [local_hours(at, at, SHANGHAI) for at in (ms(2023, 12, 30), ms(2024, 1, 2))]
     assert both.edges_ms.tolist() == np.unique([*ends[0].edges_ms, *ends[1].edges_ms]).tolist()
     assert both.of_week.tolist() == [*ends[0].of_week.tolist(), *ends[1].of_week.tolist()]
+
+
+def test_the_hour_before_with_the_same_number_is_a_week_back_also_over_a_clock_change() -> None:
+    """After the first week, only the missing and the repeated hour are further or nearer."""
+    hours = local_hours(ms(2024, 1, 2), ms(2025, 12, 30), BERLIN)
+    back, hour = hours.back, np.arange(len(hours.back))
+    first = np.unique(hours.of_week, return_index=True)[1]
+    assert back[first].tolist() == (first + 1).tolist()
+    later = np.setdiff1d(hour, first)
+    assert (hours.of_week[later] == hours.of_week[later - back[later]]).all()
+    near = back[later][back[later] != WEEK_HOURS]
+    assert np.unique(near).tolist() == [1, WEEK_HOURS - 1, WEEK_HOURS + 1, 2 * WEEK_HOURS - 1]
