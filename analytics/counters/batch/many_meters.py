@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 #: Largest number of readings that are computed together.
-_READINGS: Final = 131_072
+_READINGS: Final = 200_000
 
 
 class MeterReadings(msgspec.Struct, frozen=True):
